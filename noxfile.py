@@ -1,0 +1,97 @@
+"""What this project can do, one session each; ``nox -l`` lists them.
+
+Two environments serve all of them. ``env`` makes the one that holds torch; ``book`` has its own for Jupyter Book, which
+pins an old Sphinx and never sees torch. What follows ``--`` is handed on: ``nox -s bench -- --profile paper``.
+NOX_DEFAULT_VENV_BACKEND chooses what makes the environments (virtualenv, uv, conda, ...).
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests"]
+
+HERE = Path(__file__).parent
+HTML = HERE / "book" / "_build" / "html"
+
+# The hooks of .pre-commit-config.yaml are these same commands.
+LINT = [
+    ["ruff", "format", "--check"],
+    ["ruff", "check"],
+    ["mypy", "seqbench"],
+    ["lint-imports"],
+]
+
+SHARED: dict[str, str] = {}  # where the shared environment's programs are, once env has run
+
+
+def install_once(session: nox.Session, files: list[str], *args: str) -> None:
+    """Install unless the environment was made from these very files: pip alone takes seconds to find that out."""
+    digest = hashlib.sha256("\0".join(args).encode())
+    for name in files:
+        digest.update((HERE / name).read_bytes())
+    stamp = Path(session.virtualenv.location) / "seqbench-installed"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        session.log("nothing to install: the environment is up to date")
+        return
+    stamp.unlink(missing_ok=True)
+    session.install(*args)
+    stamp.write_text(digest.hexdigest())
+
+
+def run_shared(session: nox.Session, program: str, *args: str) -> None:
+    """Run a program of the shared environment; what it starts in turn (a notebook, asv) finds that environment too."""
+    path = os.pathsep.join([SHARED["bin"], os.environ.get("PATH", "")])
+    program = str(Path(SHARED["bin"]) / program)
+    session.run(program, *args, env={"PATH": path}, external=True)
+
+
+@nox.session(reuse_venv=True)
+def env(session: nox.Session) -> None:
+    """Make the environment that holds torch, for bench, tests, lint and book."""
+    install_once(
+        session,
+        ["pyproject.toml", "constraints.txt"],
+        *("-c", "constraints.txt", "-e", ".[bench,test,lint]"),
+    )
+    SHARED["bin"] = session.bin
+
+
+@nox.session(python=False, requires=["env"])
+def bench(session: nox.Session) -> None:
+    """Measure everything: accuracy, throughput, tables (-- --profile paper --device cuda)."""
+    run_shared(session, "python", "benchmarks/bench.py", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def tests(session: nox.Session) -> None:
+    """Run the tests (-- -k adding)."""
+    run_shared(session, "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def lint(session: nox.Session) -> None:
+    """Check format, style, types and who imports whom."""
+    for command in LINT:
+        run_shared(session, *command)
+
+
+@nox.session(reuse_venv=True, requires=["env"])
+def book(session: nox.Session) -> None:
+    """Build the book from published results (-- --results results/local/quick: from one's own)."""
+    run_shared(session, "python", "book/build.py", "execute", *session.posargs)
+    install_once(session, ["constraints-book.txt"], "-r", "constraints-book.txt")
+    session.run("python", "book/build.py", "html")
+
+
+@nox.session(python=False)
+def serve(session: nox.Session) -> None:
+    """Serve the built book on this machine (-- 8001: on another port)."""
+    if not HTML.is_dir():
+        session.error("there is no book yet: build it with nox -s book")
+    here = ["--bind", "127.0.0.1", "--directory", str(HTML)]
+    session.run(sys.executable, "-m", "http.server", *here, *(session.posargs or ["8000"]))
