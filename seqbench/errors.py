@@ -1,0 +1,29 @@
+"""What a user may have got wrong: one sentence that names the culprit and the choices, and exit code 2."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BadInput(Exception):
+    """Something the user gave cannot be used; the message is the whole answer."""
+
+    exit_code = 2
+
+
+class SpecificationDiffers(BadInput):
+    """Results of one specification cannot be joined to a run of another."""
+
+    exit_code = 3
+
+
+class DataMissing(BadInput):
+    """A data set can be neither found nor fetched; its task is skipped."""
+
+
+def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> BadInput:
+    """Return the error for a name that is not among the choices, with the nearest one."""
+    choices = sorted(choices, key=lambda c: (len(c), c) if c.isdigit() else (0, c))
+    near = get_close_matches(name, choices, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    place = f" in {where}" if where else ""
+    return BadInput(f"unknown {kind} '{name}'{place}; {hint}choose from: {', '.join(choices)}")

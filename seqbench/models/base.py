@@ -1,0 +1,212 @@
+"""What the models are made of: parameters with a leading member axis, affine maps, cells and stacks of cells.
+
+E appears here and in the trainer only. A parameter is ``(E, …)`` and member e draws it from its own stream; one
+``baddbmm`` multiplies all members at once. A model file then reads like the equations of its paper.
+"""
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable
+from math import prod, sqrt
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seqbench.axes import Gates, Hidden, Outputs, Projected, Sequences
+from seqbench.errors import BadInput
+from seqbench.models import MODELS
+from seqbench.random import Keys
+from seqbench.scan import Scan, chosen, scan
+
+
+def uniform(keys: Keys, name: str, *shape: int, bound: float) -> nn.Parameter:
+    """Return a parameter ``(E, *shape)``, each member's drawn from its own stream within ±bound."""
+    return nn.Parameter(keys.uniform(name, *shape, low=-bound, high=bound))
+
+
+def affine(
+    x: Float[Tensor, "E K D"], W: Float[Tensor, "E D G"], b: Float[Tensor, "E #K G"]
+) -> Float[Tensor, "E K G"]:
+    """Return x W + b, member by member, in one product."""
+    return torch.baddbmm(b, x, W)
+
+
+class Linear(nn.Module):
+    """An affine map of the last axis, whatever lies between it and the member axis."""
+
+    def __init__(
+        self, keys: Keys, name: str, inputs: int, outputs: int, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        bound = 1 / sqrt(inputs)  # as torch.nn.Linear
+        self.W = uniform(keys, f"{name}/W", inputs, outputs, bound=scale * bound)
+        self.b = uniform(keys, f"{name}/b", 1, outputs, bound=bound)
+
+    def forward(self, x: Float[Tensor, "E *K D"]) -> Float[Tensor, "E *K C"]:
+        """Return x W + b."""
+        y = affine(x.flatten(1, -2), self.W, self.b)
+        return y.unflatten(1, x.shape[1:-1])
+
+
+class Cell(nn.Module, ABC):
+    """One layer of recurrence: what enters it at a step, and what a step does.
+
+    The product with the input does not wait for the state, so it is taken for all steps at once (``project``);
+    ``step`` then gets ``a = x_t W_x + b`` and the state, of which the first part is the hidden state h.
+
+    Attributes
+    ----------
+    gates
+        G, the number of blocks of H columns in the weights.
+    parts
+        How many ``(E, B, H)`` tensors the state has.
+    native
+        The function of torch that runs this cell with its own kernel, or None.
+    native_on_cpu
+        Whether that kernel was measured to be faster than the loop on a CPU.
+    """
+
+    gates: ClassVar[int]
+    parts: ClassVar[int] = 1
+    native: Callable[..., Any] | None = None
+    native_on_cpu: ClassVar[bool] = False
+
+    def __init__(self, keys: Keys, layer: str, inputs: int, hidden: int) -> None:
+        super().__init__()
+        bound = 1 / sqrt(hidden)  # as torch.nn.LSTM
+        self.W_x = uniform(keys, f"{layer}/W_x", inputs, self.gates * hidden, bound=bound)
+        self.W_h = uniform(keys, f"{layer}/W_h", hidden, self.gates * hidden, bound=bound)
+        self.b = uniform(keys, f"{layer}/b", 1, self.gates * hidden, bound=bound)
+
+    def project(self, x: Float[Tensor, "E B T D"]) -> Projected:
+        """Return x_t W_x + b for every t."""
+        return affine(x.flatten(1, 2), self.W_x, self.b).unflatten(1, x.shape[1:3])
+
+    def start(self, a: Projected) -> tuple[Hidden, ...]:
+        """Return the state before the first step: zeros."""
+        E, B = a.shape[:2]
+        return (a.new_zeros(E, B, self.W_h.shape[1]),) * self.parts
+
+    @abstractmethod
+    def step(self, a: Gates, *state: Hidden) -> tuple[Hidden, ...]:
+        """Return the state after one step."""
+
+    def native_weights(self, e: int) -> list[Tensor]:
+        """Return member e's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
+        b = self.b[e, 0]
+        return [self.W_x[e].t(), self.W_h[e].t(), b, torch.zeros_like(b)]
+
+
+class Recurrent(nn.Module):
+    """One or more layers of a cell, and an affine readout of the top layer's h.
+
+    Parameters
+    ----------
+    keys
+        The identities of the E members; all weights are drawn from them.
+    inputs, outputs, hidden, layers
+        D, C, H, and the number of layers.
+    causal
+        Taken for the sake of one signature for all models: a recurrence is always causal.
+    options
+        What the cell alone understands, such as the reset of the GRU.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    reads: ClassVar[Literal["sequence", "video"]] = "sequence"
+    cell: ClassVar[type[Cell]]
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        layers: int = 1,
+        causal: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        widths = [inputs] + [hidden] * layers
+        self.layers: Any = nn.ModuleList(
+            self.cell(keys, f"layer {k}", widths[k], hidden, **options) for k in range(layers)
+        )
+        self.readout = Linear(keys, "readout", hidden, outputs)
+        self.scan: Scan = "auto"
+
+    @property
+    def scanned(self) -> str:
+        """Return the scan that runs this network."""
+        return chosen(self.layers[0], self.scan, self.readout.W.device)
+
+    @classmethod
+    def dials(cls, **options: Any) -> dict[str, int]:
+        """Return what sets the size, coarse before fine, and in which steps (see ``matched``)."""
+        return {"hidden": 1}
+
+    def forward(self, x: Sequences, answers: int) -> Outputs:
+        """Return the outputs at the last ``answers`` steps."""
+        for layer in self.layers:
+            x = scan(layer, x, self.scan)
+        return self.readout(x[:, :, -answers:])
+
+
+def count(model: nn.Module) -> int:
+    """Return P, the numbers in all parameters of one member."""
+    return sum(prod(parameter.shape[1:]) for parameter in model.parameters())
+
+
+def matched(
+    model: str | type[nn.Module],
+    parameters: int,
+    *,
+    inputs: int | tuple[int, int, int],
+    outputs: int,
+    **options: Any,
+) -> dict[str, int]:
+    """Return the sizes that give a model as nearly as can be so many parameters a member.
+
+    A model says by ``dials(**options)`` what sets its size: ``{"hidden": 8, "feedforward": 1}`` turns ``hidden`` up
+    in steps of 8 as far as it fits, then ``feedforward`` for the rest. Without such a method ``hidden`` alone is
+    turned. Every try is a model of no members: it has shapes, and no numbers to be drawn.
+
+    Parameters
+    ----------
+    model
+        A name, or the class itself.
+    parameters
+        The count to be matched. What remains is at most half of what one step of the last dial adds; a hidden unit
+        more or less is about 2 / H of an LSTM or GRU.
+    options
+        What else the model is given: layers, causal and its own options. A size among them stays as it is.
+
+    Raises
+    ------
+    BadInput
+        Where the smallest size has too many.
+    """
+    cls: Any = MODELS[model] if isinstance(model, str) else model
+    nobody = Keys.span(cls.name, 1, "weights", 0, 0, 0)
+    dials = cls.dials(**options) if hasattr(cls, "dials") else {"hidden": 1}
+
+    def size(sizes: dict[str, int]) -> int:
+        return count(cls(nobody, inputs=inputs, outputs=outputs, **options, **sizes))
+
+    near: list[dict[str, int]] = [{}]
+    for dial, step in dials.items():
+        if dial in options:
+            continue
+        top = 1
+        while top < parameters and size(near[0] | {dial: top * step}) <= parameters:
+            top *= 2
+        tries = [near[0] | {dial: n * step} for n in range(1, top + 1)]
+        fits = bisect_right(tries, parameters, key=size)
+        near = tries[max(fits - 1, 0) : fits + 1]  # the largest that fits, and the next
+    least = size(near[0])
+    if near[0] and least > parameters:
+        raise BadInput(f"{cls.name} has at least {least} parameters here; {parameters} are too few")
+    return min(near, key=lambda sizes: abs(size(sizes) - parameters))

@@ -1,0 +1,64 @@
+r"""Gated recurrent unit; z keeps the old state, the reset comes after the product or before it.
+
+.. math::
+    r_t &= \sigma(x_t W_{xr} + h_{t-1} W_{hr} + b_r) \quad\text{and likewise } z_t \\
+    n_t &= \tanh(x_t W_{xn} + b_n + r_t \odot (h_{t-1} W_{hn} + b_{hn})) &&\text{reset after the product} \\
+    n_t &= \tanh(x_t W_{xn} + b_n + (r_t \odot h_{t-1}) W_{hn}) &&\text{reset before the product} \\
+    h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
+
+Source: Cho et al. (2014), who reset before the product and let z keep the old state. Resetting after the product is
+cuDNN's and torch's variant; it alone has the second bias of n, which r multiplies. In Chung et al. (2014) z lets the
+new state in: their z is our 1 - z.
+"""
+
+import torch
+from torch import Tensor
+
+from seqbench.axes import Gates, Hidden
+from seqbench.errors import unknown
+from seqbench.models.base import Cell, Recurrent, affine, uniform
+from seqbench.random import Keys
+
+RESETS = ("after", "before")
+
+
+class GRUCell(Cell):
+    """One layer; the columns of the weights are r, z, n."""
+
+    gates = 3
+
+    def __init__(
+        self, keys: Keys, layer: str, inputs: int, hidden: int, reset: str = "after"
+    ) -> None:
+        super().__init__(keys, layer, inputs, hidden)
+        if reset not in RESETS:
+            raise unknown("reset", reset, RESETS)
+        self.reset = reset
+        if reset == "after":
+            self.native = torch.gru
+            self.b_hn = uniform(keys, f"{layer}/b_hn", 1, hidden, bound=hidden**-0.5)
+
+    def step(self, a: Gates, h: Hidden) -> tuple[Hidden]:
+        """Return h_t."""
+        H = h.shape[-1]
+        W_hrz, W_hn = self.W_h.split((2 * H, H), dim=-1)
+        a_rz, a_n = a.split((2 * H, H), dim=-1)
+        r, z = affine(h, W_hrz, a_rz).sigmoid().chunk(2, dim=-1)
+        if self.reset == "after":
+            n = torch.tanh(a_n + r * affine(h, W_hn, self.b_hn))
+        else:
+            n = torch.tanh(affine(r * h, W_hn, a_n))
+        return ((1 - z) * n + z * h,)
+
+    def native_weights(self, e: int) -> list[Tensor]:
+        """Return member e's parameters as torch takes them; only n has a second bias."""
+        W_ih, W_hh, b_ih, b_hh = super().native_weights(e)
+        H = W_hh.shape[1]
+        return [W_ih, W_hh, b_ih, torch.cat([b_hh[: 2 * H], self.b_hn[e, 0]])]
+
+
+class GRU(Recurrent):
+    """GRU; reset after the product by default, as in torch."""
+
+    name = "gru"
+    cell = GRUCell

@@ -1,0 +1,50 @@
+r"""Long short-term memory with a forget gate and no peepholes.
+
+.. math::
+    i_t &= \sigma(x_t W_{xi} + h_{t-1} W_{hi} + b_i) \quad\text{and likewise } f_t, o_t \\
+    g_t &= \tanh(x_t W_{xg} + h_{t-1} W_{hg} + b_g) \\
+    c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+    h_t &= o_t \odot \tanh(c_t)
+
+Source: Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000). One bias a
+gate; ``torch.nn.LSTM`` has two.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from seqbench.axes import Gates, Hidden
+from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.random import Keys
+
+
+class LSTMCell(Cell):
+    """One layer; the columns of the weights are i, f, g, o."""
+
+    gates = 4
+    parts = 2
+    native: Callable[..., Any] | None = staticmethod(torch.lstm)
+    native_on_cpu = True
+
+    def __init__(
+        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: float = 1.0
+    ) -> None:
+        super().__init__(keys, layer, inputs, hidden)
+        with torch.no_grad():  # remember by default (Jozefowicz, Zaremba and Sutskever, 2015)
+            self.b[..., hidden : 2 * hidden] += forget_bias
+
+    def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
+        """Return h_t and c_t."""
+        i, f, g, o = affine(h, self.W_h, a).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return h, c
+
+
+class LSTM(Recurrent):
+    """LSTM with a forget gate, as in torch."""
+
+    name = "lstm"
+    cell = LSTMCell

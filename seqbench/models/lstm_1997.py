@@ -1,0 +1,40 @@
+r"""Long short-term memory as it was at first: no forget gate, the cell only adds.
+
+.. math::
+    i_t &= \sigma(x_t W_{xi} + h_{t-1} W_{hi} + b_i) \quad\text{and likewise } o_t \\
+    g_t &= \tanh(x_t W_{xg} + h_{t-1} W_{hg} + b_g) \\
+    c_t &= c_{t-1} + i_t \odot g_t \\
+    h_t &= o_t \odot \tanh(c_t)
+
+The derivative of c_t by c_{t-1} is 1, whatever the weights: the *constant error carousel*. Nothing ever leaves the
+cell, so in a long stream c grows until tanh is flat.
+
+Source: Hochreiter and Schmidhuber (1997). What differs here: tanh stands for the paper's squashing functions, g in
+(-2, 2) and h in (-1, 1), which are scaled logistics; the gradient is the whole one, where the paper cuts it off
+outside the carousel; each cell has gates of its own, where the paper's cells share them within a block; and the
+biases start as the other models' do, where the paper's output gates start nearly shut.
+"""
+
+from seqbench.axes import Gates, Hidden
+from seqbench.models.base import Cell, Recurrent, affine
+
+
+class LSTM1997Cell(Cell):
+    """One layer; the columns of the weights are i, g, o."""
+
+    gates = 3
+    parts = 2
+
+    def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
+        """Return h_t and c_t."""
+        i, g, o = affine(h, self.W_h, a).chunk(3, dim=-1)
+        c = c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return h, c
+
+
+class LSTM1997(Recurrent):
+    """LSTM without a forget gate."""
+
+    name = "lstm_1997"
+    cell = LSTM1997Cell

@@ -1,0 +1,57 @@
+r"""The plain recurrent network of Elman.
+
+.. math::
+    h_t = \phi(x_t W_x + h_{t-1} W_h + b), \qquad \phi = \tanh \text{ or } \max(0, \cdot)
+
+Source: Elman (1990), Finding structure in time. With ReLU it can start from the identity, as in Le, Jaitly and Hinton
+(2015): ``activation="relu", start="identity"``.
+"""
+
+import torch
+
+from seqbench.axes import Gates, Hidden
+from seqbench.errors import unknown
+from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.random import Keys
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
+KERNELS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
+STARTS = ("uniform", "identity")
+
+
+class RNNCell(Cell):
+    """One layer; a single block of columns."""
+
+    gates = 1
+
+    def __init__(
+        self,
+        keys: Keys,
+        layer: str,
+        inputs: int,
+        hidden: int,
+        activation: str = "tanh",
+        start: str = "uniform",
+    ) -> None:
+        super().__init__(keys, layer, inputs, hidden)
+        if activation not in ACTIVATIONS:
+            raise unknown("activation", activation, ACTIVATIONS)
+        if start not in STARTS:
+            raise unknown("start", start, STARTS)
+        self.phi = ACTIVATIONS[activation]
+        self.native = KERNELS[activation]
+        if start == "identity":
+            with torch.no_grad():
+                self.W_h.zero_().diagonal(dim1=1, dim2=2).fill_(1)
+                self.b.zero_()
+
+    def step(self, a: Gates, h: Hidden) -> tuple[Hidden]:
+        """Return h_t."""
+        return (self.phi(affine(h, self.W_h, a)),)
+
+
+class RNN(Recurrent):
+    """Plain recurrent network, tanh by default."""
+
+    name = "rnn"
+    cell = RNNCell

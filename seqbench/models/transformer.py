@@ -1,0 +1,196 @@
+r"""A small transformer, normalised before each sublayer.
+
+.. math::
+    x &\leftarrow x + \mathrm{Attention}(\mathrm{norm}(x)), \qquad
+    \mathrm{Attention}(x) = \Big[\mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{d}} + M\Big) V\Big] W_o + b_o, \quad
+    Q, K, V = x W_{qkv} + b_{qkv} \\
+    x &\leftarrow x + \mathrm{MLP}(\mathrm{norm}(x)), \qquad
+    \mathrm{MLP}(x) = \mathrm{gelu}(x W_1 + b_1) W_2 + b_2
+
+d is the width of a head; the mask M is :math:`-\infty` where a step would look ahead, and absent where the model may
+look both ways. The input map stands for the embedding: a one-hot symbol picks its row of W.
+
+Source: Vaswani et al. (2017), with the norm before the sublayer and GELU as in Radford et al. (2019). Where a step
+stands is told by rotating Q and K (Su et al., 2021; ``rotary``), by adding sines to the input (``sinusoidal``), or not
+at all (``none``: only the mask of a causal model gives order away). None of them has parameters or a longest length.
+"""
+
+from math import log, sqrt
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqbench.axes import Outputs, Sequences
+from seqbench.errors import BadInput, unknown
+from seqbench.models.base import Linear
+from seqbench.random import Keys
+
+POSITIONS = ("rotary", "sinusoidal", "none")
+LONGEST = 10_000  # the longest wavelength, over 2π, in steps
+
+
+def angles(T: int, width: int, like: Tensor) -> Float[Tensor, "T half"]:
+    """Return t / LONGEST^(2k / width) for every step t and every pair k of features."""
+    t = torch.arange(T, device=like.device, dtype=like.dtype)
+    k = torch.arange(0, width, 2, device=like.device, dtype=like.dtype)
+    return torch.outer(t, torch.exp(k * (-log(LONGEST) / width)))
+
+
+def sinusoids(angle: Float[Tensor, "T half"]) -> Float[Tensor, "T H"]:
+    """Return sines in the even features, cosines in the odd ones."""
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
+
+
+def rotated(
+    q: Float[Tensor, "... T d"], angle: Float[Tensor, "T half"]
+) -> Float[Tensor, "... T d"]:
+    """Turn each pair of features by the angle of its step, so that q · k knows only the distance."""
+    a, b = q.chunk(2, dim=-1)
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class Norm(nn.Module):
+    """Layer norm over the features, with each member's gain and shift."""
+
+    def __init__(self, keys: Keys, hidden: int) -> None:
+        super().__init__()
+        shape = (len(keys), 1, 1, hidden)
+        self.gain = nn.Parameter(torch.ones(shape, device=keys.seed.device))
+        self.shift = nn.Parameter(torch.zeros(shape, device=keys.seed.device))
+
+    def forward(self, x: Float[Tensor, "E B T H"]) -> Float[Tensor, "E B T H"]:
+        """Return (x - mean) / deviation * gain + shift."""
+        return torch.addcmul(self.shift, F.layer_norm(x, x.shape[-1:]), self.gain)
+
+
+class Attention(nn.Module):
+    """Attention with several heads; the columns of W_qkv are Q, K, V, and within each the heads."""
+
+    def __init__(
+        self, keys: Keys, name: str, hidden: int, heads: int, causal: bool, scale: float
+    ) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv = Linear(keys, f"{name}/qkv", hidden, 3 * hidden)
+        self.out = Linear(keys, f"{name}/out", hidden, hidden, scale)
+
+    def forward(
+        self, x: Float[Tensor, "E B T H"], angle: Float[Tensor, "T half"] | None, answers: int
+    ) -> Float[Tensor, "E B A H"]:
+        """Return what each of the last steps gathers from those that it may look at."""
+        E, B, T, H = x.shape
+        heads = self.qkv(x).view(E * B, T, 3, self.heads, H // self.heads)
+        # members are more sequences: q, k, v are each (E B, heads, T, d)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)
+        if angle is not None:
+            q, k = rotated(q, angle), rotated(k, angle)
+        q = q[:, :, -answers:]
+        mask = None
+        if self.causal and 1 < answers < T:  # torch aligns its own causal mask with the first step
+            mask = torch.ones(answers, T, dtype=torch.bool, device=x.device).tril(T - answers)
+        y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=self.causal and answers == T)
+        return self.out(y.transpose(1, 2).reshape(E, B, answers, H))
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward net for each step by itself."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        name: str,
+        hidden: int,
+        feedforward: int,
+        heads: int,
+        causal: bool,
+        scale: float,
+    ) -> None:
+        super().__init__()
+        self.norm_1, self.norm_2 = Norm(keys, hidden), Norm(keys, hidden)
+        self.attention = Attention(keys, name, hidden, heads, causal, scale)
+        self.up = Linear(keys, f"{name}/up", hidden, feedforward)
+        self.down = Linear(keys, f"{name}/down", feedforward, hidden, scale)
+
+    def forward(
+        self, x: Float[Tensor, "E B T H"], angle: Float[Tensor, "T half"] | None, answers: int
+    ) -> Float[Tensor, "E B A H"]:
+        """Return the stream at the last steps after both sublayers have added to it."""
+        x = x[:, :, -answers:] + self.attention(self.norm_1(x), angle, answers)
+        return x + self.down(F.gelu(self.up(self.norm_2(x))))
+
+
+class Transformer(nn.Module):
+    """Transformer of two blocks by default.
+
+    Parameters
+    ----------
+    keys
+        The identities of the E members; all weights are drawn from them.
+    inputs, outputs, hidden, layers
+        D, C, the width of the stream, and the number of blocks.
+    causal
+        Whether a step sees only itself and what came before.
+    heads, feedforward
+        The number of heads, and the width of the feed-forward net: twice ``hidden`` if not given.
+    positions
+        ``"rotary"``, ``"sinusoidal"`` or ``"none"``.
+    """
+
+    name: ClassVar[str] = "transformer"
+    version: ClassVar[int] = 1
+    reads: ClassVar[Literal["sequence", "video"]] = "sequence"
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        layers: int = 2,
+        causal: bool = True,
+        heads: int = 1,
+        feedforward: int | None = None,
+        positions: str = "rotary",
+    ) -> None:
+        super().__init__()
+        if positions not in POSITIONS:
+            raise unknown("positions", positions, POSITIONS)
+        step = self.dials(heads, positions)["hidden"]
+        if hidden % step:
+            raise BadInput(
+                f"hidden width {hidden} does not suit {heads} heads with {positions} positions; "
+                f"choose a multiple of {step}"
+            )
+        self.heads, self.positions = heads, positions
+        scale = 1 / sqrt(2 * layers)  # 2 layers sublayers add to one stream (Radford et al., 2019)
+        # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
+        self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
+        self.blocks = nn.ModuleList(
+            Block(keys, f"layer {k}", hidden, feedforward or 2 * hidden, heads, causal, scale)
+            for k in range(layers)
+        )
+        self.norm = Norm(keys, hidden)
+        self.readout = Linear(keys, "readout", hidden, outputs)
+
+    @classmethod
+    def dials(cls, heads: int = 1, positions: str = "rotary", **options: Any) -> dict[str, int]:
+        """Return what sets the size; the feed-forward net takes up what the heads leave."""
+        per_head = 1 if positions == "none" else 2
+        return {"hidden": per_head * heads, "feedforward": 1}
+
+    def forward(self, x: Sequences, answers: int) -> Outputs:
+        """Return the outputs at the last ``answers`` steps; the last block is spared all others."""
+        x = self.embed(x)
+        T, H = x.shape[2:]
+        if self.positions == "sinusoidal":
+            x = x + sinusoids(angles(T, H, x))
+        angle = angles(T, H // self.heads, x) if self.positions == "rotary" else None
+        for block in self.blocks[:-1]:
+            x = block(x, angle, T)
+        x = self.blocks[-1](x, angle, answers)
+        return self.readout(self.norm(x))

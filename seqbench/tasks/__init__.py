@@ -1,0 +1,20 @@
+"""The tasks, by name."""
+
+from seqbench.catalogue import Catalogue
+
+TASKS = Catalogue(
+    "task",
+    {
+        "latch": "seqbench.tasks.latch:Latch",
+        "adding": "seqbench.tasks.adding:Adding",
+        "temporal-order": "seqbench.tasks.temporal_order:TemporalOrder",
+        "copy": "seqbench.tasks.copy:Copy",
+        "parity": "seqbench.tasks.parity:Parity",
+        "timed-spikes": "seqbench.tasks.timed_spikes:TimedSpikes",
+        "recall": "seqbench.tasks.recall:Recall",
+        "moving-shapes": "seqbench.tasks.moving_shapes:MovingShapes",
+        "sequential-digits": "seqbench.tasks.sequential_digits:SequentialDigits",
+        "time-machine": "seqbench.tasks.time_machine:TimeMachine",
+    },
+    group="seqbench.tasks",
+)

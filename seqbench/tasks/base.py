@@ -1,0 +1,135 @@
+"""What a task is: a rule that turns identities into sequences and answers, and says when it is solved.
+
+A task knows nothing of members, devices or models. It draws N sequences from N identities at once, in whole-tensor
+operations on whatever device the identities lie; the trainer folds N = E * B into members and batches.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.errors import BadInput
+from seqbench.random import Keys
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N sequences and their answers.
+
+    Attributes
+    ----------
+    x
+        ``(N, T)`` int64 symbols, ``(N, T, D)`` float32 values or ``(N, T, channels, height, width)`` frames.
+    y
+        ``(N, A)`` int64 classes or ``(N, A, C)`` float32 values, due at the *last* A of the T steps: A = 1 asks
+        for one answer at the end, A = T for one at every step.
+    mask
+        ``(N, A)`` bool: which of these answers count.
+    """
+
+    x: Shaped[Tensor, "N T *D"]
+    y: Shaped[Tensor, "N A *C"]
+    mask: Bool[Tensor, "N A"]
+
+    @classmethod
+    def all_due(cls, x: Tensor, y: Tensor) -> "Batch":
+        """Return a batch in which every answer counts."""
+        return cls(x, y, torch.ones(y.shape[:2], dtype=torch.bool, device=y.device))
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """One task at one setting of its knob.
+
+    Attributes
+    ----------
+    name, version
+        The stable id, and a number that grows whenever the data or the score of the task change.
+    knob, lags
+        What ``lag`` means here, and which lags the task can have.
+    inputs
+        D, the features of a step or the size of the alphabet; for video ``(channels, height, width)``.
+    outputs
+        C, the number of classes or of output values.
+    loss
+        ``"cross_entropy"`` over C classes or ``"mse"`` over C values.
+    causal
+        Whether an answer may use only what came before it. Where all answers are due at the end, a model may
+        look both ways (False).
+    measure, higher_is_better
+        What the score is, and which way it improves.
+    chance
+        The score of the best answer that ignores the input; derived in the task's docstring.
+    threshold
+        The score from which a run counts as solved.
+    graded
+        Whether the score goes on to matter beyond the threshold, as it does on real data: such a run uses its whole
+        budget, while others end once they are solved.
+    """
+
+    lag: int
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    knob: ClassVar[str] = "steps between cue and answer"
+    lags: ClassVar[range] = range(1, 10_001)
+    inputs: ClassVar[int | tuple[int, int, int]]
+    loss: ClassVar[Literal["cross_entropy", "mse"]] = "cross_entropy"
+    causal: ClassVar[bool] = True
+    measure: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.lag not in self.lags:
+            raise BadInput(
+                f"{self.name} can't have lag {self.lag} ({self.knob}); "
+                f"choose from {self.lags.start} to {self.lags[-1]}"
+            )
+
+    # A task sets these three as it sets the others, or computes them where they depend on its options or its data.
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Return C, the number of classes or of output values."""
+
+    @property
+    @abstractmethod
+    def chance(self) -> float:
+        """Return the score of the best answer that ignores the input."""
+
+    @property
+    @abstractmethod
+    def threshold(self) -> float:
+        """Return the score from which a run counts as solved."""
+
+    @abstractmethod
+    def sample(self, keys: Keys) -> Batch:
+        """Return the sequences of these identities; the same identity gives the same bits, always."""
+
+    def keys(self, split: Split, seed: int, start: int, stop: int) -> Keys:
+        """Return the identities ``start … stop - 1`` of a split."""
+        return Keys.span(self.name, self.version, split, seed, start, stop)
+
+    def score(
+        self, output: Outputs, y: Shaped[Tensor, "E B A *C"], mask: Bool[Tensor, "E B A"]
+    ) -> PerMember:
+        """Return each member's share of the answers due that are right."""
+        right = self.right(output, y) & mask
+        return right.sum(dim=(1, 2)) / mask.sum(dim=(1, 2))
+
+    def right(self, output: Outputs, y: Shaped[Tensor, "E B A *C"]) -> Bool[Tensor, "E B A"]:
+        """Return which answers are right: here, where the likeliest class is the true one."""
+        return output.argmax(dim=-1) == y
+
+    def solved(self, score: float) -> bool:
+        """Return whether a run with this score counts as solved."""
+        return score >= self.threshold if self.higher_is_better else score <= self.threshold

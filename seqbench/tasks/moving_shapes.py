@@ -1,0 +1,85 @@
+r"""Moving shapes: a video of a shape that circles, clockwise or not; then nothing for a long time.
+
+A square, a plus or a ring of 3 by 3 pixels moves along a circle of 16 places, one a frame, for 8 frames, from a place
+drawn evenly; every pixel is a little noisy. ``lag`` blank frames follow, as if something stood before it. The answer,
+due at the last frame, is the sense of the motion: 0 clockwise, 1 counter-clockwise. ::
+
+    . . . .     . # . .     . . # .     . . . .
+    # . . .     . . . .     . . . .     . . . #    …  blank frames    ->    y = 0
+    . . . .     . . . .     . . . .     . . . .
+
+*Chance* is 1/2, and a model that looks at the frames without their order is held to it exactly. One clockwise video
+is drawn, noise and all; the answer is drawn apart from it, and where it is 1 the 8 moving frames are shown in reverse,
+which is a counter-clockwise video. So the set of frames, and with it the frame average, is the same under both
+answers: :math:`P(y \mid \text{set of frames}) = P(y) = 1/2`. Any single frame is undecided as well: in either class
+the k-th shows the shape at one of the 16 places, all equally likely. Only two frames in their order tell.
+
+Source: made for this benchmark, in the spirit of the bouncing digits of Srivastava, Mansimov and Salakhutdinov (2015)
+and of models that put a recurrence on top of a convolution (Donahue et al., 2015).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from math import cos, pi, sin
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+
+SIDE = 12  # P, the height and width of a frame
+RADIUS = 4
+PLACES = 16
+MOVING = 8  # frames
+NOISE = 0.2  # the shape has the rest of the range
+SHAPES = (("###", "###", "###"), (".#.", "###", ".#."), ("###", "#.#", "###"))  # square, plus, ring
+
+
+@dataclass(frozen=True)
+class MovingShapes(Task):
+    """Sense of a circular motion, seen ``lag`` frames ago."""
+
+    name = "moving-shapes"
+    knob = "blank frames after the motion"
+    inputs = (1, SIDE, SIDE)
+    outputs = 2
+    causal = False
+    chance = 1 / 2
+    threshold = 0.95
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T, 1, P, P)`` of frames in [0, 1], y ``(N, 1)``; T = 8 + lag."""
+        video = keys.integers("video", 0, 2 * PLACES * len(SHAPES), 1)  # (N, 1): all three choices
+        y, start, shape = video % 2, video // 2 % PLACES, video // (2 * PLACES)
+        t = torch.arange(MOVING, device=start.device)
+        clockwise = pictures(start.device)[shape, (start + t) % PLACES]  # (N, 8, 1, P, P)
+        clockwise += noise(keys)
+        order = (t - (MOVING - 1) * y).abs()  # (N, 8): 0 to 7, or 7 to 0 where y = 1
+        moving = clockwise[torch.arange(len(keys), device=y.device)[:, None], order]
+        x = F.pad(moving, (0, 0) * 3 + (0, self.lag))  # time is fourth from the end
+        return Batch.all_due(x, y)
+
+
+def noise(keys: Keys) -> Float[Tensor, "N T 1 P P"]:
+    """Return noise in [0, .2), a byte a pixel: numbers cost more than all else here, and a word has four."""
+    words = keys.words("noise", MOVING * SIDE * SIDE // 4)  # (N, words)
+    pixels = words.to(torch.int32).view(torch.uint8).view(-1, MOVING, 1, SIDE, SIDE)
+    return pixels.to(torch.float32).mul_(NOISE / 256)
+
+
+@cache
+def pictures(device: torch.device) -> Float[Tensor, "shapes places 1 P P"]:
+    """Return every shape at every place, numbered clockwise; .8 where the shape is."""
+    table = torch.zeros(len(SHAPES), PLACES, 1, SIDE, SIDE, dtype=torch.float32)
+    for k in range(PLACES):
+        angle = 2 * pi * k / PLACES
+        row = SIDE // 2 + round(RADIUS * sin(angle))  # rows grow downwards: this is clockwise
+        column = SIDE // 2 + round(RADIUS * cos(angle))
+        for s, drawing in enumerate(SHAPES):
+            pixels = torch.tensor([[mark == "#" for mark in line] for line in drawing])
+            table[s, k, 0, row - 1 : row + 2, column - 1 : column + 2] = pixels.to(torch.float32)
+    table *= 1 - NOISE
+    return table.to(device)

@@ -1,0 +1,53 @@
+"""The models under test: every entry of MODELS as it comes, and their options."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqbench.models import MODELS
+from seqbench.random import Keys
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in MODELS} | {
+    "lstm of two layers": ("lstm", {"layers": 2}),
+    "rnn, relu": ("rnn", {"activation": "relu"}),
+    "rnn, from the identity": ("rnn", {"activation": "relu", "start": "identity"}),
+    "gru, reset before": ("gru", {"reset": "before"}),
+    "gru of two layers": ("gru", {"layers": 2}),
+    "transformer of two heads": ("transformer", {"heads": 2}),
+    "transformer with sines": ("transformer", {"positions": "sinusoidal"}),
+    "transformer without positions": ("transformer", {"positions": "none"}),
+    "transformer of one layer": ("transformer", {"layers": 1}),
+}
+RECURRENT = [c for c, (name, _) in CASES.items() if name not in ("transformer", "cnn_lstm")]
+SEEDS = (3, 5, 7)
+FRAME = (2, 5, 7)  # channels, height, width: odd, and no two the same
+
+
+def identities(name: str, seeds: tuple[int, ...] = SEEDS) -> Keys:
+    seed = torch.tensor(seeds, dtype=torch.int64)
+    return Keys(name, 1, "weights", seed, torch.zeros_like(seed))
+
+
+def make(case: str, seeds: tuple[int, ...] = SEEDS, **shape: Any) -> nn.Module:
+    """Return the model of a case in float64, by default with D = 3, C = 2 and H = 8."""
+    name, options = CASES[case]
+    inputs = FRAME if MODELS[name].reads == "video" else 3
+    shape = {"inputs": inputs, "outputs": 2, "hidden": 8} | options | shape
+    return MODELS[name](identities(name, seeds), **shape).double()
+
+
+def read(case: str, E: int = len(SEEDS), B: int = 2, T: int = 6) -> Tensor:
+    """Return what the model of a case reads, of normal numbers."""
+    D = FRAME if MODELS[CASES[case][0]].reads == "video" else (3,)
+    return normal(E, B, T, *D)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Return normal numbers in float64."""
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def gradients(output: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of a sum in which every output has a weight of its own."""
+    return torch.autograd.grad((output * normal(*output.shape, seed=1)).sum(), leaves)

@@ -1,0 +1,215 @@
+"""A plain module with members against the same modules run one by one."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from seqbench.errors import BadInput
+from seqbench.models.adapter import adapt
+from seqbench.models.base import count, matched
+
+from . import FRAME, SEEDS, gradients, identities, normal
+
+CLOSE = {"rtol": 1e-10, "atol": 1e-12}
+
+
+class Read(nn.Module):
+    """A recurrence of torch's, and a readout."""
+
+    def __init__(self, kind, inputs, outputs, hidden):
+        super().__init__()
+        self.recurrence = kind(inputs, hidden, batch_first=True)
+        self.readout = nn.Linear(hidden, outputs)
+
+    def forward(self, x):
+        return self.readout(self.recurrence(x)[0])
+
+
+class Normed(nn.Module):
+    """Has buffers that change in training."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(inputs)
+        self.up = nn.Linear(inputs, hidden)
+        self.down = nn.Linear(hidden, outputs)
+        self.register_buffer("shift", torch.randn(outputs))
+
+    def forward(self, x):
+        x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self.down(self.up(x).tanh()) + self.shift
+
+
+class Tied(nn.Module):
+    """Uses the same weights twice."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.enter, self.a, self.b = (nn.Linear(n, hidden) for n in (inputs, hidden, hidden))
+        self.b.weight = self.a.weight
+        self.leave = nn.Linear(hidden, outputs)
+
+    def forward(self, x):
+        return self.leave(self.b(self.a(self.enter(x)).tanh()))
+
+
+def linear(inputs, outputs, hidden):
+    """An affine map of each step by itself."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
+
+
+def gru(inputs, outputs, hidden):
+    return Read(nn.GRU, inputs, outputs, hidden)
+
+
+def lstm(inputs, outputs, hidden):
+    return Read(nn.LSTM, inputs, outputs, hidden)
+
+
+FACTORIES = {"linear": (linear, True), "gru": (gru, False), "lstm": (lstm, False),
+             "normed": (Normed, True), "tied": (Tied, True)}  # fmt: skip
+
+each = pytest.mark.parametrize("name", FACTORIES)
+
+
+def make(name, seeds=SEEDS, **options):
+    shape = {"inputs": 3, "outputs": 2, "hidden": 4} | options
+    return adapt(name, FACTORIES[name][0])(identities(name, seeds), **shape).double()
+
+
+def one_by_one(name, model):
+    """Return the members of a model as modules of their own."""
+    modules = []
+    for e in range(len(SEEDS)):
+        module = FACTORIES[name][0](3, 2, 4).double()
+        module.load_state_dict({key: value[e] for key, value in model.net.state_dict().items()})
+        modules.append(module)
+    return modules
+
+
+@each
+def test_it_is_the_modules_one_by_one(name):
+    model, x = make(name), normal(len(SEEDS), 4, 5, 3)
+    modules = one_by_one(name, model)
+    for step in range(3):  # buffers change at every step
+        output = model(x + step, 2)
+        wanted = torch.stack([m(x_e + step) for m, x_e in zip(modules, x, strict=True)])[:, :, -2:]
+        torch.testing.assert_close(output, wanted, **CLOSE)
+    assert model.batched is FACTORIES[name][1]
+
+    names = [key for key, _ in modules[0].named_parameters()]
+    assert [key for key, _ in model.named_parameters()] == [f"net.{key}" for key in names]
+    grads = gradients(output, *model.parameters())
+    leaves = [p for module in modules for p in module.parameters()]
+    each_grad = iter(gradients(wanted, *leaves))
+    for e in range(len(SEEDS)):
+        for g in grads:
+            torch.testing.assert_close(g[e], next(each_grad), **CLOSE)
+    for e, module in enumerate(modules):
+        for key, buffer in module.named_buffers():
+            torch.testing.assert_close(dict(model.net.named_buffers())[key][e], buffer, **CLOSE)
+
+
+@each
+def test_a_member_is_the_run_with_its_seed_alone(name):
+    together, x = make(name), normal(len(SEEDS), 4, 5, 3)
+    output = together(x, 5)
+    for e, seed in enumerate(SEEDS):
+        alone = make(name, (seed,))
+        for p, q in zip(together.parameters(), alone.parameters(), strict=True):
+            assert torch.equal(p[e], q[0])
+        torch.testing.assert_close(output[e], alone(x[e : e + 1], 5)[0], **CLOSE)
+    same = together(x[:1].expand_as(x), 5)
+    assert not torch.isclose(same[0], same[1]).any()
+
+
+@each
+def test_a_member_that_is_not_finite_leaves_the_others(name):
+    model, x = make(name), normal(len(SEEDS), 4, 5, 3)
+    before = model(x, 1).detach()
+    with torch.no_grad():
+        for p in model.parameters():
+            p[1] = torch.nan
+    output = model(x, 1)
+    grads = gradients(output, *model.parameters())
+    for e in (0, 2):
+        torch.testing.assert_close(output[e], before[e], **CLOSE)
+        assert all(g[e].isfinite().all() for g in grads)
+
+
+@each
+def test_the_random_state_of_torch_is_neither_read_nor_moved(name):
+    states = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        model = make(name)
+        model(normal(len(SEEDS), 4, 5, 3), 1)
+        assert torch.equal(before, torch.get_rng_state())
+        states.append(make(name).state_dict())
+    for key, value in states[0].items():
+        assert torch.equal(value, states[1][key])
+
+
+def test_a_module_that_draws_while_it_runs_is_refused():
+    def dropping(inputs, outputs, hidden):
+        return nn.Sequential(nn.Linear(inputs, outputs), nn.Dropout(0.5))
+
+    model = adapt("dropping", dropping)(identities("dropping"), inputs=3, outputs=2, hidden=4)
+    with pytest.raises(BadInput, match=r"dropping draws random numbers .* dropout"):
+        model(torch.zeros(3, 4, 5, 3), 1)
+
+
+def test_a_faulty_module_says_so_itself():
+    def faulty(inputs, outputs, hidden):
+        return nn.Linear(inputs + 1, outputs)
+
+    model = adapt("faulty", faulty)(identities("faulty"), inputs=3, outputs=2, hidden=4)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        model(torch.zeros(3, 4, 5, 3), 1)
+
+
+def test_a_factory_is_given_what_it_asks_for():
+    asked = {}
+
+    def asking(inputs, outputs, hidden, layers, causal, slope=0.1):
+        asked.update(layers=layers, causal=causal, slope=slope)
+        return nn.Linear(inputs, outputs)
+
+    model = adapt("asking", asking, version=4)
+    model(identities("asking"), inputs=3, outputs=2, hidden=4, layers=3, causal=False, slope=0.2)
+    assert asked == {"layers": 3, "causal": False, "slope": 0.2}
+    assert (model.name, model.version, model.reads) == ("asking", 4, "sequence")
+
+
+def test_a_factory_without_layers_has_one():
+    with pytest.raises(BadInput, match="linear takes no number of layers; 2 were asked for"):
+        make("linear", layers=2)
+
+
+def test_frames_are_read_as_they_are():
+    def flat(inputs, outputs, hidden):
+        channels, height, width = inputs
+        return nn.Sequential(nn.Flatten(2), nn.Linear(channels * height * width, outputs))
+
+    model = adapt("flat", flat, reads="video")
+    net = model(identities("flat"), inputs=FRAME, outputs=2, hidden=4).double()
+    assert net(normal(3, 2, 4, *FRAME), 2).shape == (3, 2, 2, 2)
+    assert model.reads == "video"
+
+
+def test_its_size_is_matched_and_its_docstring_kept():
+    model = adapt("linear", linear)
+    sizes = matched(model, 1_000, inputs=3, outputs=2)
+    assert sizes == {"hidden": 166}  # 6 H + 2
+    assert count(model(identities("linear"), inputs=3, outputs=2, **sizes)) == 998
+    assert model.__doc__ == "An affine map of each step by itself."
+
+
+def test_no_warning_reaches_the_user():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make("lstm")(normal(len(SEEDS), 4, 5, 3), 1)
+    assert not caught

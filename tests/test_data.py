@@ -1,0 +1,187 @@
+"""A data set is found, fetched once, or refused with one clear line."""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from pathlib import Path
+from threading import Event, Thread
+
+import pooch
+import pytest
+
+from seqbench import data
+from seqbench.errors import BadInput, DataMissing
+
+BYTES = b"a small book"
+SOURCE = data.Source(
+    name="book",
+    file="book.txt",
+    licence="public domain",
+    bytes=len(BYTES),
+    sha256=sha256(BYTES).hexdigest(),
+    addresses=(),
+)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers ``/right`` with the book, ``/wrong`` with another, ``/never`` not at all."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str] = []
+        self.end = Event()
+
+    def at(self, *paths: str) -> tuple[str, ...]:
+        return tuple(f"http://127.0.0.1:{self.server_port}{path}" for path in paths)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if self.path == "/never":
+            self.server.end.wait(10)
+            return
+        self.send_response(404 if self.path == "/gone" else 200)
+        self.end_headers()
+        self.wfile.write(BYTES if self.path == "/right" else b"another book")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.end.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> Path:
+    """The user's directory, named by the variable; the cache is empty, too, and a book is known."""
+    monkeypatch.setenv("SEQBENCH_DATA", str(tmp_path / "own"))
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
+    monkeypatch.setattr(data, "SOURCES", (SOURCE,))
+    monkeypatch.setattr(data, "PATIENCE", 2.0)
+    return tmp_path / "own" / "book" / "book.txt"
+
+
+@pytest.fixture
+def log(monkeypatch) -> StringIO:
+    """What pooch says: it would go to standard error."""
+    stream = StringIO()
+    logger = pooch.get_logger()
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(stream)])
+    return stream
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_found_where_the_variable_says(own):
+    put(own, BYTES)
+    put(own.parents[2] / "cache" / "seqbench" / "book" / "book.txt", b"not looked at")
+    assert data.locate("book", "book.txt") == own
+    assert data.status()[0]["found"] == str(own)
+
+
+@pytest.mark.parametrize("variable", ["", None, "elsewhere"])
+def test_found_in_the_cache(own, monkeypatch, variable):
+    if variable is None:
+        monkeypatch.delenv("SEQBENCH_DATA")
+    else:
+        monkeypatch.setenv("SEQBENCH_DATA", variable)
+    cached = put(own.parents[2] / "cache" / "seqbench" / "book" / "book.txt", BYTES)
+    assert data.locate("book", "book.txt") == cached
+
+
+def test_other_bytes_are_refused_with_both_hashes(own):
+    put(own, b"another book")
+    with pytest.raises(BadInput) as caught:
+        data.locate("book", "book.txt")
+    assert not isinstance(caught.value, DataMissing)
+    for part in (str(own), SOURCE.sha256, sha256(b"another book").hexdigest()):
+        assert part in str(caught.value)
+    assert data.status()[0]["found"] == f"differs: {own}"
+
+
+def test_missing_is_said_in_one_line(own):
+    with pytest.raises(DataMissing) as caught:
+        data.locate("book", "book.txt")
+    line = str(caught.value)
+    assert "\n" not in line
+    for part in ("'book'", str(own.parent), "cache", "SEQBENCH_DATA", "book/book.txt"):
+        assert part in line
+    assert data.status()[0]["found"] == "missing"
+
+
+def test_unknown_names_are_answered_with_the_known(own):
+    with pytest.raises(
+        BadInput, match=r"unknown data set 'bok/book.txt'; did you mean 'book/book.txt'"
+    ):
+        data.locate("bok", "book.txt")
+
+
+def test_fetched_once(own, server, monkeypatch, log, capfd):
+    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    path = data.locate("book", "book.txt")
+    assert path.read_bytes() == BYTES
+    assert path.is_relative_to(own.parents[2] / "cache")
+    assert data.locate("book", "book.txt") == path
+    assert server.asked == ["/right"]
+    assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
+
+
+@pytest.mark.parametrize("first", ["/gone", "/wrong", "/never"])
+def test_the_second_address_serves_where_the_first_does_not(
+    own, server, monkeypatch, first, log, capfd
+):
+    addresses = server.at(first, "/right")
+    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=addresses),))
+    assert data.locate("book", "book.txt").read_bytes() == BYTES
+    assert server.asked == [first, "/right"]
+    assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
+
+
+@pytest.mark.parametrize("paths", [("/gone", "/wrong"), ("/never",) * 8])
+def test_a_fetch_fails_in_time_in_silence_and_for_good(own, server, monkeypatch, paths, log, capfd):
+    monkeypatch.setattr(data, "PATIENCE", 0.5)
+    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at(*paths)),))
+    start = time.perf_counter()
+    with pytest.raises(DataMissing):
+        data.locate("book", "book.txt")
+    assert time.perf_counter() - start < 1.5
+    assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
+    assert data.status()[0]["found"] == "missing"
+
+
+def test_a_host_without_a_name_is_a_failed_fetch(own, monkeypatch):
+    nowhere = ("http://no-such-host.invalid/book.txt", "http://127.0.0.1:9/book.txt")
+    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=nowhere),))
+    with pytest.raises(DataMissing):
+        data.locate("book", "book.txt")
+
+
+def test_the_table_is_what_it_says():
+    for source in data.SOURCES:
+        assert len(source.sha256) == 64
+        assert source.licence
+        assert source.addresses
+        place = data.found(source)
+        if place != "missing":
+            assert Path(place).stat().st_size == source.bytes
