@@ -1,0 +1,347 @@
+"""From a profile to records in a store: what to measure, what is there already, and running the rest.
+
+A plan lists the jobs whose records the store lacks. A profile that tunes is planned twice: first every learning rate
+on the tuning seeds; then, with the rate that did best on validation, the reporting seeds.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from statistics import median
+from time import monotonic
+from typing import Any, get_args
+
+from seqbench import machine
+from seqbench.catalogue import Catalogue
+from seqbench.errors import BadInput, DataMissing, unknown
+from seqbench.measure import Job, guests
+from seqbench.models import MODELS
+from seqbench.profiles import GRID, TUNING_SEEDS, Cell, Profile, best_rate, find_profile
+from seqbench.progress import Listener, listener
+from seqbench.records import Member, Provenance, Record, Unit
+from seqbench.scan import Scan
+from seqbench.store import Store
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import Task
+from seqbench.workers import ENGINES, Engine
+
+MEMBERS_AT_ONCE = {
+    "cpu": 8,
+    "cuda": 64,
+}  # more on a CPU, and glibc maps and unmaps big buffers at every step
+
+
+@dataclass
+class Plan:
+    """What a run would do.
+
+    Attributes
+    ----------
+    jobs
+        What is to be measured now, longest first.
+    there
+        How many members were measured before.
+    later
+        How many members wait for the tuning to end.
+    skipped
+        A line for each task whose data is missing.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    there: int = 0
+    later: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+def reads(cell: Cell) -> tuple[str, str]:
+    """Return what the task of a cell is and what its model reads: ``video`` or ``sequence``."""
+    task, model = TASKS[cell.setting.task], MODELS[cell.model]
+    return "video" if isinstance(task.inputs, tuple) else "sequence", getattr(
+        model, "reads", "sequence"
+    )
+
+
+def unit_of(cell: Cell, chosen: Profile) -> Unit:
+    """Return the unit that measures a cell; raise where the task can't have the lag or the model can't read it."""
+    task, model = TASKS[cell.setting.task](lag=cell.lag), MODELS[cell.model]
+    kind, wanted = reads(cell)
+    if kind != wanted:
+        raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{task.name}' is {kind}")
+    return Unit(
+        task=task.name,
+        task_version=task.version,
+        lag=cell.lag,
+        model=cell.model,
+        model_version=getattr(model, "version", 1),
+        parameters=cell.setting.parameters or chosen.parameters,
+        layers=cell.layers,
+        budget=cell.setting.budget(),
+    )
+
+
+def members_of(
+    unit: Unit, cell: Cell, chosen: Profile, seeds: int | None, records: Iterable[Record]
+) -> tuple[list[Member], int]:
+    """Return the members of a unit that can be measured now, and the number of those that wait for the tuning."""
+    reporting = range(chosen.seeds if seeds is None else seeds)
+    if not chosen.tuned:
+        return [Member(seed=s, learning_rate=cell.setting.learning_rate) for s in reporting], 0
+    tuning = [Member(seed=s, learning_rate=r, role="tuning") for r in GRID for s in TUNING_SEEDS]
+    tuned = [r for r in records if r.unit_id == unit.id and r.member.role == "tuning"]
+    if len(tuned) < len(tuning):
+        return tuning, len(reporting)
+    rate = best_rate(tuned)
+    return tuning + [Member(seed=s, learning_rate=rate) for s in reporting], 0
+
+
+def plan(
+    cells: Iterable[Cell],
+    chosen: Profile,
+    records: Sequence[Record],
+    provenance: Provenance,
+    seeds: int | None = None,
+    scan: str = "auto",
+    pickled: bytes = b"",
+) -> Plan:
+    """Return what is to be measured beside these records."""
+    result = Plan()
+    there = {record.key for record in records}
+    usable: dict[str, bool] = {}
+    for cell in cells:
+        unit = unit_of(cell, chosen)
+        if unit.task not in usable:
+            usable[unit.task] = True
+            try:
+                task = TASKS[unit.task](lag=unit.lag)
+                task.sample(task.keys("train", 0, 0, 1))
+            except DataMissing as missing:
+                usable[unit.task] = False
+                result.skipped.append(f"{unit.task} is skipped: {missing}")
+        if not usable[unit.task]:
+            continue
+        members, later = members_of(unit, cell, chosen, seeds, records)
+        lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in there]
+        result.there += len(members) - len(lacking)
+        result.later += later
+        size = MEMBERS_AT_ONCE[provenance.device]
+        for start in range(0, len(lacking), size):
+            part = tuple(lacking[start : start + size])
+            result.jobs.append(Job(unit, part, provenance, scan, pickled))
+    result.jobs.sort(key=work, reverse=True)  # so that no long job is left for the end
+    return result
+
+
+def work(job: Job) -> int:
+    """Return a rough measure of how long a job may take, to sort by."""
+    return job.unit.budget.steps * job.unit.budget.batch * (job.unit.lag + 1) * len(job.members)
+
+
+def run(
+    profile: str = "quick",
+    *,
+    tasks: Sequence[str | type[Task]] = (),
+    models: Sequence[str | type[Any]] = (),
+    lags: Sequence[int] = (),
+    seeds: int | None = None,
+    device: str = "auto",
+    engine: str = "processes",
+    workers: int | None = None,
+    out: str | Path | None = None,
+    scan: str = "auto",
+    budget: float | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    listen: Listener | None = None,
+) -> Store:
+    """Measure what a profile asks for and the store lacks; return the store.
+
+    Parameters
+    ----------
+    profile
+        ``smoke``, ``quick`` or ``paper``.
+    tasks, models, lags
+        What to measure of it, by name; empty means all. A task or model may be given as a class, too, and need not be
+        registered anywhere.
+    seeds
+        How many reporting seeds, instead of the profile's number.
+    device
+        ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
+    engine, workers
+        ``processes`` (of one thread each, one a core by default), ``serial`` or ``dask``.
+    out
+        The results folder; ``results/local/<profile>`` by default.
+    scan
+        How recurrences are run: ``auto``, ``reference`` or ``native``.
+    budget
+        Seconds after which no further job is started; ``SEQBENCH_BUDGET`` if not given.
+    force
+        Measure again what is there, and replace it.
+    dry_run
+        Only say what would be measured, and an estimate of the time from what was measured so far.
+    listen
+        Who is told how the run goes on.
+
+    Raises
+    ------
+    BadInput
+        With one sentence that names the culprit and the choices. Nothing was written then, or, where the disk is at
+        fault, what was measured so far is kept.
+    """
+    chosen = find_profile(profile)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if scan not in get_args(Scan):
+        raise unknown("scan", scan, get_args(Scan))
+    for what, count in (("seeds", seeds), ("workers", workers), ("budget", budget)):
+        if count is not None and count <= 0:
+            raise BadInput(f"{what} must be more than 0; got {count}")
+    if seeds is not None and seeds > min(TUNING_SEEDS):
+        raise BadInput(
+            f"seeds must be at most {min(TUNING_SEEDS)}; the tuning has those that follow"
+        )
+    cells = chosen.select(names(TASKS, tasks), names(MODELS, models), lags)
+    if not tasks:  # then those that the models can read are meant
+        cells = [cell for cell in cells if len(set(reads(cell))) == 1]
+    if not cells:
+        raise BadInput(
+            f"profile '{chosen.name}' has nothing that these models can read at these lags"
+        )
+    pickled = guests(
+        [task for task in tasks if not isinstance(task, str)],
+        [model for model in models if not isinstance(model, str)],
+    )
+    device = machine.device(device)
+    system = machine.system(device)
+    commit, dirty = machine.commit()
+    provenance = Provenance(
+        commit=commit,
+        dirty=dirty,
+        profile=chosen.name,
+        specification=chosen.specification,
+        system=system.id,
+        device=device,
+        threads=1,
+        deterministic=True,
+        flush_denormal=True,
+    )
+    store = Store(Path("results", "local", chosen.name) if out is None else out)
+    listen = listen or listener()
+    workers = workers or default_workers(device)
+    measured: list[
+        Record
+    ] = []  # in this run: all that counts as there if what is there is to be measured again
+
+    def planned() -> Plan:
+        records = measured if force else store.records()
+        return plan(cells, chosen, records, provenance, seeds, scan, pickled)
+
+    def keep(job: Job, records: list[Record]) -> None:
+        if force:
+            store.forget(job.unit, job.members)
+        store.append(records)
+        measured.extend(records)
+
+    store.check(chosen.manifest())
+    todo = planned()
+    if dry_run:
+        show(todo, store, workers, listen)
+        return store
+    store.create(chosen.manifest())
+    with store.lock(*{cell.setting.task for cell in cells}):
+        store.add_system(system)
+        todo = planned()  # anew: another run may have ended since
+        for line in todo.skipped:
+            listen.say(line)
+        if todo.there:
+            listen.say(f"{todo.there} members are measured already and are skipped")
+        until = monotonic() + (budget or float(os.environ.get("SEQBENCH_BUDGET", inf)))
+        while todo.jobs:
+            _run(todo.jobs, ENGINES[engine], workers, until, listen, keep)
+            if not todo.later or monotonic() >= until:
+                break
+            todo = planned()
+    return store
+
+
+def _run(
+    jobs: Sequence[Job],
+    engine: Engine,
+    workers: int,
+    until: float,
+    listen: Listener,
+    keep: Callable[[Job, list[Record]], Any],
+) -> None:
+    """Run the jobs while there is time, and keep their records as they come."""
+    left = deque(jobs)
+
+    def in_time() -> Iterator[Job]:
+        while left and monotonic() < until:
+            yield left.popleft()
+
+    listen.begin(len(jobs), sum(job.unit.budget.steps * len(job.members) for job in jobs))
+    try:
+        # Closed at once, whatever happens: no worker outlives a Ctrl-C or a full disk.
+        with closing(engine(in_time(), min(workers, len(jobs)), listen.step)) as done:
+            for job, records in done:
+                keep(job, records)
+                listen.done(job, records)
+        if left:
+            listen.say(f"the time is up: {len(left)} jobs were not started; run again to go on")
+    finally:
+        listen.end()
+
+
+def default_workers(device: str) -> int:
+    """Return one worker a core; on a GPU no more than four, since each takes some of its memory.
+
+    ``SEQBENCH_WORKERS`` says otherwise where several runs share a machine, as the notebooks of ``nox -s bench`` do.
+    """
+    asked = os.environ.get("SEQBENCH_WORKERS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return min(machine.cores(), 4) if device == "cuda" else machine.cores()
+
+
+def names(catalogue: Catalogue, entries: Sequence[Any]) -> list[str]:
+    """Return the names of entries that are given by name or as objects; raise at an unknown one."""
+    found = [entry if isinstance(entry, str) else catalogue.add(entry) for entry in entries]
+    for name in found:
+        if name not in catalogue:
+            raise unknown(catalogue.kind, name, catalogue)
+    return list(dict.fromkeys(found))
+
+
+def show(todo: Plan, store: Store, workers: int, listen: Listener) -> None:
+    """Say what a run would do, and how long that may take."""
+    for line in todo.skipped:
+        listen.say(line)
+    known = store.records() if store.exists else []
+    seconds = {job: estimate(job, known) for job in todo.jobs}
+    for job, guess in seconds.items():
+        listen.say(f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}")
+    guesses = [guess for guess in seconds.values() if guess is not None]
+    members = sum(len(job.members) for job in todo.jobs)
+    later = f", {todo.later} more once the tuning is done" if todo.later else ""
+    listen.say(
+        f"{members} members in {len(todo.jobs)} jobs{later}; {todo.there} are measured already. "
+        f"About {sum(guesses) / workers:.0f} s in {workers} workers"
+        + (
+            f", and {len(seconds) - len(guesses)} jobs of unknown length"
+            if len(guesses) < len(seconds)
+            else ""
+        )
+    )
+
+
+def estimate(job: Job, known: Iterable[Record]) -> float | None:
+    """Return the seconds that a job may take, from records of its model: of the same task if there are any."""
+    same = [r for r in known if r.unit.model == job.unit.model and r.steps]
+    same = [r for r in same if r.unit.task == job.unit.task] or same
+    if not same:
+        return None
+    rates = [r.cost.seconds / (r.steps * r.unit.budget.batch * (r.unit.lag + 1)) for r in same]
+    return work(job) * median(rates)

@@ -1,0 +1,120 @@
+"""What a result was measured on, and with which code."""
+
+import os
+import platform
+import subprocess
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+import torch
+
+from seqbench.errors import BadInput
+from seqbench.records import System
+
+PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
+
+
+@cache
+def system(device: str) -> System:
+    """Describe this machine as a run on the device sees it; nothing in it names its owner."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return System(
+        processor=_processor(),
+        cores=cores(),
+        memory=psutil.virtual_memory().total,
+        accelerator=torch.cuda.get_device_name() if device == "cuda" else None,
+        operating_system=platform.platform(terse=True),
+        python=platform.python_version(),
+        versions=versions,
+    )
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    # macOS knows no affinity
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@cache
+def commit() -> tuple[str, bool]:
+    """Return the commit of the code that runs, and whether the code was changed since; "unknown" outside git."""
+    here = Path(__file__).parent
+    try:
+        # Installed into an environment inside somebody's own repository it is not that repository's code.
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        head = _git(here, "rev-parse", "HEAD")
+        return head, bool(_git(here, "status", "--porcelain", "--", str(here)))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", False
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def device(name: str) -> str:
+    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"unknown device '{name}'; choose from: auto, cpu, cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput(
+            "device 'cuda' was asked for, but torch finds no CUDA here; choose from: auto, cpu"
+        )
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def settle() -> None:
+    """Make this process compute as every worker does: one thread, no denormals, deterministic kernels.
+
+    Denormals are flushed before any thread starts, since threads inherit the mode: vanishing gradients are full of
+    them, and they make a CPU several times slower.
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(1)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
+
+
+class Peak:
+    """The highest memory of a device, or of this process, since it was made; in bytes."""
+
+    def __init__(self, device: str) -> None:
+        self.cuda = device == "cuda"
+        if self.cuda:
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            with suppress(OSError):  # Linux: forget the old high-water mark
+                Path("/proc/self/clear_refs").write_text("5")
+
+    def bytes(self) -> int:
+        """Return the peak so far."""
+        if self.cuda:
+            return torch.cuda.max_memory_allocated()
+        status = Path("/proc/self/status")
+        if status.is_file():
+            for line in status.read_text().splitlines():
+                if line.startswith("VmHWM"):
+                    return int(line.split()[1]) * 1024
+        return psutil.Process().memory_info().rss

@@ -1,0 +1,172 @@
+"""One job: build the task and the model, train the members, write down what became of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import cloudpickle
+import torch
+
+from seqbench.errors import BadInput
+from seqbench.machine import Peak
+from seqbench.models import MODELS
+from seqbench.models.base import count, matched
+from seqbench.random import Keys
+from seqbench.records import Cost, Curve, Member, Provenance, Record, Scale, Unit
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import Task
+from seqbench.train import train
+
+
+@dataclass(frozen=True)
+class Job:
+    """Members of one unit, to be trained side by side, and all that a worker must know of them.
+
+    ``guests`` holds tasks and models that were passed as objects, pickled with their code.
+    """
+
+    unit: Unit
+    members: tuple[Member, ...]
+    provenance: Provenance
+    scan: str = "auto"
+    guests: bytes = b""
+
+    def __str__(self) -> str:
+        seeds = ",".join(dict.fromkeys(str(member.seed) for member in self.members))
+        return f"{self.unit.task} lag {self.unit.lag} {self.unit.model} seeds {seeds}"
+
+
+def guests(tasks: Sequence[type[Task]], models: Sequence[Any]) -> bytes:
+    """Pickle tasks and models that were passed as objects."""
+    return cloudpickle.dumps((list(tasks), list(models))) if tasks or models else b""
+
+
+def welcome(pickled: bytes) -> None:
+    """Take guests into the catalogues of this process."""
+    if not pickled:
+        return
+    tasks, models = cloudpickle.loads(pickled)
+    for catalogue, entries in ((TASKS, tasks), (MODELS, models)):
+        for entry in entries:
+            catalogue.add(entry)
+
+
+def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> list[Record]:
+    """Return a record for each member of the job.
+
+    A stack that fails, for want of memory or for a fault in a model, is tried again in halves, so that in the end
+    the member alone that fails is recorded as failed.
+
+    Raises
+    ------
+    BadInput
+        What the user got wrong is no measurement.
+    torch.AcceleratorError
+        The device is lost to this process, and whatever runs here next would fail, too.
+    """
+    welcome(job.guests)
+    try:
+        return _measure(job, progress)
+    except (BadInput, torch.AcceleratorError):
+        raise
+    except Exception as error:
+        if len(job.members) == 1:
+            return [failed(job, error)]
+    half = len(job.members) // 2
+    parts = (job.members[:half], job.members[half:])
+    return [r for part in parts for r in measure(replace(job, members=part), progress)]
+
+
+def build(
+    unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
+) -> tuple[Any, dict[str, int]]:
+    """Return the model of a unit with a member for each seed, and the sizes that match its parameters."""
+    model = MODELS[unit.model]
+    shape: dict[str, Any] = {
+        "inputs": task.inputs,
+        "outputs": task.outputs,
+        "layers": unit.layers,
+        "causal": task.causal,
+        **unit.model_options,
+    }
+    sizes = matched(model, unit.parameters, **shape)
+    seed = torch.tensor(seeds, device=device)
+    keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
+    built = model(keys, **shape, **sizes)
+    return (built.double() if unit.precision == "float64" else built), sizes
+
+
+def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
+    unit, device = job.unit, torch.device(job.provenance.device)
+    peak = Peak(job.provenance.device)
+    task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
+    model, sizes = build(unit, task, [member.seed for member in job.members], device)
+    model.scan = job.scan
+    outcomes = train(task, model, job.members, unit.budget, device, progress)
+    return [
+        Record(
+            unit_id=unit.id,
+            unit=unit,
+            member=outcome.member,
+            verdict=outcome.verdict,
+            score=outcome.score,
+            test_loss=outcome.test_loss,
+            scale=scale(task),
+            steps=outcome.steps,
+            steps_to_solve=outcome.steps_to_solve,
+            curve=outcome.curve,
+            sizes=sizes,
+            parameters=count(model),
+            scan=getattr(model, "scanned", "none"),
+            provenance=job.provenance,
+            cost=cost(outcome.seconds, peak.bytes()),
+        )
+        for outcome in outcomes
+    ]
+
+
+def scale(task: Task) -> Scale:
+    """Return how the scores of a task are read."""
+    return Scale(
+        measure=task.measure,
+        higher_is_better=task.higher_is_better,
+        chance=task.chance,
+        threshold=task.threshold,
+    )
+
+
+def cost(seconds: float, memory: int) -> Cost:
+    """Return what a run cost, as of now."""
+    return Cost(
+        seconds=seconds,
+        peak_memory=memory,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def failed(job: Job, error: BaseException | str) -> Record:
+    """Return the record of a job of one member that gave no result."""
+    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+    reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    task = TASKS[job.unit.task](lag=job.unit.lag, **job.unit.task_options)
+    return Record(
+        unit_id=job.unit.id,
+        unit=job.unit,
+        member=job.members[0],
+        verdict="out_of_memory" if memory else "failed",
+        reason=None if memory else reason.partition("\n")[0],
+        score=None,
+        test_loss=None,
+        scale=scale(task),
+        steps=0,
+        steps_to_solve=None,
+        curve=Curve(step=[], loss=[], score=[]),
+        sizes={},
+        parameters=0,
+        scan="none",
+        provenance=job.provenance,
+        cost=cost(0.0, 0),
+    )

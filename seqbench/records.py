@@ -1,0 +1,290 @@
+"""The schema of what a run leaves behind: one line of canonical JSON for one member.
+
+``Unit`` says what is measured, ``Member`` whose weights and data, ``Record`` what came out, ``System`` on which
+machine, ``Throughput`` how long a step took. A unit is named by the hash of all its fields, so whatever would change
+the number changes the name.
+"""
+
+import json
+from hashlib import blake2b
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA: Final = 1
+
+Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
+Role = Literal["reporting", "tuning"]
+Options = dict[str, bool | int | float | str]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # is part of file names, too
+
+
+class Strict(BaseModel):
+    """A frozen model without extra fields, without conversions ("3" is no number), with finite numbers only."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        revalidate_instances="always",  # a curve grows in place while it is made
+    )
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this object: sorted keys, no spaces."""
+        return canonical(self.model_dump(mode="json"))
+
+
+def canonical(value: Any) -> str:
+    """Return JSON with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return 16 hexadecimal digits that name a JSON value."""
+    return blake2b(canonical(value).encode(), digest_size=8).hexdigest()
+
+
+class Budget(Strict):
+    """What every model of a cell is given, and how it is watched.
+
+    Attributes
+    ----------
+    steps, batch
+        Training steps at most, and sequences a step.
+    clip
+        The largest norm of a member's gradient.
+    validate_every, validation_size, test_size
+        Steps between validations, and sequences in the fixed validation and test sets.
+    """
+
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    clip: float = Field(gt=0)
+    validate_every: int = Field(gt=0)
+    validation_size: int = Field(gt=0)
+    test_size: int = Field(gt=0)
+
+
+class Unit(Strict):
+    """One cell of the benchmark: a task at a lag, a model at a size, a budget."""
+
+    task: Name
+    task_version: int = Field(ge=1)
+    lag: int = Field(ge=0)
+    task_options: Options = {}
+    model: Name
+    model_version: int = Field(ge=1)
+    parameters: int = Field(gt=0)  # the size is matched to this count
+    layers: int = Field(ge=1)
+    model_options: Options = {}
+    budget: Budget
+    precision: Literal["float32", "float64"] = "float32"
+
+    @property
+    def id(self) -> str:
+        """Return the name of the cell: the hash of all that it measures."""
+        return digest(self.model_dump(mode="json"))
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Member(Strict):
+    """One run of a unit; tuning seeds and reporting seeds are disjoint."""
+
+    seed: int = Field(ge=0, lt=2**32)
+    learning_rate: float = Field(gt=0)
+    role: Role = "reporting"
+
+
+class Curve(Strict):
+    """Every validation of a run, in order; a score or loss is None where it was not finite."""
+
+    step: list[Annotated[int, Field(gt=0)]]
+    loss: list[float | None]
+    score: list[float | None]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> "Curve":
+        if not len(self.step) == len(self.loss) == len(self.score):
+            raise ValueError("step, loss and score of a curve differ in length")
+        if sorted(set(self.step)) != self.step:
+            raise ValueError("the steps of a curve must grow")
+        return self
+
+
+class Scale(Strict):
+    """How to read a score."""
+
+    measure: str
+    higher_is_better: bool
+    chance: float
+    threshold: float
+
+
+class Cost(Strict):
+    """What differs from run to run: times, memory, and when it was."""
+
+    seconds: float = Field(ge=0)  # wall time of the stack, shared evenly by the members still in it
+    peak_memory: int = Field(ge=0)  # bytes, of the worker process or of the device
+    finished: str  # UTC, ISO 8601
+
+
+class Provenance(Strict):
+    """Where a record comes from; ``system`` names a file in ``systems/``."""
+
+    commit: str
+    dirty: bool
+    profile: str
+    specification: str
+    system: str
+    device: str
+    threads: int = Field(ge=1)
+    deterministic: bool
+    flush_denormal: bool
+
+
+class Record(Strict):
+    """What one member of a unit left behind."""
+
+    kind: Literal["accuracy"] = "accuracy"
+    schema_version: Literal[1] = SCHEMA
+    unit_id: str
+    unit: Unit
+    member: Member
+    verdict: Verdict
+    reason: str | None = None  # why it failed
+    score: float | None  # on the test set, with the last weights
+    test_loss: float | None
+    scale: Scale
+    steps: int = Field(ge=0)
+    steps_to_solve: int | None  # the first of three validations in a row that found it solved
+    curve: Curve
+    sizes: dict[str, int]  # hidden units and the like, as matched
+    parameters: int = Field(ge=0)
+    scan: str
+    provenance: Provenance
+    cost: Cost
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Record":
+        if self.unit_id != self.unit.id:
+            raise ValueError(f"unit_id is {self.unit_id}, but its unit hashes to {self.unit.id}")
+        if self.steps > self.unit.budget.steps:
+            raise ValueError(f"{self.steps} steps are over the budget of {self.unit.budget.steps}")
+        end = self.curve.step[-1] if self.curve.step else 0
+        if self.steps != end:
+            raise ValueError(f"steps is {self.steps}, but the curve ends at step {end}")
+        if self.steps_to_solve is not None and self.steps_to_solve not in self.curve.step:
+            raise ValueError(f"there was no validation at step {self.steps_to_solve}")
+        judged = self.verdict in ("solved", "not_solved")
+        if judged != (self.score is not None) or judged != (self.test_loss is not None):
+            raise ValueError(
+                f"a run that is '{self.verdict}' can't have the score {self.score} "
+                f"and the loss {self.test_loss}"
+            )
+        if self.score is not None:
+            better = self.score >= self.scale.threshold
+            if not self.scale.higher_is_better:
+                better = self.score <= self.scale.threshold
+            if better != (self.verdict == "solved"):
+                raise ValueError(
+                    f"a score of {self.score} at the threshold {self.scale.threshold} "
+                    f"can't be '{self.verdict}'"
+                )
+        if (self.verdict == "failed") != (self.reason is not None):
+            raise ValueError("a reason goes with the verdict 'failed', and only with it")
+        return self
+
+    @property
+    def key(self) -> tuple[str, int, float]:
+        """Return the identity of the record: no two in a store share it."""
+        return self.unit_id, self.member.seed, self.member.learning_rate
+
+    @property
+    def system_id(self) -> str:
+        """Return the name of the machine."""
+        return self.provenance.system
+
+    def reproducible(self) -> str:
+        """Return what a second measurement on the same machine must give again."""
+        return canonical(self.model_dump(mode="json", exclude={"cost": True}))
+
+
+class Throughput(Strict):
+    """The time of one step of one model: median and spread over interleaved rounds."""
+
+    kind: Literal["throughput"] = "throughput"
+    schema_version: Literal[1] = SCHEMA
+    model: str
+    model_version: int = Field(ge=1)
+    phase: Literal["training", "inference"]
+    scan: str
+    precision: Literal["float32", "float64"]
+    device: str
+    members: int = Field(ge=1)  # E
+    batch: int = Field(ge=1)  # B
+    length: int = Field(ge=1)  # T
+    parameters: int = Field(ge=1)
+    sizes: dict[str, int]
+    seconds_per_token: float = Field(
+        gt=0
+    )  # median; a token is one step of one sequence of one member
+    quartiles: tuple[float, float]
+    rounds: int = Field(ge=1)
+    peak_memory: int = Field(ge=0)  # bytes
+    commit: str
+    dirty: bool
+    system: str
+    threads: int = Field(ge=1)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Return the identity of the measurement."""
+        return (
+            self.model,
+            self.model_version,
+            self.phase,
+            self.scan,
+            self.precision,
+            self.device,
+            self.members,
+            self.batch,
+            self.length,
+            self.parameters,
+            self.system,
+        )
+
+    @property
+    def system_id(self) -> str:
+        """Return the name of the machine."""
+        return self.system
+
+
+class System(Strict):
+    """A machine and what runs on it, without anything that names its owner."""
+
+    processor: str
+    cores: int = Field(ge=1)
+    memory: int = Field(ge=0)  # bytes
+    accelerator: str | None
+    operating_system: str
+    python: str
+    versions: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """Return the name of the system's file."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Manifest(Strict):
+    """What a results folder holds; a run into a folder of another kind is refused."""
+
+    schema_version: int
+    edition: str  # "local" for one's own runs
+    profile: str
+    specification: str
+    citable: bool
+    files: dict[str, str] = {}  # sha256 by path, written when an edition is sealed

@@ -1,0 +1,310 @@
+"""The source of truth: append, read, validate.
+
+A results folder::
+
+    manifest.json                              schema, edition, profile, specification
+    records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
+    throughput/<name>.jsonl
+    systems/<system>.json
+    tables/
+
+Each append writes one new file under a temporary name, flushes it to the disk and renames it, so that a run killed
+at any instant leaves whole files only. Nothing is ever dropped in silence: a line that does not fit the schema is an
+error that names its file and line.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.records import (
+    SCHEMA,
+    Manifest,
+    Member,
+    Record,
+    Strict,
+    System,
+    Throughput,
+    Unit,
+    canonical,
+    digest,
+)
+
+T = TypeVar("T", bound=Strict)
+Row = TypeVar("Row", Record, Throughput)
+
+
+class Store:
+    """A results folder.
+
+    Parameters
+    ----------
+    path
+        The folder; it is made by ``create`` only.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a results folder here."""
+        return (self.path / "manifest.json").is_file()
+
+    def manifest(self) -> Manifest:
+        """Return what the folder says of itself."""
+        file = self.path / "manifest.json"
+        if not file.is_file():
+            raise BadInput(f"{self.path} is no results folder: it has no manifest.json")
+        return _parse(Manifest, _read(file), f"{file}")
+
+    def create(self, manifest: Manifest) -> "Store":
+        """Make the folder, or check that the one which is there was made for the same thing."""
+        self.check(manifest)
+        if not self.exists:
+            write(self.path / "manifest.json", manifest.canonical() + "\n")
+        return self
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise if there is a folder that was made for something else."""
+        if not self.exists:
+            return
+        there = self.manifest()
+        for field in ("schema_version", "edition", "profile"):
+            has, wants = getattr(there, field), getattr(manifest, field)
+            if has != wants:
+                raise BadInput(
+                    f"{self.path} holds results of {field.replace('_', ' ')} '{has}', this run is of '{wants}'; "
+                    "choose another folder with --out"
+                )
+        if there.specification != manifest.specification:
+            raise SpecificationDiffers(
+                f"{self.path} was measured under specification {there.specification}, the profile "
+                f"'{manifest.profile}' now has {manifest.specification}; choose another folder with --out"
+            )
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write the records of one unit, all or none; replace those of the same members."""
+        records = list(records)
+        unit = records[0].unit
+        members = sorted(canonical(r.member.model_dump(mode="json")) for r in records)
+        folder = self.path / "records" / unit.task
+        name = f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-{digest(members)[:8]}.jsonl"
+        write(folder / name, "".join(f"{r.canonical()}\n" for r in records))
+
+    def forget(self, unit: Unit, members: Iterable[Member]) -> None:
+        """Take out records of a unit that are about to be replaced by a new measurement."""
+        keys = {(unit.id, m.seed, m.learning_rate) for m in members}
+        for file in self._unit_files(unit):
+            rows = [_row(Record, line, where) for where, line in _lines(file)]
+            kept = [r for r in rows if r.key not in keys]
+            if kept:
+                write(file, "".join(f"{r.canonical()}\n" for r in kept))
+            else:
+                with _writing(file):
+                    file.unlink()
+
+    def add_system(self, system: System) -> str:
+        """Keep the description of a machine; return its name."""
+        file = self.path / "systems" / f"{system.id}.json"
+        if not file.exists():
+            write(file, system.canonical() + "\n")
+        return system.id
+
+    def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
+        """Keep a table of step times under a name, in place of an older one."""
+        write(
+            self.path / "throughput" / f"{name}.jsonl", "".join(f"{r.canonical()}\n" for r in rows)
+        )
+
+    def records(self) -> list[Record]:
+        """Return all records; raise at the first line that is none, or that is there twice."""
+        return list(self._once(Record, "records/*/*.jsonl"))
+
+    def throughput(self) -> list[Throughput]:
+        """Return all step times; raise as ``records`` does."""
+        return list(self._once(Throughput, "throughput/*.jsonl"))
+
+    def systems(self) -> dict[str, System]:
+        """Return the machines by name."""
+        return {
+            file.stem: _parse(System, _read(file), str(file))
+            for file in sorted(self.path.glob("systems/*.json"))
+        }
+
+    def validate(self) -> list[str]:
+        """Return all that is wrong with the folder, a sentence each."""
+        wrong: list[str] = []
+        manifest = self.manifest()
+        if manifest.schema_version != SCHEMA:
+            wrong.append(
+                f"{self.path} has schema {manifest.schema_version}; this seqbench reads {SCHEMA}"
+            )
+        systems = {}
+        for file in sorted(self.path.glob("systems/*.json")):
+            try:
+                systems[file.stem] = _parse(System, _read(file), str(file))
+            except BadInput as error:
+                wrong.append(str(error))
+                continue
+            if systems[file.stem].id != file.stem:
+                wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
+        rows = chain(
+            self._rows(Record, "records/*/*.jsonl"), self._rows(Throughput, "throughput/*.jsonl")
+        )
+        for where, row in rows:
+            if isinstance(row, BadInput):
+                wrong.append(str(row))
+            elif row.system_id not in systems:
+                wrong.append(f"{where}: its system {row.system_id} has no file in systems/")
+            elif isinstance(row, Record) and (
+                row.provenance.specification != manifest.specification
+            ):
+                wrong.append(
+                    f"{where}: measured under specification {row.provenance.specification}, "
+                    f"the manifest says {manifest.specification}"
+                )
+        files = self._hashes() if manifest.files else {}  # nothing to compare before it is sealed
+        for path in sorted(files.keys() | manifest.files.keys()):
+            found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
+            if found != expected:
+                wrong.append(f"{self.path / path}: sha256 is {found}, the manifest says {expected}")
+        return wrong
+
+    def seal(self) -> None:
+        """Write the sha256 of every file into the manifest: from now on a changed digit is found."""
+        sealed = self.manifest().model_copy(update={"files": self._hashes()})
+        write(self.path / "manifest.json", sealed.canonical() + "\n")
+
+    @contextmanager
+    def lock(self, *tasks: str) -> Iterator[None]:
+        """Hold the folder, or only what it holds of some tasks; a second run into it at the same time is refused."""
+        with ExitStack() as held:
+            held.enter_context(self._hold(".lock", fcntl.LOCK_SH if tasks else fcntl.LOCK_EX))
+            for task in sorted(tasks):
+                held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX))
+            with suppress(OSError):
+                for task in tasks or ("*",):
+                    for leftover in self.path.glob(f"records/{task}/.*.tmp"):  # of a killed write
+                        leftover.unlink()
+            yield
+
+    @contextmanager
+    def _hold(self, name: str, how: int) -> Iterator[None]:
+        with _writing(self.path / name):
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / name).open("w")
+        with file:
+            try:
+                fcntl.flock(file, how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BadInput(
+                    f"another run writes to {self.path}; wait for it or choose --out"
+                ) from None
+            except OSError:
+                pass  # a file system that knows no locks
+            yield
+
+    def _hashes(self) -> dict[str, str]:
+        """Return the sha256 of every file but the manifest and hidden ones, by path."""
+        return {
+            file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
+            for file in sorted(self.path.rglob("[!.]*"))
+            if file.is_file() and file != self.path / "manifest.json"
+        }
+
+    def _unit_files(self, unit: Unit) -> list[Path]:
+        folder = self.path / "records" / unit.task
+        return sorted(folder.glob(f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-*.jsonl"))
+
+    def _rows(self, kind: type[Row], pattern: str) -> Iterator[tuple[str, Row | BadInput]]:
+        """Yield where each line stands and what it holds, or what is wrong with it."""
+        seen: dict[tuple[object, ...], str] = {}
+        for file in sorted(self.path.glob(pattern)):
+            for where, line in _lines(file):
+                try:
+                    row = _row(kind, line, where)
+                except BadInput as error:
+                    yield where, error
+                    continue
+                if row.key in seen:
+                    yield where, BadInput(f"{where}: the same measurement as {seen[row.key]}")
+                else:
+                    seen[row.key] = where
+                    yield where, row
+
+    def _once(self, kind: type[Row], pattern: str) -> Iterator[Row]:
+        for _, row in self._rows(kind, pattern):
+            if isinstance(row, BadInput):
+                raise row
+            yield row
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in a sentence why something can't be written."""
+    try:
+        yield
+    except OSError as error:
+        why = {errno.ENOSPC: "no space left on the disk", errno.EACCES: "no permission to write"}
+        raise BadInput(
+            f"can't write {path}: {why.get(error.errno or 0, error.strerror)}; "
+            "what was measured so far is kept"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"can't read {path}: {error.strerror}") from error
+
+
+def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield where each line stands, and what it holds; a file has one at least."""
+    for number, line in enumerate(_read(file).removesuffix(b"\n").split(b"\n"), start=1):
+        yield f"{file}, line {number}", line
+
+
+def _row(kind: type[Row], line: bytes, where: str) -> Row:
+    row = _parse(kind, line, where)
+    if row.canonical().encode() != line:
+        raise BadInput(
+            f"{where}: not as seqbench writes it: a field is missing, twice or spelled otherwise"
+        )
+    return row
+
+
+def _parse(kind: type[T], text: bytes, where: str) -> T:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{where}: {f'{field}: ' if field else ''}{first['msg']}") from None

@@ -1,0 +1,290 @@
+r"""One loop for all tasks and all models: members side by side, each as if it were alone.
+
+The parameters of the members lie in one table :math:`\theta` of shape (E, P), a row each, and so do the gradient and
+the moments of Adam. A step, for every member at once:
+
+.. math::
+    g &\leftarrow g \cdot \min(1,\ \mathrm{clip} / \lVert g \rVert) \\
+    m &\leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \\
+    \theta &\leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+Norm, clipping and learning rate are a member's own; so is its end. A member leaves the stack when three validations
+in a row found it solved, or when it is no longer finite; the others go on and do not notice. The validation set and
+the test set are fixed, and a member meets the test set once, when it leaves.
+
+Source: Kingma and Ba (2015) for Adam.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.random import Keys
+from seqbench.records import Budget, Curve, Member, Verdict
+from seqbench.tasks.base import Split, Task
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+PATIENCE = 3  # validations in a row that must find a member solved
+NUMBERS_AT_ONCE = 2**18  # of input data drawn in one go: random numbers come cheaper in bulk
+TOKENS_AT_ONCE = 2**17  # in one forward pass of an evaluation: bounds its memory
+
+
+class Stack:
+    """The members in training: a model, and its state as tables with a row for each member.
+
+    Parameters
+    ----------
+    model
+        Every parameter and buffer leads with the member axis E.
+    rates
+        The learning rate of each member.
+    """
+
+    def __init__(self, model: nn.Module, rates: Sequence[float]) -> None:
+        self.model = model
+        rows = [p.detach().reshape(len(p), -1) for p in model.parameters()]
+        self.theta = torch.cat(rows, dim=1)  # (E, P)
+        self.m = torch.zeros_like(self.theta)
+        self.v = torch.zeros_like(self.theta)
+        self.rate = torch.tensor(rates, dtype=self.theta.dtype, device=self.theta.device)[:, None]
+        self._share()
+
+    def _share(self) -> None:
+        """Let every parameter be a view of the table; a new one, since autograd remembers the shape of the old."""
+        old = list(self.model.parameters())
+        parts = self.theta.split([p[0].numel() for p in old], dim=1)
+        self.parameters = [
+            nn.Parameter(part.view(-1, *p.shape[1:])) for p, part in zip(old, parts, strict=True)
+        ]
+        new = dict(zip(old, self.parameters, strict=True))
+        for module in self.model.modules():
+            for name, p in list(module.named_parameters(recurse=False, remove_duplicate=False)):
+                setattr(module, name, new[p])
+
+    def gradient(self, loss: PerMember) -> Float[Tensor, "E P"]:
+        """Return the gradient of each member's loss by its own parameters."""
+        parts = torch.autograd.grad(loss.sum(), self.parameters, materialize_grads=True)
+        return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
+
+    @torch.no_grad()
+    def step(self, g: Float[Tensor, "E P"], t: int, clip: float) -> None:
+        """Take Adam's step t = 1, 2, … along the gradient, clipped member by member."""
+        beta1, beta2 = BETAS
+        norm = g.norm(dim=1, keepdim=True)  # (E, 1)
+        g = g * (clip / norm.clamp(min=clip))
+        self.m.lerp_(g, 1 - beta1)
+        self.v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        root = (self.v / (1 - beta2**t)).sqrt_().add_(EPSILON)
+        self.theta.addcdiv_(self.m * (self.rate / (1 - beta1**t)), root, value=-1)
+
+    def keep(self, rows: Int[Tensor, " K"]) -> None:
+        """Let all members go but these."""
+        self.theta, self.m, self.v = self.theta[rows], self.m[rows], self.v[rows]
+        self.rate = self.rate[rows]
+        for buffer in self.model.buffers():
+            buffer.data = buffer.data[rows]
+        self._share()
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Sequences folded to members and batches: x ``(E, B, T, …)``, y ``(E, B, A, …)``, mask ``(E, B, A)``."""
+
+    x: Shaped[Tensor, "E B T *D"]
+    y: Shaped[Tensor, "E B A *C"]
+    mask: Bool[Tensor, "E B A"]
+
+    def rows(self, rows: Int[Tensor, " K"]) -> "Folded":
+        """Return the data of these members."""
+        return Folded(self.x[rows], self.y[rows], self.mask[rows])
+
+    def columns(self, start: int, stop: int) -> "Folded":
+        """Return these sequences of every member."""
+        return Folded(self.x[:, start:stop], self.y[:, start:stop], self.mask[:, start:stop])
+
+
+def draw(
+    task: Task, split: Split, seeds: Sequence[int], start: int, stop: int, device: torch.device
+) -> Folded:
+    """Return the sequences ``start … stop - 1`` of each seed."""
+    seed = torch.tensor(seeds, device=device).repeat_interleave(stop - start)
+    index = torch.arange(start, stop, device=device).repeat(len(seeds))
+    batch = task.sample(Keys(task.name, task.version, split, seed, index))
+    shape = (len(seeds), stop - start)
+    return Folded(*(part.unflatten(0, shape) for part in (batch.x, batch.y, batch.mask)))
+
+
+class Feed:
+    """The training data of the members, several steps drawn at once."""
+
+    def __init__(
+        self, task: Task, seeds: Sequence[int], budget: Budget, device: torch.device
+    ) -> None:
+        self.task, self.seeds, self.device = task, list(seeds), device
+        self.batch, self.steps = budget.batch, budget.steps
+        one = draw(task, "train", self.seeds[:1], 0, 1, device).x.numel()
+        self.chunk = max(1, NUMBERS_AT_ONCE // (one * len(self.seeds) * self.batch))
+        self.start = self.stop = 0
+
+    def step(self, t: int) -> Folded:
+        """Return the data of step t, counted from 0."""
+        if not self.start <= t < self.stop:
+            self.start, self.stop = t, min(t + self.chunk, self.steps)
+            self.data = draw(
+                self.task, "train", self.seeds, t * self.batch, self.stop * self.batch, self.device
+            )
+        first = (t - self.start) * self.batch
+        return self.data.columns(first, first + self.batch)
+
+    def keep(self, rows: list[int]) -> None:
+        """Let all members go but these."""
+        self.seeds = [self.seeds[row] for row in rows]
+        self.data = self.data.rows(torch.tensor(rows, device=self.device))
+
+
+def encoded(
+    task: Task, x: Shaped[Tensor, "E B T *D"], dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "E B T *V"]:
+    """Return what a model reads: symbols become one-hot vectors, values stay what they are."""
+    if x.is_floating_point():
+        return x.to(dtype)
+    assert isinstance(task.inputs, int)
+    return torch.eye(task.inputs, dtype=dtype, device=x.device)[x]
+
+
+def losses(
+    task: Task, output: Outputs, y: Shaped[Tensor, "E B A *C"], mask: Bool[Tensor, "E B A"]
+) -> PerMember:
+    """Return each member's mean loss over the answers due."""
+    if task.loss == "cross_entropy":
+        each = F.cross_entropy(output.flatten(0, 2), y.flatten(), reduction="none").view(y.shape)
+    else:
+        each = (output - y).square().mean(dim=-1)
+    return (each * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2))
+
+
+@torch.no_grad()
+def evaluate(task: Task, model: nn.Module, data: Folded, E: int) -> tuple[list[float], list[float]]:
+    """Return each member's loss and score on data that all share (their E is 1)."""
+    length, answers = data.x.shape[2], data.y.shape[2]
+    dtype = next(model.parameters()).dtype
+    part = max(1, TOKENS_AT_ONCE // (E * length))
+    outputs = []
+    for start in range(0, data.x.shape[1], part):
+        x = encoded(task, data.columns(start, start + part).x, dtype)
+        outputs.append(model(x.expand(E, *x.shape[1:]), answers))
+    output = torch.cat(outputs, dim=1)
+    y, mask = data.y, data.mask
+    # One member after the other: what a loss needs by the way is as large as the output.
+    loss = torch.cat([losses(task, o[None], y, mask) for o in output])
+    score = torch.cat([task.score(o[None], y, mask) for o in output])
+    return loss.tolist(), score.tolist()
+
+
+@dataclass
+class Outcome:
+    """What became of one member."""
+
+    member: Member
+    verdict: Verdict = "not_solved"
+    score: float | None = None
+    test_loss: float | None = None
+    steps: int = 0
+    steps_to_solve: int | None = None
+    seconds: float = 0.0
+    curve: Curve = field(default_factory=lambda: Curve(step=[], loss=[], score=[]))
+
+    def validated(self, task: Task, step: int, loss: float, score: float) -> None:
+        """Note a validation."""
+        self.steps = step
+        self.curve.step.append(step)
+        self.curve.loss.append(loss if isfinite(loss) else None)
+        self.curve.score.append(score if isfinite(score) else None)
+        if not (isfinite(loss) and isfinite(score)):
+            self.verdict = "diverged"
+        last = self.curve.score[-PATIENCE:]
+        stands = len(last) == PATIENCE and all(s is not None and task.solved(s) for s in last)
+        if stands and self.steps_to_solve is None:
+            self.steps_to_solve = self.curve.step[-PATIENCE]
+
+    def settled(self, task: Task) -> bool:
+        """Return whether the member need not train on."""
+        solved = self.steps_to_solve is not None and not task.graded
+        return solved or self.verdict == "diverged"
+
+    def tested(self, task: Task, loss: float, score: float) -> None:
+        """Note the test: the only one."""
+        if self.verdict == "diverged" or not (isfinite(loss) and isfinite(score)):
+            self.verdict = "diverged"
+            return
+        self.test_loss, self.score = loss, score
+        self.verdict = "solved" if task.solved(score) else "not_solved"
+
+
+Progress = Callable[[int], Any]
+
+
+def train(
+    task: Task,
+    model: nn.Module,
+    members: Sequence[Member],
+    budget: Budget,
+    device: torch.device,
+    progress: Progress = lambda step: None,
+) -> list[Outcome]:
+    """Train the members side by side; return what became of each, in their order.
+
+    Parameters
+    ----------
+    model
+        Built from the seeds of the members, on the device.
+    progress
+        Called with the number of steps done, at every validation.
+    """
+    outcomes = [Outcome(member) for member in members]
+    inside = list(outcomes)  # row e of the stack is inside[e]
+    seeds = [member.seed for member in members]
+    stack = Stack(model, [member.learning_rate for member in members])
+    feed = Feed(task, seeds, budget, device)
+    validation = draw(task, "validation", [0], 0, budget.validation_size, device)
+    test = draw(task, "test", [0], 0, budget.test_size, device)
+    since = perf_counter()
+    for t in range(budget.steps):
+        data = feed.step(t)
+        output = model(encoded(task, data.x, stack.theta.dtype), data.y.shape[2])
+        loss = losses(task, output, data.y, data.mask)
+        stack.step(stack.gradient(loss), t + 1, budget.clip)
+        last = t + 1 == budget.steps
+        if not last and (t + 1) % budget.validate_every:
+            continue
+        found = evaluate(task, model, validation, len(inside))
+        for outcome, *result in zip(inside, *found, strict=True):
+            outcome.validated(task, t + 1, *result)
+        leaving = [e for e, outcome in enumerate(inside) if last or outcome.settled(task)]
+        if leaving:
+            found = evaluate(task, model, test, len(inside))
+            for outcome, *result in zip(inside, *found, strict=True):
+                if last or outcome.settled(task):
+                    outcome.tested(task, *result)
+        now = perf_counter()
+        for outcome in inside:
+            outcome.seconds += (now - since) / len(inside)
+        since = now
+        progress(t + 1)
+        rows = [e for e in range(len(inside)) if e not in leaving]
+        if not rows:
+            break
+        if leaving:
+            inside = [inside[e] for e in rows]
+            stack.keep(torch.tensor(rows, device=device))
+            feed.keep(rows)
+    return outcomes

@@ -1,0 +1,102 @@
+"""Records made by hand, for the tests of what reads and writes them."""
+
+from typing import Any
+
+from seqbench.records import (
+    Budget,
+    Cost,
+    Curve,
+    Manifest,
+    Member,
+    Provenance,
+    Record,
+    Scale,
+    System,
+    Throughput,
+    Unit,
+)
+
+BUDGET = Budget(steps=100, batch=8, clip=1.0, validate_every=20, validation_size=16, test_size=32)
+UNIT = Unit(
+    task="adding",
+    task_version=1,
+    lag=8,
+    model="lstm",
+    model_version=1,
+    parameters=1000,
+    layers=1,
+    budget=BUDGET,
+)
+SYSTEM = System(
+    processor="abacus",
+    cores=2,
+    memory=2**30,
+    accelerator=None,
+    operating_system="none",
+    python="3.11.0",
+    versions={"torch": "2.13.0"},
+)
+PROVENANCE = Provenance(
+    commit="0" * 40,
+    dirty=False,
+    profile="smoke",
+    specification="f" * 16,
+    system=SYSTEM.id,
+    device="cpu",
+    threads=1,
+    deterministic=True,
+    flush_denormal=True,
+)
+MANIFEST = Manifest(
+    schema_version=1, edition="local", profile="smoke", specification="f" * 16, citable=False
+)
+
+
+def record(seed: int = 0, rate: float = 1e-2, unit: Unit = UNIT, **changes: Any) -> Record:
+    """Return a record of a run that solved its task, with changes."""
+    fields = {
+        "unit_id": unit.id,
+        "unit": unit,
+        "member": Member(seed=seed, learning_rate=rate, role=changes.pop("role", "reporting")),
+        "verdict": "solved",
+        "score": 0.96875,
+        "test_loss": 0.012,
+        "scale": Scale(measure="share", higher_is_better=True, chance=0.078, threshold=0.9),
+        "steps": 80,
+        "steps_to_solve": 40,
+        "curve": Curve(
+            step=[20, 40, 60, 80], loss=[0.3, 0.02, 0.02, 0.01], score=[0.1, 0.95, 0.96, 1.0]
+        ),
+        "sizes": {"hidden": 14},
+        "parameters": 1003,
+        "scan": "native",
+        "provenance": PROVENANCE,
+        "cost": Cost(seconds=1.5, peak_memory=2**28, finished="2026-01-01T00:00:00+00:00"),
+    }
+    return Record(**(fields | changes))
+
+
+def throughput(**changes: Any) -> Throughput:
+    """Return the time of a step, with changes."""
+    fields = {
+        "model": "lstm",
+        "model_version": 1,
+        "phase": "training",
+        "scan": "native",
+        "precision": "float32",
+        "device": "cpu",
+        "members": 3,
+        "batch": 32,
+        "length": 50,
+        "parameters": 1000,
+        "sizes": {"hidden": 14},
+        "seconds_per_token": 1e-6,
+        "quartiles": (0.9e-6, 1.2e-6),
+        "rounds": 9,
+        "peak_memory": 2**20,
+        "commit": "0" * 40,
+        "dirty": False,
+        "system": SYSTEM.id,
+        "threads": 1,
+    }
+    return Throughput(**(fields | changes))

@@ -1,0 +1,602 @@
+"""Runs from end to end: the same records however they are made, nothing twice, and nobody stops the others."""
+
+import io
+import itertools
+import re
+from dataclasses import replace
+
+import guests
+import pytest
+import torch
+from made import MANIFEST, PROVENANCE, UNIT, record
+from rich.console import Console
+
+import seqbench
+from seqbench import engine, machine, profiles
+from seqbench.engine import estimate, plan, run, unit_of, work
+from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.measure import Job
+from seqbench.models import MODELS
+from seqbench.profiles import SMOKE, Cell, Profile, Setting, best_rate
+from seqbench.progress import Live, Plain
+from seqbench.records import Curve, Member
+from seqbench.store import Store
+from seqbench.tasks import TASKS
+
+
+@pytest.fixture(autouse=True)
+def unsettled():
+    """Take back what a serial run does to this process, and send its guests home."""
+    yield
+    torch.set_flush_denormal(False)
+    torch.use_deterministic_algorithms(False)
+    TASKS.added.clear()
+    MODELS.added.clear()
+
+
+class Recorder:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.lines: list[str] = []
+        self.begun: list[tuple[int, int]] = []
+
+    def begin(self, jobs, steps):
+        self.begun.append((jobs, steps))
+
+    def step(self, job, step):
+        pass
+
+    def done(self, job, records):
+        self.jobs.append(job)
+
+    def say(self, line):
+        self.lines.append(line)
+
+    def end(self):
+        pass
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted(member.seed for job in self.jobs for member in job.members)
+
+
+def smoke(out, **changes) -> tuple[Store, Recorder]:
+    """Run latch with the plain network, or what is said instead, in this process."""
+    heard = Recorder()
+    what = {"tasks": ["latch"], "models": ["rnn"], "engine": "serial", "listen": heard}
+    return run("smoke", out=out, **(what | changes)), heard
+
+
+def same(store: Store) -> list[str]:
+    return sorted(r.reproducible() for r in store.records())
+
+
+def files(store: Store) -> dict[str, bytes]:
+    return {str(f): f.read_bytes() for f in store.path.rglob("*.jsonl")}
+
+
+# The same records, once
+
+
+def test_worker_processes_and_this_process_give_the_same_records(tmp_path):
+    what = {"tasks": ["latch", "adding", "moving-shapes"], "models": [], "device": "cpu"}
+    one, _ = smoke(tmp_path / "one", **what)
+    two, heard = smoke(tmp_path / "two", **what, engine="processes", workers=2)
+    assert same(one) == same(two)
+    assert len(same(one)) == 14
+    assert one.validate() == two.validate() == []
+    assert {r.verdict for r in one.records()} <= {"solved", "not_solved"}
+    assert len(heard.jobs) == heard.begun[0][0] == 7
+    (system,) = one.systems()
+    assert {r.provenance.system for r in one.records()} == {system}
+    assert one.manifest() == SMOKE.manifest()
+
+
+def test_a_second_run_skips_what_is_there(tmp_path):
+    store, _ = smoke(tmp_path / "out")
+    before = files(store)
+    _, heard = smoke(tmp_path / "out")
+    assert heard.jobs == []
+    assert heard.lines == ["2 members are measured already and are skipped"]
+    assert files(store) == before
+
+
+def test_more_seeds_measure_only_those_that_are_missing(tmp_path):
+    store, heard = smoke(tmp_path / "out")
+    assert heard.seeds == [0, 1]
+    before = files(store)
+    _, heard = smoke(tmp_path / "out", seeds=4)
+    assert heard.seeds == [2, 3]
+    assert before.items() <= files(store).items()
+    assert sorted(r.member.seed for r in store.records()) == [0, 1, 2, 3]
+    _, heard = smoke(tmp_path / "out", seeds=1)
+    assert heard.seeds == []
+
+
+def test_force_measures_again_and_gives_the_same(tmp_path):
+    store, _ = smoke(tmp_path / "out")
+    before, costs = same(store), [r.cost for r in store.records()]
+    _, heard = smoke(tmp_path / "out", force=True)
+    assert heard.seeds == [0, 1]
+    assert same(store) == before
+    assert [r.cost for r in store.records()] != costs
+
+
+def test_force_with_other_seeds_leaves_nothing_twice(tmp_path):
+    store, _ = smoke(tmp_path / "out", seeds=3)
+    _, heard = smoke(tmp_path / "out", seeds=2, force=True)
+    assert heard.seeds == [0, 1]
+    assert sorted(r.member.seed for r in store.records()) == [0, 1, 2]
+    assert store.validate() == []
+
+
+def test_big_stacks_are_cut_and_give_every_member_once(tmp_path, monkeypatch):
+    monkeypatch.setitem(engine.MEMBERS_AT_ONCE, "cpu", 2)
+    store, heard = smoke(tmp_path / "out", seeds=5)
+    assert [len(job.members) for job in heard.jobs] == [2, 2, 1]
+    assert sorted(r.member.seed for r in store.records()) == [0, 1, 2, 3, 4]
+
+
+def test_what_another_run_measured_meanwhile_is_not_measured_again(tmp_path, monkeypatch):
+    create = Store.create
+    heard = Recorder()
+
+    def overtaken(self, manifest):
+        monkeypatch.setattr(Store, "create", create)
+        smoke(tmp_path / "out", seeds=3)  # between this run's plan and its lock
+        return create(self, manifest)
+
+    monkeypatch.setattr(Store, "create", overtaken)
+    store, heard = smoke(tmp_path / "out", seeds=4)
+    assert heard.seeds == [3]
+    assert sorted(r.member.seed for r in store.records()) == [0, 1, 2, 3]
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path):
+    store, _ = smoke(tmp_path / "out")
+    with store.lock(), pytest.raises(BadInput, match="another run writes to"):
+        smoke(tmp_path / "out", seeds=3)
+    assert len(store.records()) == 2
+
+
+def test_the_longest_job_comes_first(tmp_path):
+    _, heard = smoke(tmp_path / "out", tasks=["adding", "latch"], models=["rnn", "lstm"])
+    assert [job.unit.task for job in heard.jobs] == ["latch"] * 2 + ["adding"] * 2
+    assert sorted(heard.jobs, key=work, reverse=True) == heard.jobs
+
+
+# What is refused, with nothing written
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"tasks": ["ading"]}, "unknown task 'ading'; did you mean 'adding'"),
+        ({"models": ["lstn"]}, "unknown model 'lstn'; did you mean 'lstm"),
+        ({"lags": [7]}, "unknown lag '7' in profile 'smoke'; .*choose from: 6"),
+        ({"engine": "threads"}, "unknown engine 'threads'; .*choose from: "),
+        ({"scan": "nativ"}, "unknown scan 'nativ'; did you mean 'native'"),
+        ({"device": "tpu"}, "unknown device 'tpu'; choose from: auto, cpu, cuda"),
+        ({"seeds": 0}, "seeds must be more than 0; got 0"),
+        ({"seeds": 1001}, "seeds must be at most 1000"),
+        ({"workers": -1}, "workers must be more than 0; got -1"),
+        ({"budget": 0.0}, "budget must be more than 0"),
+        ({"tasks": ["moving-shapes"], "models": ["lstm"]}, "reads sequence, .* is video"),
+        ({"models": ["cnn_lstm"]}, "reads video, .* is sequence"),
+        ({"tasks": ["copy"]}, "no lags for task 'copy'; name some with --lag"),
+        ({"tasks": ["parity"], "lags": [3]}, "parity can't have lag 3"),
+        ({"tasks": [], "models": ["cnn_lstm"], "lags": [8]}, "has nothing that these models"),
+        ({"models": [object]}, "needs an attribute 'name'"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else str(value),
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, changes, why):
+    with pytest.raises(BadInput, match=why) as caught:
+        smoke(tmp_path / "out", **changes)
+    assert caught.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_profile_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="unknown profile 'quik'; did you mean 'quick'"):
+        run("quik", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_cuda_where_there_is_none_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="torch finds no CUDA here"):
+        smoke(tmp_path / "out", device="cuda")
+    assert machine.device("auto") == "cpu"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_folder_of_another_specification_is_refused(tmp_path, dry):
+    store = Store(tmp_path / "out").create(MANIFEST)
+    with pytest.raises(SpecificationDiffers) as caught:
+        smoke(store.path, dry_run=dry)
+    assert caught.value.exit_code == 3
+    assert [f.name for f in store.path.iterdir()] == ["manifest.json"]
+
+
+def test_a_torn_record_is_told_before_anything_is_measured(tmp_path):
+    store, _ = smoke(tmp_path / "out")
+    (file,) = store.path.glob("records/*/*.jsonl")
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(BadInput, match=re.escape(f"{file}, line 2: ")):
+        smoke(tmp_path / "out", seeds=3)
+    assert list(store.path.glob("records/*/*.jsonl")) == [file]
+
+
+def test_models_alone_are_measured_on_what_they_can_read(tmp_path):
+    _, heard = smoke(tmp_path / "out", tasks=[], models=["rnn"])
+    assert {job.unit.task for job in heard.jobs} == {"latch", "adding"}
+    _, heard = smoke(tmp_path / "out", tasks=[], models=["cnn_lstm"], dry_run=True)
+    assert "moving-shapes lag 1 cnn_lstm" in heard.lines[0]
+
+
+def test_what_is_named_twice_is_measured_once(tmp_path):
+    _, heard = smoke(tmp_path / "out", tasks=["latch", "latch"], models=["rnn", "rnn"])
+    assert len(heard.jobs) == 1
+
+
+# Guests, also bad ones
+
+
+def by_hand():
+    """Return a model that no worker can import: it lives in this function."""
+
+    class Local(guests.Last):
+        """Reads the last step, too."""
+
+        name = "local"
+
+    return Local
+
+
+def test_guests_and_their_faults_in_worker_processes(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("SEQBENCH_TEST_MARK", str(tmp_path / "mark"))
+    kinds = [
+        guests.Chatty, guests.Faulty, guests.Hungry, guests.Starving, guests.Huge, guests.Deadly,
+        guests.Unlucky, by_hand(),
+    ]  # fmt: skip
+    store, _ = smoke(tmp_path / "out", models=kinds, engine="processes", workers=2, seeds=3)
+    found = {(r.unit.model, r.member.seed): r for r in store.records()}
+    assert sorted(found) == sorted((kind.name, seed) for kind in kinds for seed in range(3))
+    assert len(store.records()) == len(found)
+    assert store.validate() == []
+    bad = {key: r for key, r in found.items() if r.verdict != "not_solved"}
+    # Who reads the last symbol only can't solve latch, and does nothing worse.
+    assert {key: r.verdict for key, r in bad.items()} == {
+        ("faulty", 0): "failed",
+        ("faulty", 1): "failed",
+        ("faulty", 2): "failed",
+        ("hungry", 1): "out_of_memory",
+        ("starving", 1): "out_of_memory",
+        ("huge", 1): "out_of_memory",
+        ("deadly", 1): "failed",
+    }
+    assert bad["faulty", 0].reason == "ValueError: this never works"
+    assert bad["hungry", 1].reason is None
+    assert bad["deadly", 1].reason == "its worker process ended with exit status 3"
+    assert (tmp_path / "mark").exists()
+    assert capfd.readouterr().out == ""  # what a model prints does not spoil the answer
+
+
+def test_a_guest_task_in_worker_processes_and_here(tmp_path):
+    what = {"tasks": [guests.Echo], "lags": [4], "models": ["rnn"], "seeds": 1}
+    one, _ = smoke(tmp_path / "one", **what)
+    two, _ = smoke(tmp_path / "two", **what, engine="processes")
+    assert same(one) == same(two)
+    (found,) = one.records()
+    assert (found.unit.task, found.unit.lag, found.verdict) == ("echo", 4, "solved")
+
+
+def test_faults_in_this_process_are_recorded_as_well(tmp_path):
+    store, _ = smoke(tmp_path / "out", models=[guests.Faulty, guests.Hungry, guests.Last], seeds=4)
+    verdicts = {(r.unit.model, r.member.seed): r.verdict for r in store.records()}
+    assert [verdicts["hungry", seed] for seed in range(4)] == [
+        "not_solved", "out_of_memory", "not_solved", "not_solved",
+    ]  # fmt: skip
+    assert {verdicts["faulty", seed] for seed in range(4)} == {"failed"}
+    assert {verdicts["last", seed] for seed in range(4)} == {"not_solved"}
+
+
+def test_a_member_is_the_same_beside_one_that_ran_out_of_memory(tmp_path):
+    class Sated(guests.Hungry):
+        def misbehave(self):
+            pass
+
+    hungry, _ = smoke(tmp_path / "one", models=[guests.Hungry], seeds=3)
+    sated, _ = smoke(tmp_path / "two", models=[Sated], seeds=3)
+    one, two = ({r.member.seed: r for r in store.records()} for store in (hungry, sated))
+    for seed in (0, 2):
+        assert one[seed].curve.loss == pytest.approx(two[seed].curve.loss, rel=1e-4)
+
+
+def test_a_guest_that_was_changed_is_the_one_that_is_measured(tmp_path):
+    smoke(tmp_path / "one", models=[guests.Last])
+
+    class Changed(guests.Faulty):
+        name = "last"
+
+    store, _ = smoke(tmp_path / "two", models=[Changed])
+    assert {r.verdict for r in store.records()} == {"failed"}
+
+
+def test_a_guest_cannot_take_a_name_of_the_house(tmp_path):
+    class Impostor(guests.Last):
+        name = "lstm"
+
+    with pytest.raises(BadInput, match="there is a model 'lstm' already"):
+        smoke(tmp_path / "out", models=[Impostor])
+    _, heard = smoke(tmp_path / "out", models=[MODELS["lstm"]], dry_run=True)  # it itself may come
+    assert heard.lines[0].startswith("latch lag 6 lstm")
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "../x", "a b", None])
+def test_a_guest_has_a_name_that_can_be_a_file(tmp_path, name):
+    class Odd(guests.Last):
+        pass
+
+    Odd.name = name
+    with pytest.raises(BadInput, match="needs an attribute 'name'"):
+        smoke(tmp_path / "out", models=[Odd])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_data_skips_its_task_with_one_line(tmp_path):
+    store, heard = smoke(tmp_path / "out", tasks=[guests.Absent, "latch"], lags=[6], models=["rnn"])
+    assert [r.unit.task for r in store.records()] == ["latch"] * 2
+    assert heard.lines == ["absent is skipped: nobody knows where it is"]
+
+
+# Stopped
+
+
+def test_a_full_disk_keeps_what_is_there_and_the_run_goes_on_later(tmp_path, monkeypatch):
+    append = Store.append
+    count = itertools.count()
+
+    def small(self, records):
+        if next(count) == 1:
+            raise BadInput("can't write: no space left on the disk")
+        append(self, records)
+
+    what = {"tasks": ["latch"], "models": ["rnn", "lstm"]}
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "append", small)
+        with pytest.raises(BadInput, match="no space"):
+            smoke(tmp_path / "out", **what)
+    assert len(Store(tmp_path / "out").records()) == 2
+    store, heard = smoke(tmp_path / "out", **what)
+    assert len(heard.jobs) == 1
+    assert len(store.records()) == 4
+
+
+def test_no_job_is_started_after_the_time_is_up(tmp_path, monkeypatch):
+    what = {"tasks": ["latch"], "models": ["rnn", "lstm", "gru"]}
+    clock = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "monotonic", lambda: float(next(clock)))
+        store, heard = smoke(tmp_path / "out", **what, budget=2.5)
+    assert len(heard.jobs) == 2
+    assert heard.lines == ["the time is up: 1 jobs were not started; run again to go on"]
+    assert len(store.records()) == 4
+    _, heard = smoke(tmp_path / "out", **what)
+    assert len(heard.jobs) == 1
+
+
+# Tuning
+
+
+@pytest.fixture
+def tuned(monkeypatch):
+    """A profile that tunes two rates on two seeds; the second rate is the better one by far."""
+    for module in (profiles, engine):
+        monkeypatch.setattr(module, "GRID", (1e-5, 2e-2))
+        monkeypatch.setattr(module, "TUNING_SEEDS", (1000, 1001))
+    setting = Setting(
+        "latch", (3,), 60, models=("rnn",), batch=8, validate_every=20, validation_size=32,
+        test_size=32,
+    )  # fmt: skip
+    tiny = Profile("tiny", (setting,), seeds=2, parameters=300, tuned=True)
+    monkeypatch.setitem(profiles.PROFILES, "tiny", tiny)
+    return tiny
+
+
+def go(out, **changes) -> tuple[Store, Recorder]:
+    heard = Recorder()
+    return run("tiny", out=out, engine="serial", listen=heard, **changes), heard
+
+
+def test_a_tuned_profile_tunes_first_and_reports_with_the_best_rate(tmp_path, tuned):
+    store, heard = go(tmp_path / "out")
+    first, second = heard.jobs
+    assert {m.role for m in first.members} == {"tuning"}
+    assert sorted((m.learning_rate, m.seed) for m in first.members) == [
+        (1e-5, 1000), (1e-5, 1001), (2e-2, 1000), (2e-2, 1001),
+    ]  # fmt: skip
+    assert [(m.role, m.seed) for m in second.members] == [("reporting", 0), ("reporting", 1)]
+    tuning = [r for r in store.records() if r.member.role == "tuning"]
+    assert {m.learning_rate for m in second.members} == {best_rate(tuning)} == {2e-2}
+    assert len(store.records()) == 6
+    assert go(tmp_path / "out")[1].jobs == []
+    _, heard = go(tmp_path / "out", seeds=3)
+    assert [m.seed for job in heard.jobs for m in job.members] == [2]
+    assert heard.lines == ["6 members are measured already and are skipped"]
+
+
+def test_tuning_that_was_stopped_goes_on(tmp_path, tuned, monkeypatch):
+    monkeypatch.setitem(engine.MEMBERS_AT_ONCE, "cpu", 3)
+    clock = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "monotonic", lambda: float(next(clock)))
+        store, heard = go(tmp_path / "out", budget=1.5)
+    assert [len(job.members) for job in heard.jobs] == [3]
+    _, heard = go(tmp_path / "out", dry_run=True)
+    assert heard.lines[-1].startswith("1 members in 1 jobs, 2 more once the tuning is done; 3 are")
+    _, heard = go(tmp_path / "out")
+    assert [[m.role for m in job.members] for job in heard.jobs] == [["tuning"], ["reporting"] * 2]
+    assert len(store.records()) == 6
+
+
+def test_force_tunes_and_reports_again_and_ends(tmp_path, tuned):
+    store, _ = go(tmp_path / "out")
+    before = same(store)
+    _, heard = go(tmp_path / "out", force=True)
+    assert [len(job.members) for job in heard.jobs] == [4, 2]
+    assert same(store) == before
+
+
+def tried(rate: float, *ends: tuple[bool, float | None]):
+    """Return tuning records of a rate: whether each stood solved, and its last loss."""
+    return [
+        record(
+            1000 + k,
+            rate,
+            role="tuning",
+            steps=60,
+            steps_to_solve=20 if solved else None,
+            curve=Curve(step=[20, 40, 60], loss=[9.0, 9.0, loss], score=[0.5, 0.5, 0.5]),
+        )
+        for k, (solved, loss) in enumerate(ends)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("records", "best"),
+    [
+        # by solve rate first, whatever the losses
+        (tried(1e-4, (True, 0.9), (True, 0.9)) + tried(1e-3, (True, 0.1), (False, 0.1)), 1e-4),
+        # then by the median of the last losses
+        (tried(1e-4, (False, 0.5), (False, 0.1), (False, 0.4))
+         + tried(1e-3, (False, 0.0), (False, 0.6), (False, 0.6)), 1e-4),
+        # one that diverged counts as the worst loss
+        (tried(1e-4, (False, 0.5)) + tried(1e-2, (False, None)), 1e-4),
+        (tried(1e-4, (False, None)) + tried(1e-3, (False, None)), 1e-4),
+        # the same: the smaller
+        (tried(1e-3, (True, 0.5)) + tried(1e-4, (True, 0.5)), 1e-4),
+        (tried(1e-2, (True, 0.4)) + tried(1e-4, (True, 0.5)), 1e-2),
+    ],
+)  # fmt: skip
+def test_the_best_rate(records, best):
+    assert best_rate(records) == best
+    assert best_rate(records[::-1]) == best
+
+
+def test_the_best_rate_where_every_run_failed():
+    nothing = {"score": None, "test_loss": None, "steps": 0, "steps_to_solve": None}
+    empty = Curve(step=[], loss=[], score=[])
+    records = [
+        record(1000, rate, role="tuning", verdict="failed", reason="no", curve=empty, **nothing)
+        for rate in (1e-3, 1e-2)
+    ]
+    assert best_rate(records) == 1e-3
+
+
+# Plans
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path):
+    store, heard = smoke(tmp_path / "out", models=["rnn", "lstm"], dry_run=True)
+    assert heard.lines == [
+        "latch lag 6 rnn seeds 0,1: not known yet",
+        "latch lag 6 lstm seeds 0,1: not known yet",
+        f"4 members in 2 jobs; 0 are measured already. About 0 s in {machine.cores()} workers, "
+        "and 2 jobs of unknown length",
+    ]
+    assert list(tmp_path.iterdir()) == []
+    smoke(tmp_path / "out", models=["rnn"])
+    before = files(store)
+    _, heard = smoke(tmp_path / "out", models=["rnn", "lstm"], seeds=3, dry_run=True, workers=1)
+    assert re.match(r"latch lag 6 lstm seeds 0,1,2: not known yet", heard.lines[0])
+    assert re.match(r"latch lag 6 rnn seeds 2: about \d+ s", heard.lines[1])
+    assert "4 members in 2 jobs; 2 are measured already" in heard.lines[2]
+    assert files(store) == before
+
+
+def test_an_estimate_comes_from_what_is_most_alike():
+    def known(task, model, seconds):
+        unit = UNIT.model_copy(update={"task": task, "model": model})
+        return record(unit=unit, cost=record().cost.model_copy(update={"seconds": seconds}))
+
+    def job(task, model, lag=8, members=1):
+        unit = UNIT.model_copy(update={"task": task, "model": model, "lag": lag})
+        who = tuple(Member(seed=s, learning_rate=1e-2) for s in range(members))
+        return Job(unit, who, PROVENANCE)
+
+    there = [known("adding", "lstm", 8.0), known("latch", "lstm", 80.0), known("latch", "gru", 4.0)]
+    # 80 of 100 steps took 8 s; all of them may take 10
+    assert estimate(job("adding", "lstm"), there) == pytest.approx(10)
+    assert estimate(job("adding", "lstm", members=3), there) == pytest.approx(30)
+    assert estimate(job("adding", "lstm", lag=17), there) == pytest.approx(20)
+    assert estimate(job("adding", "gru"), there) == pytest.approx(5)  # of another task
+    assert estimate(job("adding", "rnn"), there) is None
+
+
+def test_a_unit_is_what_the_profile_says():
+    cell = next(c for c in SMOKE.cells() if c.model == "transformer")
+    unit = unit_of(cell, SMOKE)
+    assert (unit.task, unit.lag, unit.model, unit.layers) == ("adding", 8, "transformer", 2)
+    assert unit.parameters == SMOKE.parameters
+    assert unit.budget == cell.setting.budget()
+    wider = replace(SMOKE, parameters=2_000)
+    assert unit_of(cell, wider).id != unit.id
+    assert wider.specification != SMOKE.specification
+
+
+def test_a_plan_counts_what_is_there(tmp_path):
+    cells = [Cell(SMOKE.settings[1], 6, "rnn")]
+    todo = plan(cells, SMOKE, [], PROVENANCE)
+    assert [len(job.members) for job in todo.jobs] == [2]
+    unit = todo.jobs[0].unit
+    todo = plan(cells, SMOKE, [record(1, unit=unit)], PROVENANCE)
+    assert [m.seed for m in todo.jobs[0].members] == [0]
+    assert todo.there == 1
+
+
+def test_the_specification_holds_all_that_is_fixed():
+    specifications = {
+        profile.specification
+        for profile in (
+            SMOKE,
+            replace(SMOKE, seeds=3),
+            replace(SMOKE, tuned=True),
+            replace(SMOKE, settings=SMOKE.settings[1:]),
+            replace(SMOKE, settings=(replace(SMOKE.settings[0], clip=2.0),)),
+        )
+    }
+    assert len(specifications) == 5
+    assert not set(profiles.TUNING_SEEDS) & set(range(profiles.PAPER.seeds))
+
+
+# What a run says
+
+
+def test_on_a_terminal_it_says_the_same_under_a_bar(tmp_path, monkeypatch):
+    written = io.StringIO()
+    live = Live()
+    live.console = Console(file=written, force_terminal=True, width=60)
+    smoke(tmp_path / "out", listen=live)
+    smoke(tmp_path / "out", seeds=3, listen=live)
+    smoke(tmp_path / "out", seeds=4, dry_run=True, listen=live)
+    text = written.getvalue()
+    assert "2 members are measured already and are skipped" in text
+    assert "latch lag 6 rnn seeds 0,1: 2 solved" in text
+    assert "member steps" in text
+
+
+def test_elsewhere_it_says_plain_lines_on_standard_error(tmp_path, capsys):
+    smoke(tmp_path / "out", models=["rnn", "lstm"], listen=Plain())
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.match(r"\[1/2, about \d+ s left\] latch lag 6 rnn seeds 0,1: 2 solved \(\d", err)
+    assert "[2/2, about 0 s left] latch lag 6 lstm" in err
+
+
+def test_run_is_part_of_the_interface():
+    assert seqbench.run is run

@@ -1,0 +1,479 @@
+"""The store: whole files or none, nothing lost, nothing twice, and every wrong line is named."""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, record, throughput
+
+from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.records import Member, canonical
+from seqbench.store import Store, write
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "results").create(MANIFEST)
+    store.add_system(SYSTEM)
+    return store
+
+
+@pytest.fixture
+def full(store):
+    """A store with three records in two files."""
+    store.append([record(0), record(1)])
+    store.append([record(2)])
+    assert store.validate() == []
+    return store
+
+
+def files(store: Store) -> dict[str, bytes]:
+    """Return every file of a store by its path."""
+    return {
+        str(file.relative_to(store.path)): file.read_bytes()
+        for file in sorted(store.path.rglob("*"))
+        if file.is_file()
+    }
+
+
+def lines(store: Store, seed: int) -> tuple[Path, list[str]]:
+    """Return the file that holds a seed, and its lines."""
+    for file in store.path.glob("records/*/*.jsonl"):
+        if f'"seed":{seed}}}' in file.read_text():
+            return file, file.read_text().splitlines()
+    raise AssertionError(seed)
+
+
+# What is written is there
+
+
+def test_what_is_appended_is_read(full):
+    assert sorted(full.records(), key=lambda r: r.member.seed) == [record(0), record(1), record(2)]
+    file, text = lines(full, 0)
+    assert file.parent.name == "adding"
+    assert file.name.startswith(f"lstm-lag8-{UNIT.id[:8]}-")
+    assert text == [record(0).canonical(), record(1).canonical()]
+    assert file.read_bytes().endswith(b"\n")
+
+
+def test_the_same_members_again_replace_their_records(full):
+    full.append([record(0, score=0.99), record(1, score=0.99)])
+    assert sorted(r.score for r in full.records()) == [0.96875, 0.99, 0.99]
+
+
+def test_only_the_members_that_are_named_are_forgotten(full):
+    other = UNIT.model_copy(update={"lag": 9})
+    full.append([record(1, unit=other)])
+    full.forget(UNIT, [Member(seed=1, learning_rate=1e-2), Member(seed=2, learning_rate=1e-2)])
+    assert [(r.member.seed, r.unit.lag) for r in full.records()] == [(0, 8), (1, 9)]
+    full.forget(UNIT, [Member(seed=0, learning_rate=3e-3)])  # of another rate: not that one
+    assert len(full.records()) == 2
+    assert len(list(full.path.glob("records/*/*.jsonl"))) == 2  # and no file is left empty
+
+
+def test_systems_and_times_are_kept(full):
+    rows = [throughput(), throughput(phase="inference")]
+    full.add_throughput("mine", rows)
+    full.add_throughput("mine", rows[:1])
+    assert full.throughput() == rows[:1]
+    assert full.add_system(SYSTEM) == SYSTEM.id
+    assert full.systems() == {SYSTEM.id: SYSTEM}
+    assert full.validate() == []
+
+
+def test_a_folder_that_is_none_is_said_to_be_none(tmp_path):
+    store = Store(tmp_path)
+    assert not store.exists
+    assert store.records() == []
+    with pytest.raises(BadInput, match="is no results folder"):
+        store.manifest()
+    with pytest.raises(BadInput, match="is no results folder"):
+        store.validate()
+
+
+# Wrong lines
+
+
+def torn(text: list[str]) -> bytes:
+    return "\n".join(text)[:-40].encode()
+
+
+def foreign(text: list[str]) -> bytes:
+    return "\n".join([text[0], '{"loss": 0.1}', ""]).encode()
+
+
+def twice(text: list[str]) -> bytes:
+    return "\n".join([text[0], text[0], ""]).encode()
+
+
+def digit_of_the_unit(text: list[str]) -> bytes:
+    return "\n".join([text[0], text[1].replace('"lag":8', '"lag":9'), ""]).encode()
+
+
+def digit_of_the_score(text: list[str]) -> bytes:
+    return "\n".join([text[0], text[1].replace('"score":0.96875', '"score":0.16875'), ""]).encode()
+
+
+def blank(text: list[str]) -> bytes:
+    return "\n".join([text[0], "", text[1], ""]).encode()
+
+
+def field_missing(text: list[str]) -> bytes:
+    return "\n".join([text[0], text[1].replace('"reason":null,', ""), ""]).encode()
+
+
+def field_twice(text: list[str]) -> bytes:
+    return "\n".join([text[0], text[1].replace('"steps":80', '"steps":0,"steps":80'), ""]).encode()
+
+
+def not_text(text: list[str]) -> bytes:
+    return (
+        text[0].encode() + b"\n" + text[1].replace("native", "nat\xefve").encode("latin-1") + b"\n"
+    )
+
+
+def windows(text: list[str]) -> bytes:
+    return (text[0] + "\n" + text[1] + "\r\n").encode()
+
+
+WRONG = {
+    torn: "EOF while parsing",
+    foreign: "Field required",
+    twice: "the same measurement as .*, line 1",
+    digit_of_the_unit: "its unit hashes to",
+    digit_of_the_score: "can't be 'solved'",
+    blank: "EOF while parsing",
+    field_missing: "not as seqbench writes it",
+    field_twice: "not as seqbench writes it",
+    not_text: "invalid unicode",
+    windows: "not as seqbench writes it",
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG)
+def test_a_wrong_line_is_named_by_file_and_line(full, spoil):
+    file, text = lines(full, 0)
+    file.write_bytes(spoil(text))
+    wrong = full.validate()
+    assert len(wrong) == 1
+    assert wrong[0].startswith(f"{file}, line 2: ")
+    assert re.search(WRONG[spoil], wrong[0])
+    with pytest.raises(BadInput, match=re.escape(wrong[0])):
+        full.records()
+    assert file.read_bytes() == spoil(text)  # and the file is left as it was
+
+
+def test_an_empty_file_is_no_file_without_records(full):
+    file, _ = lines(full, 0)
+    file.write_bytes(b"")
+    with pytest.raises(BadInput, match=re.escape(f"{file}, line 1: ")):
+        full.records()
+
+
+def test_the_same_member_in_two_files_is_named(full):
+    file, text = lines(full, 0)
+    copy = file.with_name("copy.jsonl")
+    copy.write_text(text[1] + "\n")
+    assert len(full.validate()) == 1
+    assert re.search(r"line \d: the same measurement as .*, line \d", full.validate()[0])
+
+
+def test_all_that_is_wrong_is_told_at_once(full):
+    file, text = lines(full, 0)
+    file.write_text(text[0][:50] + "\n" + text[1] + "\n{}\n")
+    (full.path / "systems" / f"{SYSTEM.id}.json").write_text(
+        SYSTEM.model_copy(update={"cores": 64}).canonical()
+    )
+    (full.path / "systems" / "torn.json").write_text("{")
+    full.append([record(3, provenance=PROVENANCE.model_copy(update={"system": "0" * 16}))])
+    full.append([record(4, provenance=PROVENANCE.model_copy(update={"specification": "0" * 16}))])
+    full.add_throughput("mine", [throughput(system="1" * 16)])
+    wrong = "\n".join(full.validate())
+    for part in (
+        "line 1: Invalid JSON",
+        "line 3: unit_id: Field required",
+        f"{SYSTEM.id}.json: its content hashes to",
+        "torn.json: Invalid JSON",
+        "its system 0000000000000000 has no file",
+        "its system 1111111111111111 has no file",
+        "measured under specification 0000000000000000, the manifest says ffffffffffffffff",
+    ):
+        assert part in wrong
+    assert len(full.validate()) == 7
+
+
+def test_a_wrong_manifest_is_named(store):
+    file = store.path / "manifest.json"
+    file.write_text(canonical(json.loads(file.read_text()) | {"colour": "red"}))
+    with pytest.raises(BadInput, match=r"manifest\.json: colour: Extra inputs"):
+        store.manifest()
+
+
+# Sealed
+
+
+def test_after_sealing_every_changed_digit_is_found(full):
+    full.add_throughput("mine", [throughput()])
+    full.seal()
+    assert full.validate() == []
+    hashed = full.manifest().files
+    assert len(hashed) == 4
+    for name in hashed:
+        file = full.path / name
+        before = file.read_bytes()
+        file.write_bytes(before.replace(b"2", b"3", 1))
+        assert any(f"{file}: sha256 is" in wrong for wrong in full.validate())
+        file.write_bytes(before)
+    file.unlink()
+    assert f"{file}: sha256 is no such file" in "\n".join(full.validate())
+    file.write_bytes(before)
+    full.append([record(9)])
+    assert "the manifest says no such file" in "\n".join(full.validate())
+
+
+def test_hidden_files_are_not_sealed(full):
+    with full.lock():
+        (full.path / "records" / "adding" / ".torn.jsonl.7.tmp").write_text("{")
+        (full.path / ".DS_Store").write_text("")
+        full.seal()
+    assert not [name for name in full.manifest().files if "/." in f"/{name}"]
+    assert full.validate() == []
+
+
+# For what it was made
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error", "code"),
+    [
+        ("schema_version", 2, BadInput, 2),
+        ("edition", "2026.1", BadInput, 2),
+        ("profile", "quick", BadInput, 2),
+        ("specification", "0" * 16, SpecificationDiffers, 3),
+    ],
+)
+def test_a_run_of_something_else_is_refused(full, field, value, error, code):
+    before = files(full)
+    with pytest.raises(error, match=f"{value}.*choose another folder") as caught:
+        full.create(MANIFEST.model_copy(update={field: value}))
+    assert caught.value.exit_code == code
+    assert files(full) == before
+
+
+def test_a_run_of_the_same_goes_on(full):
+    before = files(full)
+    assert full.create(MANIFEST) is full
+    assert files(full) == before
+
+
+# What the disk may do
+
+
+def refuse(monkeypatch, number: int, when: str) -> None:
+    """Let the disk fail: root may write anywhere, so that no folder could be made read-only for it."""
+
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    owner, name = {
+        "open": (Path, "open"),
+        "flush": (os, "fsync"),
+        "rename": (Path, "replace"),
+        "folder": (Path, "mkdir"),
+    }[when]
+    monkeypatch.setattr(owner, name, fail)
+
+
+WHY = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EACCES: "no permission to write",
+    errno.EROFS: "Read-only file system",
+}
+
+
+@pytest.mark.parametrize("when", ["open", "flush", "rename", "folder"])
+@pytest.mark.parametrize("number", WHY)
+def test_a_disk_that_fails_costs_nothing_that_is_there(full, monkeypatch, number, when):
+    before = files(full)
+    with monkeypatch.context() as patch:
+        refuse(patch, number, when)
+        with pytest.raises(BadInput, match=WHY[number]) as caught:
+            full.append([record(0, score=0.99), record(1, score=0.99)])
+    assert "what was measured so far is kept" in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert files(full) == before  # no temporary file, either
+    assert len(full.records()) == 3
+
+
+def test_no_space_in_the_middle_of_a_line_leaves_no_torn_file(full, monkeypatch):
+    opened = Path.open
+
+    def small_disk(self, *arguments, **named):
+        file = opened(self, *arguments, **named)
+        if "w" in "".join(map(str, arguments)):
+            whole = file.write
+
+            def write_half(text):
+                whole(text[: len(text) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            file.write = write_half
+        return file
+
+    before = files(full)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", small_disk)
+        with pytest.raises(BadInput, match="no space left"):
+            full.append([record(7)])
+    assert files(full) == before
+
+
+def test_no_permission_to_forget(full, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", fail)
+        with pytest.raises(BadInput, match="no permission to write"):
+            full.forget(UNIT, [Member(seed=2, learning_rate=1e-2)])
+    assert len(full.records()) == 3
+
+
+def test_no_permission_to_lock_or_to_read(full, monkeypatch):
+    with monkeypatch.context() as patch:
+        refuse(patch, errno.EACCES, "open")
+        with pytest.raises(BadInput, match="no permission to write"), full.lock():
+            pass
+        with pytest.raises(BadInput, match=r"can't read .*\.jsonl: Permission denied"):
+            full.records()
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "results").write_text("mine")
+    with pytest.raises(BadInput, match="can't write"):
+        Store(tmp_path / "results").create(MANIFEST)
+    assert (tmp_path / "results").read_text() == "mine"
+
+
+# Killed in the middle of a write
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from seqbench.store import write
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+write(Path(sys.argv[1]), "half a line")
+"""
+
+
+def test_what_a_killed_write_leaves_is_not_read_and_is_cleaned_up(full):
+    file, _ = lines(full, 0)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file)])
+    assert done.returncode == -9
+    left = [f for f in file.parent.iterdir() if f.name.endswith(".tmp")]
+    assert len(left) == 1
+    assert len(full.records()) == 3  # the old content is whole
+    assert full.validate() == []
+    with full.lock():
+        assert not left[0].exists()
+    assert len(full.records()) == 3
+
+
+def test_a_write_replaces_at_once(tmp_path):
+    write(tmp_path / "a" / "b.txt", "one\n")
+    first = (tmp_path / "a" / "b.txt").open()
+    write(tmp_path / "a" / "b.txt", "two\n")
+    with first:
+        assert first.read() == "one\n"  # who reads meanwhile sees the old file whole
+    assert (tmp_path / "a" / "b.txt").read_text() == "two\n"
+    assert [f.name for f in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+def test_what_is_written_is_utf_8_whatever_the_locale(tmp_path):
+    text = "from pathlib import Path; from seqbench.store import write; write(Path('a'), chr(197))"
+    environment = os.environ | {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    path = os.pathsep.join([str(Path.cwd()), *sys.path])
+    subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=tmp_path,
+        check=True,
+        env=environment | {"PYTHONPATH": path},
+    )
+    assert (tmp_path / "a").read_bytes() == "Å".encode()
+
+
+# Two at once
+
+HOLDS = """
+import sys
+from seqbench.store import Store
+with Store(sys.argv[1]).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_runs_at_once_are_refused(full):
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(full.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with other:
+        assert other.stdout.readline() == b"held\n"
+        before = files(full)
+        with pytest.raises(BadInput, match="another run writes to"), full.lock():
+            raise AssertionError
+        assert files(full) == before
+        other.kill()
+        other.wait()
+        with full.lock():  # who was killed holds nothing
+            pass
+
+
+def test_runs_of_different_tasks_go_side_by_side(full):
+    refused = pytest.raises(BadInput, match="another run writes to")
+    with full.lock("adding", "latch"):
+        with full.lock("copy"):
+            pass
+        with refused, full.lock("latch", "copy"):
+            raise AssertionError
+        with refused, full.lock():  # all of the folder
+            raise AssertionError
+        with full.lock("copy"):  # nothing is held by who was refused
+            pass
+    with full.lock(), refused, full.lock("copy"):
+        raise AssertionError
+    with full.lock():
+        pass
+
+
+def test_a_run_cleans_up_after_its_own_tasks_only(full):
+    left = full.path / "records" / "adding" / ".torn.jsonl.7.tmp"
+    left.write_text("{")
+    with full.lock("latch"):
+        assert left.exists()  # another run may just be writing it
+    with full.lock("adding"):
+        assert not left.exists()
+
+
+def test_a_lock_ends_with_its_run(full):
+    with pytest.raises(KeyError), full.lock():
+        raise KeyError
+    with full.lock():
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_written_to_all_the_same(full, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with full.lock():
+        full.append([record(5)])
+    assert len(full.records()) == 4

@@ -1,0 +1,548 @@
+"""The trainer: each member as if it were alone, against torch's own Adam, clipping and slow loops."""
+
+from dataclasses import dataclass
+from math import inf, isnan, nan
+
+import pytest
+import torch
+from made import PROVENANCE, UNIT
+from torch import nn
+from torch.nn import functional as F
+
+from seqbench import train as trainer
+from seqbench.measure import Job, measure
+from seqbench.models import MODELS
+from seqbench.random import Keys
+from seqbench.records import Budget, Member
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import Batch, Task
+from seqbench.train import Feed, Outcome, Stack, draw, encoded, evaluate, losses, train
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Echo(Task):
+    """Say the last symbol again: learned in some twenty steps."""
+
+    name = "echo"
+    inputs = 2
+    outputs = 2
+    chance = 0.5
+    threshold = 0.99
+
+    def sample(self, keys: Keys) -> Batch:
+        x = keys.integers("symbols", 0, 2, self.lag)
+        return Batch.all_due(x, x[:, -1:])
+
+
+@dataclass(frozen=True)
+class Ragged(Echo):
+    """Name the symbol at every step, but only some answers count, in each sequence others."""
+
+    name = "ragged"
+
+    def sample(self, keys: Keys) -> Batch:
+        x = keys.integers("symbols", 0, 2, self.lag)
+        mask = keys.integers("due", 0, 3, self.lag) == 0
+        mask[:, -1] = True
+        return Batch(x, x, mask)
+
+
+ECHO = Echo(lag=3)
+ADDING = TASKS["adding"](lag=6)
+
+
+def budget(**changes: int | float) -> Budget:
+    small = {"steps": 60, "batch": 4, "clip": 1.0, "validate_every": 5}
+    return Budget(**(small | {"validation_size": 32, "test_size": 64} | changes))
+
+
+def model_of(name: str, task: Task, seeds: list[int], hidden: int = 8, **options) -> nn.Module:
+    seed = torch.tensor(seeds)
+    keys = Keys(name, 1, "weights", seed, torch.zeros_like(seed))
+    shape = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
+    return MODELS[name](keys, **shape, hidden=hidden, **options)
+
+
+def trained(task: Task, members: list[Member], name: str = "rnn", double: bool = True, **changes):
+    """Return the outcomes of a small model, in float64 unless told otherwise."""
+    model = model_of(name, task, [member.seed for member in members])
+    model = model.double() if double else model
+    return train(task, model, members, budget(**changes), CPU)
+
+
+def members(*rates: float) -> list[Member]:
+    return [Member(seed=seed, learning_rate=rate) for seed, rate in enumerate(rates)]
+
+
+def close(one: Outcome, other: Outcome, tolerance: float) -> None:
+    """Two runs ended alike, at the same step, with the same curve to rounding."""
+    assert (one.member, one.verdict, one.steps, one.steps_to_solve) == (
+        other.member, other.verdict, other.steps, other.steps_to_solve,
+    )  # fmt: skip
+    assert one.curve.step == other.curve.step
+    for field in ("loss", "score"):
+        a, b = (torch.tensor(getattr(o.curve, field)) for o in (one, other))
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+    assert one.test_loss == pytest.approx(other.test_loss, rel=tolerance, abs=tolerance)
+    assert one.score == pytest.approx(other.score, abs=1e-6)
+
+
+# Adam
+
+
+def step_data(task: Task, seeds: list[int], t: int, B: int = 4):
+    return draw(task, "train", seeds, t * B, (t + 1) * B, CPU)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "transformer"])
+@pytest.mark.parametrize("clip", [1e9, 0.05], ids=["free", "clipped"])
+def test_a_step_is_torchs_adam_for_each_member_alone(name, clip):
+    rates = [1e-2, 3e-4, 5e-2]
+    stack = Stack(model_of(name, ADDING, [0, 1, 2]).double(), rates)
+    alone = [model_of(name, ADDING, [seed]).double() for seed in range(3)]
+    optimizers = [
+        torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.999), eps=1e-8)
+        for model, rate in zip(alone, rates, strict=True)
+    ]
+    clipped = 0
+    for t in range(50):
+        data = step_data(ADDING, [0, 1, 2], t)
+        output = stack.model(encoded(ADDING, data.x, torch.float64), 1)
+        g = stack.gradient(losses(ADDING, output, data.y, data.mask))
+        stack.step(g, t + 1, clip)
+        for e, (model, optimizer) in enumerate(zip(alone, optimizers, strict=True)):
+            output = model(data.x[e : e + 1].double(), 1)
+            optimizer.zero_grad()
+            F.mse_loss(output, data.y[e : e + 1].double()).backward()
+            torch.testing.assert_close(g[e], flat(model, "grad"), rtol=1e-8, atol=1e-10)
+            # From here on with the very same gradient: Adam makes a step of the rounding of one that is zero.
+            norm = g[e].norm().item()
+            clipped += norm > clip
+            parts = g[e].split([p.numel() for p in model.parameters()])
+            for p, part in zip(model.parameters(), parts, strict=True):
+                p.grad = part.view_as(p) * min(1.0, clip / norm)
+            optimizer.step()
+            torch.testing.assert_close(stack.theta[e], flat(model, "data"), rtol=0, atol=1e-12)
+    assert clipped == (0 if clip > 1 else pytest.approx(150, abs=30))
+
+
+def flat(model: nn.Module, what: str) -> torch.Tensor:
+    return torch.cat([getattr(p, what).flatten() for p in model.parameters()])
+
+
+def test_clipping_is_torchs_clipping_for_each_member_alone():
+    stack = Stack(model_of("rnn", ECHO, [0, 1, 2]).double(), [0.1] * 3)
+    g = torch.randn_like(stack.theta, generator=torch.Generator().manual_seed(0))
+    g[0] *= 1e-3  # is not clipped
+    g[2] *= 1e3
+    expected = g.clone()
+    for row in expected:
+        p = nn.Parameter(torch.zeros_like(row))
+        p.grad = row
+        torch.nn.utils.clip_grad_norm_([p], 0.5)
+    stack.step(g, 1, clip=0.5)
+    # m is a tenth of the gradient now; torch divides by the norm + 1e-6.
+    torch.testing.assert_close(stack.m, 0.1 * expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(stack.m[0], 0.1 * g[0], rtol=1e-14, atol=0)
+
+
+def test_parameters_are_views_of_the_table_also_after_members_left():
+    stack = Stack(model_of("lstm", ECHO, [0, 1, 2]), [0.1] * 3)
+    before = stack.theta.clone()
+    stack.keep(torch.tensor([0, 2]))
+    assert stack.theta.equal(before[[0, 2]])
+    rows = torch.cat([p.detach().flatten(1) for p in stack.model.parameters()], dim=1)
+    assert rows.equal(before[[0, 2]])
+    stack.theta.zero_()
+    assert all(not p.any() for p in stack.model.parameters())
+    assert stack.rate.shape == (2, 1)
+
+
+class Odd(nn.Module):
+    """What a guest may have: a parameter in two places, one number a member, a buffer."""
+
+    def __init__(self, E: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 1, bias=False)
+        self.first.weight = nn.Parameter(torch.arange(E * 2.0).view(E, 2))
+        self.second = nn.Linear(2, 1, bias=False)
+        self.second.weight = self.first.weight
+        self.gain = nn.Parameter(torch.arange(1.0, E + 1))
+        self.register_buffer("shift", torch.arange(E * 1.0)[:, None])
+
+    def forward(self, x, answers):
+        y = (self.first.weight + self.second.weight)[:, None, None] * x.sum(dim=2, keepdim=True)
+        return y * self.gain[:, None, None, None] + self.shift[:, :, None, None]
+
+
+def test_shared_parameters_single_numbers_and_buffers_stay_with_their_member():
+    model = Odd(3)
+    stack = Stack(model, [0.1] * 3)
+    assert stack.theta.tolist() == [[1, 0, 1], [2, 2, 3], [3, 4, 5]]
+    assert model.second.weight is model.first.weight
+    x = torch.ones(3, 1, 2, 2)
+    whole = model(x, 1).detach()
+    stack.gradient(model(x, 1).sum(dim=(1, 2, 3)))
+    stack.keep(torch.tensor([0, 2]))
+    assert model(x[:2], 1).equal(whole[[0, 2]])
+    g = stack.gradient(model(x[:2], 1).sum(dim=(1, 2, 3)))
+    assert g.tolist() == [[4, 4, 4], [36, 12, 12]]
+
+
+# Members
+
+
+@pytest.mark.parametrize("task", [ECHO, Ragged(lag=5), ADDING], ids=lambda task: task.name)
+@pytest.mark.parametrize("name", ["rnn", "lstm_peephole", "transformer"])
+def test_a_member_of_a_stack_is_the_run_of_its_seed_alone(task, name):
+    who = members(1e-2, 3e-3, 3e-2)
+    stack = trained(task, who, name)
+    for member, outcome in zip(who, stack, strict=True):
+        (alone,) = trained(task, [member], name)
+        close(outcome, alone, 1e-8)
+
+
+def test_in_float32_too():
+    who = members(1e-2, 3e-3, 3e-2)
+    stack = trained(ADDING, who, "gru", double=False, steps=20)
+    for member, outcome in zip(who, stack, strict=True):
+        (alone,) = trained(ADDING, [member], "gru", double=False, steps=20)
+        close(outcome, alone, 1e-4)
+
+
+def test_members_leave_at_different_times_and_the_others_go_on():
+    who = members(1e-6, 3e-2, 1e-5, 2e-3)
+    stack = trained(ECHO, who)
+    assert [outcome.verdict for outcome in stack] == [
+        "not_solved",
+        "solved",
+        "not_solved",
+        "solved",
+    ]
+    steps = [outcome.steps for outcome in stack]
+    assert steps[1] < steps[3] <= 60
+    assert steps[0] == steps[2] == 60
+    for member, outcome in zip(who, stack, strict=True):
+        assert outcome.curve.step == list(range(5, outcome.steps + 1, 5))
+        (alone,) = trained(ECHO, [member])
+        close(outcome, alone, 1e-8)
+
+
+def test_a_solved_member_leaves_after_three_validations_in_a_row():
+    (outcome,) = trained(ECHO, members(2e-3))
+    solved = [score >= ECHO.threshold for score in outcome.curve.score]
+    assert solved[-3:] == [True] * 3
+    assert [True] * 3 not in [solved[k : k + 3] for k in range(len(solved) - 3)]
+    assert outcome.steps == outcome.curve.step[-1] < 60
+    assert outcome.steps_to_solve == outcome.curve.step[-3]
+    assert outcome.verdict == "solved"
+    assert outcome.score >= ECHO.threshold
+
+
+@pytest.mark.parametrize(
+    ("scores", "first"),
+    [
+        ("+++", 10),
+        ("-+++", 20),
+        ("++-+++", 40),
+        ("++", None),
+        ("-++", None),
+        ("+-+-+-+", None),
+        ("----", None),
+    ],
+)
+def test_three_in_a_row_and_not_three_in_all(scores, first):
+    outcome = Outcome(members(0.1)[0])
+    for k, mark in enumerate(scores):
+        assert not outcome.settled(ECHO)
+        outcome.validated(ECHO, 10 * (k + 1), 0.1, 1.0 if mark == "+" else 0.5)
+    assert outcome.steps_to_solve == first
+    assert outcome.settled(ECHO) == (first is not None)
+    assert outcome.steps == 10 * len(scores)
+
+
+@pytest.mark.parametrize(("loss", "score"), [(nan, 0.5), (inf, 0.5), (0.1, nan)])
+def test_what_is_not_finite_has_diverged_and_is_not_tested(loss, score):
+    outcome = Outcome(members(0.1)[0])
+    outcome.validated(ECHO, 10, 0.1, 0.5)
+    outcome.validated(ECHO, 20, loss, score)
+    assert outcome.verdict == "diverged"
+    assert outcome.settled(ECHO)
+    assert outcome.curve.step == [10, 20]
+    assert None in (outcome.curve.loss[1], outcome.curve.score[1])
+    outcome.tested(ECHO, 0.1, 0.5)
+    assert (outcome.verdict, outcome.score, outcome.test_loss) == ("diverged", None, None)
+
+
+def test_what_is_not_finite_on_the_test_alone_has_diverged_too():
+    outcome = Outcome(members(0.1)[0])
+    outcome.validated(ECHO, 10, 0.1, 0.5)
+    outcome.tested(ECHO, nan, 0.5)
+    assert (outcome.verdict, outcome.score, outcome.test_loss) == ("diverged", None, None)
+
+
+def test_a_member_that_diverges_stops_nobody_else():
+    calm = trained(ADDING, members(1e-2, 2e-2, 3e-2), double=False)
+    wild = trained(ADDING, members(1e-2, 1e30, 3e-2), double=False)
+    assert wild[1].verdict == "diverged"
+    assert wild[1].curve.loss[-1] is None
+    assert wild[1].steps == wild[1].curve.step[-1] == 5
+    assert (wild[1].score, wild[1].test_loss) == (None, None)
+    for e in (0, 2):
+        close(wild[e], calm[e], 1e-4)
+        assert wild[e].curve.loss[0] == calm[e].curve.loss[0]  # to the bit while it was beside them
+        assert wild[e].steps == 60
+
+
+def test_a_member_that_is_nan_from_the_start_leaves_the_others_as_they_are():
+    def run(spoil: bool):
+        model = model_of("lstm", ADDING, [0, 1, 2])
+        if spoil:
+            with torch.no_grad():
+                next(model.parameters())[1] = nan
+        return train(ADDING, model, members(1e-2, 1e-2, 1e-2), budget(), CPU)
+
+    calm, spoiled = run(False), run(True)
+    assert spoiled[1].verdict == "diverged"
+    for e in (0, 2):
+        assert spoiled[e].curve.loss[0] == calm[e].curve.loss[0]
+        close(spoiled[e], calm[e], 1e-4)
+
+
+def test_a_graded_task_is_trained_to_the_end_of_the_budget():
+    @dataclass(frozen=True)
+    class Graded(Echo):
+        graded = True
+
+    (outcome,) = trained(Graded(lag=3), members(3e-2))
+    assert outcome.steps == 60
+    assert outcome.verdict == "solved"
+    assert outcome.steps_to_solve == trained(ECHO, members(3e-2))[0].steps_to_solve
+
+
+def test_the_same_again_is_the_same_to_the_bit():
+    who = members(1e-2, 3e-3, 1e-6)
+    one, other = (trained(ECHO, who, "lstm", double=False) for _ in range(2))
+    assert [o.curve for o in one] == [o.curve for o in other]
+    assert [o.test_loss for o in one] == [o.test_loss for o in other]
+
+
+def test_no_global_random_state_is_read():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    one = trained(ADDING, members(1e-2), "transformer", steps=10)
+    assert torch.get_rng_state().equal(before)
+    torch.manual_seed(2)
+    assert trained(ADDING, members(1e-2), "transformer", steps=10)[0].curve == one[0].curve
+
+
+# Data
+
+
+def test_every_step_has_data_of_its_own_and_the_sets_are_fixed():
+    drawn: list[Keys] = []
+
+    class Watched(type(ADDING)):
+        def sample(self, keys: Keys) -> Batch:
+            drawn.append(keys)
+            return super().sample(keys)
+
+    def identities(split: str) -> list[tuple[int, int]]:
+        return [
+            identity
+            for keys in drawn
+            if keys.split == split and len(keys) > 1  # one is looked at for its size
+            for identity in zip(keys.seed.tolist(), keys.index.tolist(), strict=True)
+        ]
+
+    who = [Member(seed=s, learning_rate=1e-6) for s in (0, 7)]
+    train(Watched(lag=6), model_of("rnn", ADDING, [0, 7]), who, budget(steps=12), CPU)
+    B = 4
+    assert sorted(identities("train")) == [(s, i) for s in (0, 7) for i in range(12 * B)]
+    assert identities("validation") == [(0, i) for i in range(32)]  # once, for all members
+    assert identities("test") == [(0, i) for i in range(64)]
+    assert {(keys.name, keys.version) for keys in drawn} == {("adding", 1)}
+
+
+def test_validation_and_test_hold_nothing_that_training_has():
+    def rows(split, seed, n):
+        return {tuple(x) for x in draw(ADDING, split, [seed], 0, n, CPU).x[0, :, :, 0].tolist()}
+
+    train_rows = rows("train", 0, 500) | rows("train", 1, 500)
+    validation, test = rows("validation", 0, 500), rows("test", 0, 500)
+    assert len(train_rows) == 1000
+    assert len(validation) == len(test) == 500
+    assert not train_rows & validation
+    assert not train_rows & test
+    assert not validation & test
+
+
+def test_a_member_meets_the_test_once_with_its_last_weights(monkeypatch):
+    seen = []
+
+    def spy(task, model, data, E):
+        found = evaluate(task, model, data, E)
+        seen.append((data.x.shape[1], found))
+        return found
+
+    monkeypatch.setattr(trainer, "evaluate", spy)
+    (outcome,) = trained(ADDING, members(1e-2), steps=13)
+    sizes = [size for size, _ in seen]
+    assert sizes == [32, 32, 32, 64]  # after 5, 10 and 13 steps, and the test at the end
+    assert outcome.curve.step == [5, 10, 13]
+    assert (outcome.test_loss, outcome.score) == tuple(part[0] for part in seen[-1][1])
+
+
+@pytest.mark.parametrize("numbers", [1, 200, 2**18])
+def test_drawing_several_steps_at_once_changes_no_bit(monkeypatch, numbers):
+    monkeypatch.setattr(trainer, "NUMBERS_AT_ONCE", numbers)
+    task, seeds = Ragged(lag=5), [3, 5, 9]
+    feed = Feed(task, seeds, budget(steps=30), CPU)
+    assert feed.chunk == {1: 1, 200: 3, 2**18: 2**18 // 60}[numbers]
+    rows = [0, 1, 2]
+    for t in range(30):
+        if t in (7, 20):  # in the middle of a chunk
+            rows = rows[1:]
+            feed.keep([k for k in range(len(rows) + 1) if k])
+        data = feed.step(t)
+        expected = draw(task, "train", [seeds[row] for row in rows], 4 * t, 4 * (t + 1), CPU)
+        for part in ("x", "y", "mask"):
+            assert getattr(data, part).equal(getattr(expected, part))
+
+
+def test_progress_is_told_at_every_validation():
+    told = []
+    model = model_of("rnn", ECHO, [0])
+    train(ECHO, model, members(1e-6), budget(steps=12), CPU, told.append)
+    assert told == [5, 10, 12]
+
+
+def test_symbols_become_one_hot_vectors_and_values_stay():
+    x = torch.tensor([[[1, 0, 1]]])
+    assert encoded(ECHO, x).tolist() == [[[[0, 1], [1, 0], [0, 1]]]]
+    assert encoded(ECHO, x, torch.float64).dtype == torch.float64
+    values = torch.rand(1, 2, 3, 2)
+    assert encoded(ADDING, values) is values
+    assert encoded(ADDING, values, torch.float64).dtype == torch.float64
+
+
+# Losses
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "mse"])
+def test_the_loss_is_the_mean_over_the_answers_due(kind):
+    E, B, A, C = 3, 4, 5, 2
+    task = Ragged(lag=A) if kind == "cross_entropy" else ADDING
+    assert task.loss == kind
+    random = torch.Generator().manual_seed(0)
+    output = torch.randn(E, B, A, C, generator=random, dtype=torch.float64)
+    mask = torch.rand(E, B, A, generator=random) < 0.4
+    y = torch.randint(0, C, (E, B, A), generator=random)
+    if kind == "mse":
+        y = torch.randn(E, B, A, C, generator=random, dtype=torch.float64)
+    expected = []
+    for e in range(E):
+        each = []
+        for b in range(B):
+            for a in range(A):
+                o = output[e, b, a]
+                if not mask[e, b, a]:
+                    continue
+                if kind == "mse":
+                    each.append(sum((o[c] - y[e, b, a, c]) ** 2 for c in range(C)) / C)
+                else:
+                    each.append(-(o[y[e, b, a]] - o.exp().sum().log()))
+        expected.append(sum(each) / len(each))
+    found = losses(task, output, y, mask)
+    torch.testing.assert_close(found, torch.stack(expected), rtol=1e-12, atol=0)
+
+
+def test_an_answer_that_is_not_due_moves_no_weight():
+    task = Ragged(lag=5)
+    data = draw(task, "train", [0], 0, 8, CPU)
+    output = torch.randn(1, 8, 5, 2, requires_grad=True)
+    losses(task, output, data.y, data.mask).sum().backward()
+    assert not output.grad[~data.mask].any()
+    assert output.grad[data.mask].all()
+
+
+@pytest.mark.parametrize("task", [Ragged(lag=5), ADDING], ids=lambda task: task.name)
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_evaluating_in_parts_is_evaluating_the_whole(monkeypatch, task, name):
+    model = model_of(name, task, [0, 1, 2]).double()
+    data = draw(task, "test", [0], 0, 50, CPU)
+    whole = evaluate(task, model, data, 3)
+    x = encoded(task, data.x, torch.float64).expand(3, -1, -1, -1)
+    y, mask = (part.expand(3, *part.shape[1:]) for part in (data.y, data.mask))
+    output = model(x, data.y.shape[2]).detach()
+    assert whole[0] == pytest.approx(losses(task, output, y, mask).tolist(), rel=1e-12)
+    assert whole[1] == pytest.approx(task.score(output, y, mask).tolist(), rel=1e-12)
+    for tokens in (1, 3 * 6 * 7, 10**9):
+        monkeypatch.setattr(trainer, "TOKENS_AT_ONCE", tokens)
+        parts = evaluate(task, model, data, 3)
+        for a, b in zip(parts, whole, strict=True):
+            assert a == pytest.approx(b, rel=1e-12)
+    assert len(set(whole[0])) == 3
+    assert not any(map(isnan, whole[0]))
+
+
+def test_evaluating_leaves_no_graph_behind():
+    model = model_of("lstm", ECHO, [0])
+    evaluate(ECHO, model, draw(ECHO, "test", [0], 0, 5, CPU), 1)
+    assert all(p.grad is None for p in model.parameters())
+
+
+# Devices
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "time-machine"])
+def test_training_stays_on_its_device_and_never_waits_for_it(monkeypatch, name):
+    # The meta device has no numbers: whatever reads one between two validations, or is made elsewhere, fails on it.
+    task = TASKS[name](lag=max(TASKS[name].lags[0], 6))
+    meta = torch.device("meta")
+
+    def unseen(task, model, data, E):
+        with torch.no_grad():
+            x = encoded(task, data.columns(0, 8).x).expand(E, *[-1] * (data.x.dim() - 1))
+            output = model(x, data.y.shape[2])
+            losses(
+                task, output, data.y[:, :8].expand(E, *[-1] * (data.y.dim() - 1)), data.mask[:, :8]
+            )
+            task.score(output[:1], data.y[:, :8], data.mask[:, :8])
+        return [1.0, nan, 1.0][:E], [task.chance] * E
+
+    monkeypatch.setattr(trainer, "evaluate", unseen)
+    seed = torch.arange(3, device=meta)
+    kind = MODELS["cnn_lstm" if name == "moving-shapes" else "lstm"]
+    model = kind(
+        Keys("m", 1, "weights", seed, seed), inputs=task.inputs, outputs=task.outputs, hidden=4
+    )
+    model.scan = "reference"
+    outcomes = train(task, model, members(0.1, 0.1, 0.1), budget(steps=12), meta)
+    assert [outcome.steps for outcome in outcomes] == [12, 5, 12]  # one left the stack
+    assert all(p.is_meta and len(p) == 2 for p in model.parameters())
+
+
+# Precision
+
+
+@pytest.mark.parametrize("task", ["adding", "latch"])
+@pytest.mark.parametrize("model", ["rnn", "lstm", "transformer"])
+def test_a_unit_may_ask_for_float64(task, model):
+    changes = {"task": task, "model": model, "parameters": 300, "budget": budget(steps=10)}
+    records = [
+        measure(
+            Job(
+                UNIT.model_copy(update={**changes, "precision": precision}),
+                (Member(seed=0, learning_rate=1e-2),),
+                PROVENANCE,
+            )
+        )[0]
+        for precision in ("float32", "float64")
+    ]
+    assert [record.reason for record in records] == [None, None]
+    single, double = (record.curve.loss for record in records)
+    assert single != double
+    assert single == pytest.approx(double, rel=1e-3)
