@@ -106,6 +106,7 @@ def plan(
     seeds: int | None = None,
     scan: str = "auto",
     pickled: bytes = b"",
+    aside: Path | None = None,
 ) -> Plan:
     """Return what is to be measured beside these records."""
     result = Plan()
@@ -130,7 +131,8 @@ def plan(
         size = MEMBERS_AT_ONCE[provenance.device]
         for start in range(0, len(lacking), size):
             part = tuple(lacking[start : start + size])
-            result.jobs.append(Job(unit, part, provenance, scan, pickled))
+            folder = str(aside / unit.task) if aside else ""
+            result.jobs.append(Job(unit, part, provenance, scan, pickled, folder))
     result.jobs.sort(key=work, reverse=True)  # so that no long job is left for the end
     return result
 
@@ -237,12 +239,13 @@ def run(
 
     def planned() -> Plan:
         records = measured if force else store.records()
-        return plan(cells, chosen, records, provenance, seeds, scan, pickled)
+        return plan(cells, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
 
     def keep(job: Job, records: list[Record]) -> None:
         if force:
             store.forget(job.unit, job.members)
         store.append(records)
+        job.snapshot.clear()
         measured.extend(records)
 
     store.check(chosen.manifest())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -13,7 +14,8 @@ from seqbench.machine import Peak
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.random import Keys
-from seqbench.records import Cost, Curve, Member, Provenance, Record, Scale, Unit
+from seqbench.records import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
+from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.train import train
@@ -23,7 +25,8 @@ from seqbench.train import train
 class Job:
     """Members of one unit, to be trained side by side, and all that a worker must know of them.
 
-    ``guests`` holds tasks and models that were passed as objects, pickled with their code.
+    ``guests`` holds tasks and models that were passed as objects, pickled with their code; ``aside`` is the folder in
+    which a long job lays its state, if it is to be taken up again after a kill.
     """
 
     unit: Unit
@@ -31,6 +34,16 @@ class Job:
     provenance: Provenance
     scan: str = "auto"
     guests: bytes = b""
+    aside: str = ""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
+        if not self.aside:
+            return Snapshot()
+        what = [self.unit, self.provenance, *self.members]
+        name = digest([self.scan, *(part.model_dump(mode="json") for part in what)])
+        return Snapshot(Path(self.aside, f"{name}.pt"))
 
     def __str__(self) -> str:
         seeds = ",".join(dict.fromkeys(str(member.seed) for member in self.members))
@@ -103,7 +116,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
     model.scan = job.scan
-    outcomes = train(task, model, job.members, unit.budget, device, progress)
+    outcomes = train(task, model, job.members, unit.budget, device, progress, job.snapshot)
     return [
         Record(
             unit_id=unit.id,

@@ -7,6 +7,7 @@ A results folder::
     throughput/<name>.jsonl
     systems/<system>.json
     tables/
+    unfinished/                                the state of long jobs, while they run
 
 Each append writes one new file under a temporary name, flushes it to the disk and renames it, so that a run killed
 at any instant leaves whole files only. Nothing is ever dropped in silence: a line that does not fit the schema is an
@@ -54,6 +55,11 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+
+    @property
+    def unfinished(self) -> Path:
+        """Where long jobs lay aside what they have so far."""
+        return self.path.absolute() / "unfinished"
 
     @property
     def exists(self) -> bool:

@@ -23,12 +23,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, PerMember
 from seqbench.random import Keys
 from seqbench.records import Budget, Curve, Member, Verdict
+from seqbench.snapshot import Snapshot
 from seqbench.tasks.base import Split, Task
 
 BETAS = (0.9, 0.999)
@@ -85,6 +87,11 @@ class Stack:
         self.v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         root = (self.v / (1 - beta2**t)).sqrt_().add_(EPSILON)
         self.theta.addcdiv_(self.m * (self.rate / (1 - beta1**t)), root, value=-1)
+
+    @property
+    def tables(self) -> list[Tensor]:
+        """Return all that a step changes, a row a member."""
+        return [self.theta, self.m, self.v, *self.model.buffers()]
 
     def keep(self, rows: Int[Tensor, " K"]) -> None:
         """Let all members go but these."""
@@ -231,6 +238,8 @@ class Outcome:
 
 
 Progress = Callable[[int], Any]
+OUTCOMES = TypeAdapter(list[Outcome])
+NEVER = Snapshot()
 
 
 def train(
@@ -240,6 +249,7 @@ def train(
     budget: Budget,
     device: torch.device,
     progress: Progress = lambda step: None,
+    snapshot: Snapshot = NEVER,
 ) -> list[Outcome]:
     """Train the members side by side; return what became of each, in their order.
 
@@ -249,16 +259,24 @@ def train(
         Built from the seeds of the members, on the device.
     progress
         Called with the number of steps done, at every validation.
+    snapshot
+        Where the state is laid aside at validations, and found again.
     """
     outcomes = [Outcome(member) for member in members]
-    inside = list(outcomes)  # row e of the stack is inside[e]
-    seeds = [member.seed for member in members]
     stack = Stack(model, [member.learning_rate for member in members])
-    feed = Feed(task, seeds, budget, device)
     validation = draw(task, "validation", [0], 0, budget.validation_size, device)
     test = draw(task, "test", [0], 0, budget.test_size, device)
+    first, rows = 0, list(range(len(members)))
+    if state := snapshot.load():
+        outcomes = OUTCOMES.validate_json(state["outcomes"])
+        first, rows = state["step"], state["rows"]
+        stack.keep(torch.tensor(rows, device=device))
+        for table, saved in zip(stack.tables, state["tables"], strict=True):
+            table.copy_(saved)
+    inside = [outcomes[row] for row in rows]  # row e of the stack is inside[e]
+    feed = Feed(task, [outcome.member.seed for outcome in inside], budget, device)
     since = perf_counter()
-    for t in range(budget.steps):
+    for t in range(first, budget.steps):
         data = feed.step(t)
         output = model(encoded(task, data.x, stack.theta.dtype), data.y.shape[2])
         loss = losses(task, output, data.y, data.mask)
@@ -280,11 +298,14 @@ def train(
             outcome.seconds += (now - since) / len(inside)
         since = now
         progress(t + 1)
-        rows = [e for e in range(len(inside)) if e not in leaving]
-        if not rows:
+        staying = [e for e in range(len(inside)) if e not in leaving]
+        if not staying:
             break
         if leaving:
-            inside = [inside[e] for e in rows]
-            stack.keep(torch.tensor(rows, device=device))
-            feed.keep(rows)
+            rows, inside = [rows[e] for e in staying], [inside[e] for e in staying]
+            stack.keep(torch.tensor(staying, device=device))
+            feed.keep(staying)
+        if snapshot.due:
+            noted = OUTCOMES.dump_json(outcomes).decode()
+            snapshot.save({"step": t + 1, "rows": rows, "tables": stack.tables, "outcomes": noted})
     return outcomes
