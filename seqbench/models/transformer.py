@@ -135,7 +135,7 @@ class Transformer(nn.Module):
     causal
         Whether a step sees only itself and what came before.
     heads, feedforward
-        The number of heads, and the width of the feed-forward net: twice ``hidden`` if not given.
+        The number of heads, and the width of the feed-forward net: as wide as the stream if not given.
     positions
         ``"rotary"``, ``"sinusoidal"`` or ``"none"``.
     """
@@ -153,7 +153,7 @@ class Transformer(nn.Module):
         hidden: int,
         layers: int = 2,
         causal: bool = True,
-        heads: int = 1,
+        heads: int = 2,
         feedforward: int | None = None,
         positions: str = "rotary",
     ) -> None:
@@ -171,14 +171,14 @@ class Transformer(nn.Module):
         # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
         self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
         self.blocks = nn.ModuleList(
-            Block(keys, f"layer {k}", hidden, feedforward or 2 * hidden, heads, causal, scale)
+            Block(keys, f"layer {k}", hidden, feedforward or hidden, heads, causal, scale)
             for k in range(layers)
         )
         self.norm = Norm(keys, hidden)
         self.readout = Linear(keys, "readout", hidden, outputs)
 
     @classmethod
-    def dials(cls, heads: int = 1, positions: str = "rotary", **options: Any) -> dict[str, int]:
+    def dials(cls, heads: int = 2, positions: str = "rotary", **options: Any) -> dict[str, int]:
         """Return what sets the size; the feed-forward net takes up what the heads leave."""
         per_head = 1 if positions == "none" else 2
         return {"hidden": per_head * heads, "feedforward": 1}

@@ -53,8 +53,6 @@ class Adding(Task):
         total = value.gather(1, where).sum(dim=-1)
         return Batch.all_due(torch.stack([value, mark], dim=-1), total[:, None, None])
 
-    def right(
-        self, output: Outputs, y: Shaped[Tensor, "E B A C"]
-    ) -> Bool[Tensor, "E B A"]:
+    def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
         """Return which sums are met within .04."""
         return ((output - y).abs() < TOLERANCE).squeeze(-1)

@@ -14,7 +14,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in MOD
     "rnn, from the identity": ("rnn", {"activation": "relu", "start": "identity"}),
     "gru, reset before": ("gru", {"reset": "before"}),
     "gru of two layers": ("gru", {"layers": 2}),
-    "transformer of two heads": ("transformer", {"heads": 2}),
+    "transformer of one head": ("transformer", {"heads": 1}),
     "transformer with sines": ("transformer", {"positions": "sinusoidal"}),
     "transformer without positions": ("transformer", {"positions": "none"}),
     "transformer of one layer": ("transformer", {"layers": 1}),

@@ -166,8 +166,8 @@ def test_it_obeys_its_equations(case):
     name, options = CASES[case]
     model, x = bare(case), normal(len(SEEDS), 2, T, 3)
     with torch.no_grad():
-        for p in model.layers.parameters():
-            p.add_(normal(*p.shape, seed=3), alpha=0.3)  # peepholes start at zero
+        for k, p in enumerate(model.layers.parameters()):
+            p.add_(normal(*p.shape, seed=k), alpha=0.3)  # peepholes start at zero
     output = model(x, T).detach()
     step, letters = EQUATIONS[name]
     for e in range(len(SEEDS)):

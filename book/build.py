@@ -1,0 +1,189 @@
+"""Build the book in two steps, each in its own environment; nox -s book calls both.
+
+``execute`` runs the notebooks on a results folder and lays out the sources; it needs seqbench. ``html`` turns them into
+pages; it needs Jupyter Book, which pins an old Sphinx, and nothing of seqbench.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+BUILD = HERE / "_build"
+NOTEBOOKS = [
+    "intro",
+    "accuracy",
+    "throughput",
+]  # and those of the tasks; the other pages have no code
+COPIED = [
+    "_toc.yml",
+    "references.bib",
+    "_assets",
+    "models.md",
+    "protocol.md",
+    "rerun.md",
+    "extend.md",
+    "cite.md",
+]
+
+
+# execute: in the environment of seqbench
+
+
+def execute(results: Path | None, profile: str) -> None:
+    """Run the notebooks on a results folder and lay out what Jupyter Book reads."""
+    results = results.resolve() if results else published() or ROOT / "results" / "local" / profile
+    print(f"the book is built from {os.path.relpath(results)}", flush=True)
+    with TemporaryDirectory(dir=made(BUILD)) as folder:
+        source = Path(folder) / "source"
+        source.mkdir()
+        lay_out(source, results)
+        names = NOTEBOOKS + sorted(f"notebooks/{file.stem}" for file in HERE.glob("notebooks/*.md"))
+        with ProcessPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            jobs = [pool.submit(run, name, source, results) for name in names]
+            for job in jobs:
+                job.result()
+        replace(source, BUILD / "source")
+
+
+def published() -> Path | None:
+    """Return the newest edition that the repository publishes; a preview only where there is no other."""
+    found = [file.parent for file in ROOT.glob("results/*/manifest.json")]
+    return max(
+        found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)], default=None
+    )
+
+
+def run(name: str, source: Path, results: Path) -> None:
+    """Run one notebook; what it writes to standard error is an error."""
+    from seqbench.report import notebooks
+
+    output = source / f"{name}.ipynb"
+    parameters: dict[str, object] = {"results": str(results)}
+    notebooks.execute(HERE / f"{name}.md", output, parameters)
+    notebook = notebooks.read(output)
+    if complaints := notebooks.complaints(notebook):
+        raise SystemExit(f"{name} wrote to standard error:\n{''.join(complaints)}")
+    output.write_text(notebooks.normalised(notebook), "utf-8")
+
+
+def lay_out(source: Path, results: Path) -> None:
+    """Write every page that is not run: copied, or made from docstrings, profiles and records."""
+    import pages
+    import yaml
+
+    from seqbench.profiles import PROFILES
+    from seqbench.report.tables import check_tables, table_files
+    from seqbench.store import Store
+
+    store = Store(results)
+    manifest = store.manifest() if store.exists else None
+    for name in COPIED:
+        copy = shutil.copytree if (HERE / name).is_dir() else shutil.copyfile
+        copy(HERE / name, source / name)
+    shutil.copyfile(ROOT / "CITATION.cff", source / "CITATION.cff")
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    (source / "CONTRIBUTING.md").write_text(contributing[contributing.index("\n## ") :], "utf-8")
+    shutil.copytree(
+        pages.PACKAGE / "models", source / "_code", ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+    references = pages.bibliography((HERE / "references.bib").read_text("utf-8"))
+    for name in pages.MODELS.builtin:
+        page = made(source / "models") / f"{name}.md"
+        page.write_text(pages.model_page(name, references), "utf-8")
+
+    editions = [Store(file.parent) for file in sorted(ROOT.glob("results/*/manifest.json"))]
+    for edition in editions:
+        if wrong := check_tables(edition):
+            raise SystemExit("\n".join(wrong))
+    folder = made(source / "_extra" / "tables")
+    for shown in [*editions, *([store] if manifest else [])]:
+        for name, text in table_files(shown).items():
+            (made(folder / shown.manifest().edition) / name).write_text(text, "utf-8")
+
+    name = manifest.profile if manifest else "quick"
+    profile = PROFILES.get(name)
+    if manifest and profile and profile.specification != manifest.specification:
+        profile = (
+            None  # an edition of another time: what the profile says today is not what was measured
+        )
+    config = yaml.safe_load((HERE / "_config.yml").read_text("utf-8"))
+    config["parse"]["myst_substitutions"] = pages.facts(profile, name)
+    if manifest and (warning := pages.warning(manifest)):
+        config["sphinx"]["config"]["html_theme_options"]["announcement"] = warning
+    (source / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
+
+
+def made(folder: Path) -> Path:
+    """Return a folder that is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def replace(new: Path, old: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    if old.exists():
+        shutil.rmtree(old)
+    new.rename(old)
+
+
+# html: in the environment of Jupyter Book
+
+
+def html() -> None:
+    """Turn the laid-out sources into pages; a warning is an error."""
+    if not (BUILD / "source").is_dir():
+        raise SystemExit("nothing to build: run book/build.py execute first")
+    shutil.rmtree(BUILD / "html", ignore_errors=True)
+    with TemporaryDirectory(dir=BUILD) as folder:
+        source = Path(folder) / "source"
+        shutil.copytree(BUILD / "source", source)
+        copy_mathjax(made(source / "_assets" / "mathjax"))
+        start = "from jupyter_book.cli.main import main; main()"  # the package can't be run with -m
+        strictly = ["-W", "-n", "--keep-going"]
+        command = [sys.executable, "-c", start, "build", str(source), "--path-output", folder]
+        done = subprocess.run([*command, *strictly], check=False)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+        replace(Path(folder) / "_build" / "html", BUILD / "html")
+
+
+def copy_mathjax(folder: Path) -> None:
+    """Copy MathJax out of the package that carries it: one script that draws formulas without loading anything."""
+    carried = {file.name: file for file in files("sphinx-mathjax-offline") or []}
+    shutil.copyfile(Path(carried["tex-svg.js"].locate()), folder / "tex-svg.js")
+    shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")  # MathJax, too, is under Apache-2.0
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    first = commands.add_parser("execute", help="run the notebooks (needs seqbench)")
+    first.add_argument(
+        "--results", type=Path, help="a results folder; the newest published edition if not given"
+    )
+    first.add_argument(
+        "--profile", default="quick", help="whose local results to take where nothing is published"
+    )
+    commands.add_parser("html", help="make the pages (needs Jupyter Book)")
+    chosen = parser.parse_args()
+    if chosen.command == "execute":
+        execute(chosen.results, chosen.profile)
+    else:
+        html()
+
+
+if __name__ == "__main__":
+    main()

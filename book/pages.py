@@ -1,0 +1,203 @@
+"""What the book takes from the code without running it: pages of the models, and facts that its text leaves open.
+
+Docstrings and constants are read from the syntax tree, so torch is not imported.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+from seqbench.models import MODELS
+from seqbench.profiles import PROFILES, Profile
+from seqbench.records import Manifest
+from seqbench.report import stats
+
+PACKAGE = Path(stats.__file__).parents[1]
+
+
+def module_file(catalogue: dict[str, str], name: str) -> Path:
+    """Return the source of a built-in entry."""
+    module = catalogue[name].partition(":")[0]
+    return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+
+
+def constants(module: str) -> dict[str, object]:
+    """Return what a module sets to plain values at its top."""
+    found = {}
+    for node in ast.parse((PACKAGE / module).read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+# Models
+
+
+def model_page(name: str, references: dict[str, str]) -> str:
+    """Return the page of a model: its docstring, and under the equations the code of a step."""
+    file = module_file(MODELS.builtin, name)
+    tree = ast.parse(file.read_text("utf-8"))
+    summary, _, rest = (ast.get_docstring(tree) or "").partition("\n")
+    heading = "One step in code" if has_step(tree) else "In code"
+    lines = [f"# {name}", summary, markdown(cited(rest, references)), f"## {heading}"]
+    shown = [f":pyobject: {path}\n:caption: {path}\n:dedent:" for path in code(tree)]
+    lines += [f"```{{literalinclude}} ../_code/{file.name}\n{options}\n```" for options in shown]
+    return "\n\n".join(lines) + "\n"
+
+
+def has_step(tree: ast.Module) -> bool:
+    """Return whether a model is a recurrence with a step of its own."""
+    return any(path.endswith(".step") for path in methods(tree))
+
+
+def code(tree: ast.Module) -> list[str]:
+    """Return the methods that do what the equations say: the steps of a recurrence, else all that is passed forward."""
+    wanted = ".step" if has_step(tree) else ".forward"
+    return [path for path in methods(tree) if path.endswith(wanted)]
+
+
+def methods(tree: ast.Module) -> Iterator[str]:
+    """Yield the methods of a module as ``Class.method``."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            for part in node.body:
+                if isinstance(part, ast.FunctionDef):
+                    yield f"{node.name}.{part.name}"
+
+
+def markdown(text: str) -> str:
+    """Return a docstring's reStructuredText as MyST markdown: maths, literals and drawn examples."""
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
+    text = re.sub(r"(?m)^\.\. math::\n+((?:(?:    .*)?\n)+)", lambda m: displayed(m[1]), text)
+    return re.sub(
+        r"(?m) ?::\n\n((?:(?:    .*)?\n)+)",
+        lambda m: f"\n\n```text\n{dedent(m[1]).strip()}\n```\n\n",
+        text,
+    )
+
+
+def displayed(equations: str) -> str:
+    """Return a display of equations; ``aligned`` takes several columns of them."""
+    return (
+        f"```{{math}}\n\\begin{{aligned}}\n{dedent(equations).strip()}\n\\end{{aligned}}\n```\n\n"
+    )
+
+
+# Citations
+
+
+def bibliography(text: str) -> dict[str, str]:
+    """Return the keys of a BibTeX file by how prose names the entry: ``Le, Jaitly and Hinton (2015)``."""
+    found = {}
+    for key, entry in re.findall(r"@\w+\{(\w+),(.*?)\n\}", text, re.DOTALL):
+        year = re.search(r"\byear\s*=\s*\{(\d+)\}", entry)
+        authors = re.search(r"\bauthor\s*=\s*\{(.*)\},?\n", entry)
+        if year is None or authors is None:
+            raise ValueError(f"the entry '{key}' has no year or no author")
+        names = [plain(name.partition(",")[0]) for name in authors[1].split(" and ")]
+        listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        for who in {listed, f"{names[0]} et al."}:
+            found[f"{who} ({year[1]})"] = key
+    return found
+
+
+def plain(name: str) -> str:
+    """Return a name without BibTeX's marks for accents."""
+    accents = {"'e": "é", '"e': "ë", '"u': "ü", '"o': "ö", '"a': "ä"}
+    return re.sub(r"\{\\(.)(\w)\}", lambda m: accents[m[1] + m[2]], name).strip(" {}")
+
+
+def cited(text: str, references: dict[str, str]) -> str:
+    """Return the text with a link to the bibliography wherever it names an entry as ``Author (year)``."""
+    for words, key in sorted(
+        references.items(), key=lambda item: -len(item[0])
+    ):  # the full list of authors first
+        text = re.sub(rf"(?<!\w){flowing(words)}", f"{{cite:t}}`{key}`", text)
+        inside = words.replace(" (", ", ").rstrip(")")  # as it stands within parentheses
+        text = re.sub(rf"(?<!\w){flowing(inside)}", f"{{cite:alp}}`{key}`", text)
+    return text
+
+
+def flowing(words: str) -> str:
+    """Return a pattern for words that may be broken over lines."""
+    return r"\s+".join(re.escape(word) for word in words.split())
+
+
+# Facts
+
+
+def facts(profile: Profile | None, name: str) -> dict[str, str]:
+    """Return what the text of the book leaves open, by the name that stands there in braces."""
+    train = constants("train.py")
+    beta1, beta2 = train["BETAS"]  # type: ignore[misc]
+    epsilon = power(float(train["EPSILON"]))  # type: ignore[arg-type]
+    tuned = "The learning rate of each cell is chosen on tuning seeds of their own, by the solve rate on validation."
+    return {
+        "profile": name,
+        "adam": f"$\\beta_1 = {beta1:g}$, $\\beta_2 = {beta2:g}$ and $\\epsilon = {epsilon}$",
+        "patience": str(train["PATIENCE"]),
+        "level": f"{stats.LEVEL:.0%}".replace("%", " %"),
+        "seeds": str(profile.seeds) if profile else "several",
+        "parameters": f"about {profile.parameters}" if profile else "as near as it can be",
+        "tuning": tuned
+        if profile and profile.tuned
+        else "The learning rate is the same for all models of a task.",
+        "settings_table": settings_table(profile) if profile else "Every record says its own.",
+        "profiles_table": profiles_table(),
+        "models_table": models_table(),
+    }
+
+
+def warning(manifest: Manifest) -> str:
+    """Return what stands above every page if its results are not to be cited."""
+    if manifest.edition == "local":
+        return f"Results of one's own, profile {manifest.profile}: not to be cited"
+    return (
+        "" if manifest.citable else f"Preview results, profile {manifest.profile}: not to be cited"
+    )
+
+
+def power(value: float) -> str:
+    """Return a power of ten as TeX."""
+    return f"10^{{{int(f'{value:e}'.partition('e')[2])}}}"
+
+
+def settings_table(profile: Profile) -> str:
+    """Return the budgets of a profile as a table."""
+    rate = "tuned" if profile.tuned else None
+    lines = ["| task | lags | steps | batch | learning rate | validation, every | test |",
+             "| --- | --- | --: | --: | --: | --: | --: |"]  # fmt: skip
+    lines += [
+        f"| {s.task} | {', '.join(map(str, s.lags))} | {s.steps} | {s.batch} | {rate or f'{s.learning_rate:g}'} | "
+        f"{s.validation_size}, {s.validate_every} steps | {s.test_size} |"
+        for s in profile.settings
+    ]
+    return "\n".join(lines)
+
+
+def profiles_table() -> str:
+    """Return the profiles side by side."""
+    lines = ["| profile | tasks | cells | seeds a cell | parameters | learning rate | to be cited |",
+             "| --- | --: | --: | --: | --: | --- | --- |"]  # fmt: skip
+    for p in PROFILES.values():
+        rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
+        cells = len(list(p.cells()))
+        lines.append(
+            f"| `{p.name}` | {len(p.settings)} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
+        )
+    return "\n".join(lines)
+
+
+def models_table() -> str:
+    """Return the models with the first lines of their docstrings."""
+    lines = ["| name | what it is |", "| --- | --- |"]
+    lines += [
+        f"| [`{name}`](models/{name}.md) | {MODELS.summary(name)} |" for name in MODELS.builtin
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,329 @@
+"""The figures: solve rate against lag, every seed's score, learning curves, steps to solve, and what a step costs.
+
+A model has one colour and one marker everywhere (the palette of Okabe and Ito, which stays apart under the usual
+colour-blindnesses; see Wong, 2011), and its name stands beside its line. No line is a mean and no band hides two
+humps: each run is seen.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import (
+    FixedLocator,
+    LogLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+)
+
+from seqbench.models import MODELS
+from seqbench.report import stats
+from seqbench.report.drawing import (
+    INK,
+    PAPER,
+    WIDTH,
+    Look,
+    in_order,
+    label_ends,
+    look,
+    panels,
+    parts,
+    settings,
+)
+from seqbench.tasks import TASKS
+
+
+def cells(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the solve rate of each task, lag and model of the reporting runs, with its interval."""
+    rows = []
+    reporting = runs[runs["role"] == "reporting"]
+    for key, group in reporting.groupby(["task", "lag", "model"], sort=False):
+        rows.append((*key, *stats.wilson(int(group["solved"].sum()), len(group))))
+    return pd.DataFrame(rows, columns=["task", "lag", "model", "rate", "low", "high"])
+
+
+def solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
+    """Return the solve rate against the lag, a panel a task, with Wilson's intervals."""
+    found = cells(runs if task is None else runs[runs["task"] == task])
+    names = in_order(TASKS, found["task"])
+    by_task = {name: found[found["task"] == name] for name in names}
+    drawn = [(name, models) for name in names for models in parts(by_task[name]["model"])]
+    columns = 3 if task is None else 1
+    with settings():
+        figure, axes = panels(drawn, columns, 1.9 if task is None else 2.9)
+        for ax, (name, models) in zip(axes, drawn, strict=True):
+            draw_rates(ax, by_task[name], models)
+            ax.set_title(name)
+        for ax in axes[::columns]:
+            ax.set_ylabel("share of seeds solved")
+        figure.supxlabel("lag (each task's own knob)", fontsize=8.5)
+    return figure
+
+
+def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
+    """Draw the solve rates of one task; models stand a little apart, so that equal ones can be told."""
+    lags = sorted(set(found["lag"]))
+    shift = [
+        max(lag, 1) for lag in lags
+    ]  # a lag of 0 has no logarithm; it is drawn at 1 and labelled 0
+    step = 1.035 if len(lags) > 1 else 1.02
+    ax.set_xscale("log")
+    ax.set_ylim(-0.04, 1.04)
+    reach = (shift[-1] / shift[0]) ** 0.1 if len(lags) > 1 else 1.15
+    ax.set_xlim(shift[0] / reach, shift[-1] * reach)
+    ends = {}
+    for i, model in enumerate(models):
+        rows = found[found["model"] == model].sort_values("lag")
+        x = np.array([max(lag, 1) for lag in rows["lag"]]) * step ** (i - (len(models) - 1) / 2)
+        reaches = [rows["rate"] - rows["low"], rows["high"] - rows["rate"]]
+        ax.errorbar(
+            x,
+            rows["rate"],
+            yerr=np.array(reaches).clip(min=0),
+            color=look(model).colour,
+            marker=look(model).marker,
+            elinewidth=0.7,
+            markeredgewidth=0,
+            clip_on=False,
+        )
+        ends[model] = (float(x[-1]), float(rows["rate"].iloc[-1]))
+    ax.xaxis.set_major_locator(FixedLocator(shift))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticks(shift, [str(lag) for lag in lags])
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_yticks([0, 0.5, 1])
+    label_ends(ax, ends)
+
+
+def scores(runs: pd.DataFrame, task: str) -> Figure:
+    """Return every seed's test score, a panel a lag, with chance and threshold; a run without one is a cross."""
+    found = of_task(runs, task)
+    lags = sorted(set(found["lag"]))
+    models = in_order(MODELS, found["model"])
+    with settings():
+        figure, axes = panels(lags, 3, 2.9)
+        for ax, lag in zip(axes, lags, strict=True):
+            at_lag = found[found["lag"] == lag]
+            for i, model in enumerate(models):
+                draw_scores(ax, i, at_lag[at_lag["model"] == model], look(model))
+            for name, style in (("chance", ":"), ("threshold", "--")):
+                level = float(at_lag[name].iloc[0])
+                ax.axhline(level, color=INK, linewidth=0.9, linestyle=style)
+                ax.annotate(
+                    name,
+                    (1.01, level),
+                    xycoords=("axes fraction", "data"),
+                    fontsize=7.5,
+                    va="center",
+                    annotation_clip=False,
+                )
+            ax.set_title(f"lag {lag}")
+            ax.set_xticks(
+                range(len(models)), models, rotation=30, ha="right", rotation_mode="anchor"
+            )
+            ax.set_xlim(-0.6, len(models) - 0.4)
+            ax.margins(y=0.08)
+        axes[0].set_ylabel(str(found["measure"].iloc[0]))
+    return figure
+
+
+def draw_scores(ax: Axes, at: int, rows: pd.DataFrame, style: Look) -> None:
+    """Draw the seeds of one cell side by side, in their order."""
+    spread = np.linspace(-0.22, 0.22, len(rows)) if len(rows) > 1 else np.zeros(len(rows))
+    for dx, (_, row) in zip(spread, rows.sort_values("seed").iterrows(), strict=True):
+        if pd.notna(row["score"]):
+            ax.plot(at + dx, row["score"], style.marker, color=style.colour, markeredgewidth=0)
+        else:
+            height = 0.02 if row["higher_is_better"] else 0.98
+            axis = ax.get_xaxis_transform()
+            ax.plot(at + dx, height, "x", color=style.colour, transform=axis, clip_on=False)
+
+
+def learning_curves(runs: pd.DataFrame, task: str) -> Figure:
+    """Return the score on validation against the steps: a panel a lag and model, one thin line a seed."""
+    found = of_task(runs, task)
+    lags, models = sorted(set(found["lag"])), in_order(MODELS, found["model"])
+    width = WIDTH if len(models) > 1 else WIDTH * 0.62
+    with settings():
+        figure = Figure(figsize=(width, 1.75 * len(lags) + 0.2), layout="constrained")
+        grid = figure.subplots(len(lags), len(models), squeeze=False, sharex=True, sharey=True)
+        for line, lag in zip(grid, lags, strict=True):
+            for ax, model in zip(line, models, strict=True):
+                cell = found[(found["lag"] == lag) & (found["model"] == model)]
+                for _, row in cell.iterrows():
+                    scores = [np.nan if s is None else s for s in row["curve_score"]]
+                    ax.plot(row["curve_step"], scores, color=look(model).colour, linewidth=0.9)
+                for name, style in (("chance", ":"), ("threshold", "--")):
+                    level = float(found[found["lag"] == lag][name].iloc[0])
+                    ax.axhline(level, color=INK, linewidth=0.8, linestyle=style)
+                if lag == lags[0]:
+                    ax.set_title(model, color=look(model).colour)
+            where = {"rotation": -90, "va": "center", "transform": line[-1].transAxes}
+            line[-1].text(1.06, 0.5, f"lag {lag}", weight="bold", **where)
+        figure.supxlabel("training steps", fontsize=8.5)
+        figure.supylabel(str(found["measure"].iloc[0]), fontsize=8.5)
+    return figure
+
+
+def steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
+    """Return the share of seeds not yet solved against the steps, a panel a lag, a falling line a model."""
+    found = of_task(runs, task)
+    by_lag = {lag: found[found["lag"] == lag] for lag in sorted(set(found["lag"]))}
+    drawn = [(lag, models) for lag, rows in by_lag.items() for models in parts(rows["model"])]
+    with settings():
+        figure, axes = panels(drawn, 2, 2.5)
+        for ax, (lag, models) in zip(axes, drawn, strict=True):
+            draw_survival(ax, by_lag[lag], models)
+            ax.set_title(f"lag {lag}")
+        axes[0].set_ylabel("share of seeds not yet solved")
+    return figure
+
+
+def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
+    """Draw the survival steps of one lag."""
+    budget = int(found["budget"].max())
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_xlim(0, budget)
+    ends = {}
+    for model in models:
+        rows = found[found["model"] == model]
+        solved = rows[rows["solved"]]
+        at = solved["steps_to_solve"].fillna(solved["steps"]).astype(int).tolist()
+        steps, share = stats.survival(at, rows[~rows["solved"]]["budget"].tolist())
+        x, y = [0, *steps, budget], [1.0, *share, share[-1] if share else 1.0]
+        ax.step(
+            x,
+            y,
+            where="post",
+            color=look(model).colour,
+            marker=look(model).marker,
+            markevery=list(range(1, len(x) - 1)),
+            markeredgewidth=0,
+            clip_on=False,
+        )
+        ends[model] = (float(x[-1]), y[-1])
+    ax.set_xlabel("training steps")
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_yticks([0, 0.5, 1])
+    label_ends(ax, ends)
+
+
+def heat_map(accuracy: pd.DataFrame) -> Figure:
+    """Return the solve rates of table T1 as a map, with k/S written in each cell.
+
+    Parameters
+    ----------
+    accuracy
+        The frame of table T1: what is missing or does not apply is known there.
+    """
+    tasks = in_order(TASKS, accuracy["task"])
+    lines = [(t, lag) for t in tasks for lag in sorted(set(accuracy[accuracy["task"] == t]["lag"]))]
+    models = in_order(MODELS, accuracy["model"])
+    keys = ["task", "lag", "model"]
+    cells = accuracy.drop_duplicates(keys, keep="last").set_index(keys)
+    shape = (len(lines), len(models))
+    grid = pd.MultiIndex.from_tuples([(*line, model) for line in lines for model in models])
+    cells = cells.reindex(grid)
+    rates = cells["solve_rate"].to_numpy(float).reshape(shape)
+    status = cells["status"].to_numpy().reshape(shape)
+    counts = [
+        f"{k:.0f}/{n:.0f}" if pd.notna(k) else ""
+        for k, n in zip(cells["solved"], cells["runs"], strict=True)
+    ]
+    with settings():
+        mpl.rcParams["axes.grid"] = False
+        size = (min(WIDTH, 1.8 + 0.95 * len(models)), 0.7 + 0.29 * len(lines))
+        figure = Figure(figsize=size, layout="constrained")
+        ax = figure.subplots()
+        sns.heatmap(
+            rates,
+            ax=ax,
+            annot=np.array(counts).reshape(shape),
+            fmt="",
+            cmap="cividis",
+            vmin=0,
+            vmax=1,
+            linewidths=1.5,
+            linecolor=PAPER,
+            annot_kws={"fontsize": 8.5},
+            cbar_kws={
+                "label": "share of seeds solved",
+                "shrink": 0.6,
+                "format": PercentFormatter(1.0),
+            },
+            xticklabels=models,
+            yticklabels=[f"{task}  {lag}" for task, lag in lines],
+        )
+        for text in ax.texts:  # seaborn writes white on tan
+            i, j = int(text.get_position()[1]), int(text.get_position()[0])
+            text.set_color("#f4f4f4" if rates[i, j] < 0.5 else "#0b0b0b")
+        for i, j in np.ndindex(shape):
+            if status[i, j] == "missing":
+                word = ax.text(j + 0.5, i + 0.5, "missing", ha="center", va="center")
+                word.set(fontsize=7.5, fontstyle="italic")
+            elif np.isnan(rates[i, j]):
+                corner = (j + 0.04, i + 0.04)
+                ax.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, hatch="////", linewidth=0))
+        ax.tick_params(length=0)
+        ax.tick_params(axis="y", rotation=0)
+        ax.xaxis.tick_top()
+    return figure
+
+
+def of_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Return the reporting runs of a task."""
+    return runs[(runs["task"] == task) & (runs["role"] == "reporting")]
+
+
+def throughput(steps: pd.DataFrame) -> Figure:
+    """Return the time a token against the length, from table T2: a panel a phase, device, batch and members."""
+    drawn = [
+        (kind, models, rows)
+        for kind, rows in steps.groupby(["phase", "device", "batch", "members"], sort=False)
+        for models in parts(rows["model"])
+    ]
+    times = steps["microseconds_per_token"]
+    with settings():
+        figure, axes = panels(drawn, 2, 2.6)
+        for ax, ((phase, device, batch, members), models, rows) in zip(axes, drawn, strict=True):
+            ax.set_yscale("log")
+            ax.set_ylim(times.min() / 1.3, times.max() * 1.3)
+            draw_times(ax, rows, models)
+            ax.set_title(f"{phase}, {device}: B = {batch}, E = {members}")
+        for ax in axes[::2]:
+            ax.set_ylabel("µs a token")
+        figure.supxlabel("length T", fontsize=8.5)
+    return figure
+
+
+def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
+    """Draw the median times of one panel, with their quartiles."""
+    ax.set_xscale("log")
+    ends = {}
+    for model in models:
+        line = rows[rows["model"] == model].sort_values("length")
+        middle = line["microseconds_per_token"]
+        low, high = line["microseconds_per_token_q1"], line["microseconds_per_token_q3"]
+        ax.errorbar(
+            line["length"],
+            middle,
+            yerr=np.array([middle - low, high - middle]).clip(min=0),
+            color=look(model).colour,
+            marker=look(model).marker,
+            elinewidth=0.8,
+            markeredgewidth=0,
+        )
+        ends[model] = (float(line["length"].iloc[-1]), float(middle.iloc[-1]))
+    lengths = sorted(set(rows["length"]))
+    ax.set_xticks(lengths, [str(length) for length in lengths])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+    label_ends(ax, ends)

@@ -1,0 +1,136 @@
+"""What a results folder holds: its records in the order of the catalogue, and as a frame with a row each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqbench.models import MODELS
+from seqbench.profiles import PROFILES
+from seqbench.records import Manifest, Record, System, Throughput
+from seqbench.store import Store
+from seqbench.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a results folder holds, read once."""
+
+    manifest: Manifest
+    records: list[Record]
+    throughput: list[Throughput]
+    systems: dict[str, System]
+
+    @classmethod
+    def read(cls, store: Store) -> "Results":
+        """Read a folder; raise the store's errors."""
+        manifest = store.manifest()
+        records = sorted(store.records(), key=order)
+        return cls(manifest, records, store.throughput(), store.systems())
+
+    @property
+    def reporting(self) -> list[Record]:
+        """Return the records that count."""
+        return [r for r in self.records if r.member.role == "reporting"]
+
+    def cells(self) -> list[tuple[str, int, str]]:
+        """Return what the profile plans: task, lag and model; nothing where the profile is another one today."""
+        profile = PROFILES.get(self.manifest.profile)
+        if profile is None or profile.specification != self.manifest.specification:
+            return []
+        return [(cell.setting.task, cell.lag, cell.model) for cell in profile.cells()]
+
+    def seeds(self) -> int:
+        """Return how many reporting seeds the profile plans, 0 if that is not known."""
+        return PROFILES[self.manifest.profile].seeds if self.cells() else 0
+
+
+def load_results(path: str | Path) -> pd.DataFrame:
+    """Return the runs of a results folder, a row each; ``role`` tells reporting from tuning.
+
+    Raises
+    ------
+    BadInput
+        If the folder is none, or a line of it is no record.
+    """
+    store = Store(path)
+    store.manifest()
+    return frame_of(store.records())
+
+
+def frame_of(records: Iterable[Record]) -> pd.DataFrame:
+    """Return the records as a frame, in the order of the catalogue."""
+    rows = [row_of(record) for record in sorted(records, key=order)]
+    return pd.DataFrame(rows, columns=list(RUN_FIELDS))
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    """Return a record as a flat row."""
+    return {name: get(record) for name, get in RUN_FIELDS.items()}
+
+
+RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
+    "task": lambda r: r.unit.task,
+    "lag": lambda r: r.unit.lag,
+    "model": lambda r: r.unit.model,
+    "seed": lambda r: r.member.seed,
+    "learning_rate": lambda r: r.member.learning_rate,
+    "role": lambda r: r.member.role,
+    "verdict": lambda r: r.verdict,
+    "solved": lambda r: r.verdict == "solved",
+    "score": lambda r: r.score,
+    "test_loss": lambda r: r.test_loss,
+    "measure": lambda r: r.scale.measure,
+    "higher_is_better": lambda r: r.scale.higher_is_better,
+    "chance": lambda r: r.scale.chance,
+    "threshold": lambda r: r.scale.threshold,
+    "steps": lambda r: r.steps,
+    "steps_to_solve": lambda r: r.steps_to_solve,
+    "budget": lambda r: r.unit.budget.steps,
+    "parameters": lambda r: r.parameters,
+    "sizes": lambda r: ", ".join(f"{name} {size}" for name, size in sorted(r.sizes.items())),
+    "scan": lambda r: r.scan,
+    "seconds": lambda r: r.cost.seconds,
+    "peak_memory": lambda r: r.cost.peak_memory,
+    "reason": lambda r: r.reason,
+    "profile": lambda r: r.provenance.profile,
+    "commit": lambda r: r.provenance.commit,
+    "dirty": lambda r: r.provenance.dirty,
+    "device": lambda r: r.provenance.device,
+    "system": lambda r: r.provenance.system,
+    "unit": lambda r: r.unit_id,
+    "curve_step": lambda r: r.curve.step,
+    "curve_loss": lambda r: r.curve.loss,
+    "curve_score": lambda r: r.curve.score,
+}
+
+
+def place(names: Iterable[str], name: str) -> tuple[int, str]:
+    """Return where a name stands in a catalogue; strangers come last, by the alphabet."""
+    known = list(names)
+    return (known.index(name) if name in known else len(known), name)
+
+
+def order(record: Record) -> tuple[Any, ...]:
+    """Return what records are sorted by."""
+    unit, member = record.unit, record.member
+    return (place(TASKS, unit.task), unit.lag, place(MODELS, unit.model), record.unit_id,
+            member.role, member.learning_rate, member.seed)  # fmt: skip
+
+
+def times_to_solve(records: Iterable[Record]) -> tuple[list[int], list[int]]:
+    """Return the steps of the runs that solved, and those given to the runs that did not.
+
+    A run that was found solved by its last weights only, so late that no three validations in a row could say so,
+    was solved at its last step. One that diverged never solves: it counts as if it had used up its budget.
+    """
+    solved_at: list[int] = []
+    censored_at: list[int] = []
+    for record in records:
+        if record.verdict == "solved":
+            solved_at.append(record.steps_to_solve or record.steps)
+        else:
+            censored_at.append(record.unit.budget.steps)
+    return solved_at, censored_at

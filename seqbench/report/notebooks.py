@@ -1,0 +1,158 @@
+"""Notebooks: run with other parameters through papermill, and stripped of what differs from run to run.
+
+A notebook is MyST markdown in the repository (jupytext reads it) and becomes ``.ipynb`` when it is run.
+"""
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from seqbench import errors
+from seqbench.errors import BadInput, unknown
+
+KERNEL = "python3"
+
+
+def read(path: Path) -> Any:
+    """Return a notebook, from MyST markdown or from ``.ipynb``."""
+    import jupytext
+
+    return jupytext.read(path, fmt="md:myst" if path.suffix == ".md" else None)
+
+
+def as_json(notebook: Any) -> str:
+    """Return a notebook as the text of its ``.ipynb``."""
+    import nbformat
+
+    writes: Any = nbformat.writes  # it has no types
+    return f"{writes(notebook)}\n"
+
+
+def parameters_of(notebook: Any) -> list[str]:
+    """Return the names that the cell tagged ``parameters`` sets."""
+    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    return [
+        target.id
+        for cell in cells
+        for line in ast.parse(cell.source).body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+        if isinstance(target, ast.Name)
+    ]
+
+
+def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any]) -> None:
+    """Run a notebook with these parameters; its output is at the path when all of it has run, else nothing is.
+
+    What the cells print is passed on as it comes. They run in this interpreter's environment, in the folder of the
+    notebook.
+
+    Raises
+    ------
+    BadInput
+        If a parameter is none of the notebook's; papermill would only warn. Or if a cell raises it.
+    """
+    import papermill
+
+    notebook = read(notebook_path)
+    known = parameters_of(notebook)
+    for name in parameters:
+        if name not in known:
+            raise unknown(f"parameter of {notebook_path.name}", name, known)
+    with TemporaryDirectory() as folder, kernel_of_this_interpreter(Path(folder)):
+        source, target = Path(folder) / "source.ipynb", Path(folder) / "target.ipynb"
+        source.write_text(as_json(notebook), "utf-8")
+        try:
+            papermill.execute_notebook(
+                source,
+                target,
+                dict(parameters),
+                kernel_name=KERNEL,
+                language="python",
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                cwd=notebook_path.parent,
+            )
+        except papermill.PapermillExecutionError as error:
+            kind = getattr(
+                errors, error.ename, None
+            )  # what a cell raised: a user's error stays one
+            if isinstance(kind, type) and issubclass(kind, BadInput):
+                raise kind(error.evalue) from None
+            raise
+        output_path.parent.mkdir(parents=True, exist_ok=True)
+        part = output_path.with_name(f".{output_path.name}.{os.getpid()}.tmp")
+        part.write_bytes(target.read_bytes())
+        part.replace(output_path)
+
+
+@contextmanager
+def kernel_of_this_interpreter(folder: Path) -> Iterator[None]:
+    """Let the name ``python3`` mean the interpreter that runs this, whatever the home directory holds."""
+    quiet = "--log-level=CRITICAL"  # else it warns that it listens on this machine, and of being stopped
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet],
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    kernels = folder / "jupyter" / "kernels" / KERNEL
+    kernels.mkdir(parents=True)
+    (kernels / "kernel.json").write_text(json.dumps(spec))
+    ours = {
+        "JUPYTER_PATH": str(folder / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def normalised(notebook: Any) -> str:
+    """Return the notebook as text without what differs from run to run, so that two runs are the same bytes.
+
+    Gone are papermill's marks, the times and numbers of execution, the random ids of cells, the version of Python,
+    and the cell with the parameters of this run, which names folders of this machine.
+    """
+    notebook.cells = [
+        c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
+    ]
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
+        "language_info": {"name": "python"},
+    }
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        for mark in ("papermill", "execution"):
+            cell.metadata.pop(mark, None)
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = None
+    return as_json(notebook)
+
+
+def complaints(notebook: Any) -> list[str]:
+    """Return what the cells wrote to standard error: a page must not show it, so its cause must be mended."""
+    return [
+        output.text
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream" and output.name == "stderr"
+    ]

@@ -1,0 +1,323 @@
+"""What a page of the book shows, a line of code each: tables, figures, and sentences made from the results.
+
+A page never fails for want of results: where nothing was measured it says so once, and the rest of it stays empty.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqbench.report import drawing, figures, stats
+from seqbench.report.frame import Results, frame_of
+from seqbench.report.table import Table
+from seqbench.report.tables import accuracy, described, machines, runs, sensitivity, throughput
+from seqbench.store import Store
+
+ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
+    *(
+        "lag",
+        "model",
+        "status",
+        "solved",
+        "runs",
+        "solve_rate",
+        "solve_rate_low",
+        "solve_rate_high",
+    ),
+    *("score_median", "score_min", "score_max", "steps_to_solve", "budget"),
+)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph or a list, in Markdown."""
+
+    markdown: str
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of a page, in HTML."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Page:
+    """The results folder that a page is about, and the task, if it is about one.
+
+    Parameters
+    ----------
+    folder
+        The results folder; it need not be there.
+    task
+        The name of the task.
+    """
+
+    def __init__(self, folder: str | Path, task: str | None = None) -> None:
+        self.store = Store(folder)
+        self.task = task
+
+    @cached_property
+    def results(self) -> Results:
+        """Return what the folder holds, read once; only where it is there."""
+        return Results.read(self.store)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Return the reporting runs, of the task if there is one; none where nothing was measured."""
+        frame = frame_of(self.results.reporting if self.store.exists else [])
+        return frame if self.task is None else frame[frame["task"] == self.task]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was measured."""
+        return self.runs.empty
+
+    def nothing(self) -> Text:
+        """Return the one line that stands where results would."""
+        if self.task is None:
+            return Text("*Nothing was measured yet: `nox -s bench` measures it.*")
+        return Text(f"*Nothing was measured yet: `seqbench run --task {self.task}` measures it.*")
+
+    # Tables
+
+    def table(self) -> Table | Text:
+        """Return the part of T1 that is about the task."""
+        if self.empty:
+            return self.nothing()
+        return accuracy(self.results).part(
+            ON_A_TASK_PAGE,
+            lambda row: row["task"] == self.task and row["status"] != "N/A",
+            "The median of the steps to solve is left open where fewer than half of the seeds solved.",
+        )
+
+    def accuracy(self) -> Table | Text:
+        """Return T1."""
+        return self.nothing() if self.empty else accuracy(self.results)
+
+    def throughput(self) -> Table | Text:
+        """Return T2."""
+        if self.store.exists and self.results.throughput:
+            return throughput(self.results)
+        return Text("*Nothing was timed yet: `seqbench throughput` times it.*")
+
+    def sensitivity(self) -> Table | Text:
+        """Return T3, or say why there is none."""
+        found = None if self.empty else sensitivity(self.results)
+        return found or Text(
+            "*These results were not tuned: every model has the learning rate of its task.*"
+        )
+
+    def machines(self) -> Table | None:
+        """Return T5."""
+        return machines(self.results) if self.store.exists and self.results.systems else None
+
+    def downloads(self) -> Html | None:
+        """Return the files of every table, with how to cite it."""
+        if not self.store.exists:
+            return None
+        found = [accuracy, throughput, sensitivity, runs, machines]
+        made = [table for make in found if (table := make(self.results)) is not None and table.rows]
+        edition = self.results.manifest.edition
+        lines = [links(table, f"tables/{edition}") for table in made]
+        return Html(f'<ul class="downloads">{"".join(lines)}</ul>', "files of the tables")
+
+    # Figures
+
+    def solve_rate(self) -> Html | None:
+        """Return the solve rate against the lag."""
+        if self.empty:
+            return None
+        caption = (
+            f"Share of seeds that solved the task, against its lag, with Wilson's {stats.LEVEL:.0%} interval "
+            f"({self.seeds()}). Models stand a little apart where they would hide each other."
+        )
+        return figure(figures.solve_rate(self.runs, self.task), f"rate {self.task}", caption)
+
+    def scores(self) -> Html | None:
+        """Return every seed's score."""
+        if self.empty or self.task is None:
+            return None
+        lost = int(self.runs["score"].isna().sum())
+        caption = "The score of every seed on the test set. "
+        caption += (
+            f"A cross stands for a run that ended without one ({lost} of {len(self.runs)})."
+            if lost
+            else ""
+        )
+        return figure(figures.scores(self.runs, self.task), f"scores {self.task}", caption)
+
+    def learning_curves(self) -> Html | None:
+        """Return the learning curves."""
+        if self.empty or self.task is None:
+            return None
+        caption = "The score on the validation set while training, a line a seed. Dashed: threshold; dotted: chance."
+        return figure(figures.learning_curves(self.runs, self.task), f"curves {self.task}", caption)
+
+    def steps_to_solve(self) -> Html | None:
+        """Return the steps to solve."""
+        if self.empty or self.task is None:
+            return None
+        caption = "The share of seeds that were not yet solved, against the steps trained (Kaplan and Meier)."
+        return figure(figures.steps_to_solve(self.runs, self.task), f"steps {self.task}", caption)
+
+    def heat_map(self) -> Html | None:
+        """Return the map of all cells."""
+        if self.empty:
+            return None
+        caption = "Seeds that solved, of those run, by task and lag. Hatched: the model can't read such data."
+        return figure(figures.heat_map(accuracy(self.results).frame), "map", caption)
+
+    def step_times(self) -> Html | None:
+        """Return the time of a step against the length."""
+        if not (self.store.exists and self.results.throughput):
+            return None
+        caption = "Time of one step of one sequence of one member: median over the rounds, with quartiles."
+        return figure(figures.throughput(throughput(self.results).frame), "throughput", caption)
+
+    # Sentences
+
+    def seeds(self) -> str:
+        """Return how many seeds a cell has, in words."""
+        counts = sorted(set(self.runs.groupby("unit").size()))
+        return f"{' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} seeds a model and lag"
+
+    def setting(self) -> Text | None:
+        """Return how the task was measured, in a sentence."""
+        if self.empty:
+            return None
+        found = [r for r in self.results.reporting if r.unit.task == self.task]
+        budget, scale = found[0].unit.budget, found[0].scale
+        better = "more" if scale.higher_is_better else "less"
+        rates = sorted({r.member.learning_rate for r in found})
+        rate = (
+            f"learning rate {rates[0]:g}"
+            if len(rates) == 1
+            else "learning rates chosen by tuning, see T1"
+        )
+        return Text(
+            f"Score: {scale.measure}; chance {scale.chance:.4g}; solved at {scale.threshold:.4g} or {better}. "
+            f"A run has {budget.steps} steps of {budget.batch} sequences, is validated every "
+            f"{budget.validate_every} steps on {budget.validation_size} sequences, and tested once, at its end, on "
+            f"{budget.test_size}. All models are matched to {found[0].unit.parameters} parameters; {rate}."
+        )
+
+    def findings(self) -> Text | None:
+        """Return what the runs of the task say, lag by lag, and how little that many seeds can say."""
+        if self.empty:
+            return None
+        lines = [f"- At lag {lag}: {said(rows)}." for lag, rows in self.runs.groupby("lag")]
+        most = int(self.runs.groupby("unit").size().max())
+        low, high = stats.wilson(most, most).low, stats.wilson(0, most).high
+        lines += [
+            "",
+            f"With {most} seeds, {most} of {most} is compatible with a solve rate down to {low:.2f}, and 0 of {most} "
+            f"with one up to {high:.2f}: a difference of one seed says nothing.",
+        ]
+        return Text("\n".join(lines))
+
+    def overview(self) -> Text:
+        """Return what was found at the longest lag of every task, as a table."""
+        if self.empty:
+            return self.nothing()
+        lines = [
+            "| task | longest lag | all seeds solved | some | none |",
+            "| --- | --: | --- | --- | --- |",
+        ]
+        for task, rows in self.runs.groupby("task", sort=False):
+            lag = rows["lag"].max()
+            sets = by_outcome(rows[rows["lag"] == lag])
+            cells = [", ".join(names) or "–" for names in sets]
+            lines.append(f"| [{task}](notebooks/{task}) | {lag} | {' | '.join(cells)} |")
+        return Text("\n".join(lines))
+
+    def provenance(self) -> Text | None:
+        """Return where the results come from, in a sentence."""
+        if self.empty:
+            return None
+        manifest = self.results.manifest
+        commits = sorted({f"`{r.provenance.commit[:12]}`" + (" with changes" if r.provenance.dirty else "")
+                          for r in self.results.records})  # fmt: skip
+        used = sorted({r.system_id for r in self.results.records})
+        where = "; ".join(described(self.results.systems.get(name)) for name in used)
+        return Text(
+            f"Edition {manifest.edition}, profile {manifest.profile}, specification `{manifest.specification}`, "
+            f"measured by commit {', '.join(commits)} on: {where}."
+        )
+
+
+def said(rows: pd.DataFrame) -> str:
+    """Return who solved, in words."""
+    every, some, none = by_outcome(rows)
+    solved = rows.groupby("model")["solved"]
+    parts = [
+        f"all seeds of {names(every)} solved" if every else "",
+        "; ".join(
+            f"{solved.get_group(m).sum()} of {len(solved.get_group(m))} of {m}" for m in some
+        ),
+        f"no seed of {names(none)}" if none else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def by_outcome(rows: pd.DataFrame) -> tuple[list[str], list[str], list[str]]:
+    """Return the models of which all seeds, some seeds, and no seed solved."""
+    rate = rows.groupby("model", sort=False)["solved"].mean()
+    return (
+        [str(m) for m in rate[rate == 1].index],
+        [str(m) for m in rate[(rate > 0) & (rate < 1)].index],
+        [str(m) for m in rate[rate == 0].index],
+    )
+
+
+def names(models: Iterable[str]) -> str:
+    """Return names as a list in a sentence."""
+    *first, last = models
+    return f"{', '.join(first)} and {last}" if first else str(last)
+
+
+def figure(drawn: Any, name: str, caption: str) -> Html:
+    """Return a figure with its caption."""
+    svg = drawing.svg(drawn, name, caption)
+    html = (
+        f'<figure class="seqbench">\n{svg}\n<figcaption>{escape(caption)}</figcaption>\n</figure>'
+    )
+    return Html(html, caption)
+
+
+def links(table: Table, folder: str) -> str:
+    """Return a line with the files of a table."""
+    forms = {
+        "CSV": "csv",
+        "JSON": "json",
+        "LaTeX": "tex",
+        "HTML": "html",
+        "BibTeX": "bib",
+        "RIS": "ris",
+    }
+    files = " ".join(
+        f'<a href="{folder}/{table.id}.{ending}" download>{form}</a>'
+        for form, ending in forms.items()
+    )
+    return (
+        f'<li><span class="number">{table.id}</span> <span class="title">{escape(table.title)}</span> '
+        f'<code title="content hash">{table.digest}</code> <span class="files">{files}</span></li>'
+    )

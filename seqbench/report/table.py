@@ -1,0 +1,311 @@
+"""What a table is: columns and rows that are printed alike as CSV, JSON, LaTeX and HTML.
+
+A value is rounded once, to text, and every form prints that text. So the digits of all files are the same, and the
+same rows give the same bytes.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from io import StringIO
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqbench.records import Manifest, digest
+from seqbench.report import cite
+
+Value = str | int | float | None
+Row = dict[str, Value]
+EMPTY = ("missing", "N/A")  # the status of a row without numbers
+
+
+def plain(value: Value) -> str:
+    """Return the shortest text of a value."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def fixed(digits: int) -> Callable[[Value], str]:
+    """Return a writer of numbers with so many digits after the point."""
+    return lambda value: f"{value:.{digits}f}"
+
+
+def significant(digits: int) -> Callable[[Value], str]:
+    """Return a writer of numbers with so many significant digits, without an exponent."""
+
+    def written(value: Value) -> str:
+        number = np.float64(value or 0.0)
+        text = np.format_float_positional(
+            number, digits, unique=False, fractional=False, trim="k", min_digits=digits
+        )
+        return text.rstrip(".")
+
+    return written
+
+
+class Column(NamedTuple):
+    """A column: its name in the files, its heading for readers, and what it is.
+
+    Attributes
+    ----------
+    form
+        Writes a value as text.
+    group
+        Neighbours of one group stand under one heading.
+    css
+        How the book sets it.
+    key
+        Whether it names the row: such columns come first, and the book prints their repeats faintly.
+    files_only
+        Whether it is left out of the forms that are looked at.
+    """
+
+    name: str
+    heading: str
+    about: str
+    form: Callable[[Value], str] = plain
+    group: str = ""
+    css: str = ""
+    key: bool = False
+    files_only: bool = False
+
+    def text(self, row: Row) -> str:
+        """Return the text of this column in a row."""
+        value = row.get(self.name)
+        return "" if value is None else self.form(value)
+
+    def printed(self, row: Row) -> Value:
+        """Return the value that the text says."""
+        value, text = row.get(self.name), self.text(row)
+        if value is None or isinstance(value, str):
+            return value
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of an edition, under a stable id.
+
+    Attributes
+    ----------
+    rows
+        In the order that they are printed. One whose ``status`` is ``missing`` or ``N/A`` has no numbers.
+    notes
+        What a reader must know, a sentence each.
+    whole
+        The table that this one is a part of.
+    """
+
+    id: str
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    manifest: Manifest
+    notes: tuple[str, ...] = ()
+    whole: "Table | None" = None
+
+    @cached_property
+    def values(self) -> list[Row]:
+        """Return the rows as they are printed, numbers rounded."""
+        return [{c.name: c.printed(row) for c in self.columns} for row in self.rows]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Return the printed values as a frame."""
+        return pd.DataFrame(self.values, columns=[c.name for c in self.columns])
+
+    @property
+    def shown(self) -> list[Column]:
+        """Return the columns that are looked at."""
+        return [c for c in self.columns if not c.files_only]
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the content hash: of the names and printed values of the whole table."""
+        if self.whole is not None:
+            return self.whole.digest
+        return digest({"columns": [c.name for c in self.columns], "rows": self.values})
+
+    @property
+    def reference(self) -> cite.Reference:
+        """Return how the table is cited."""
+        return cite.Reference(
+            self.id, self.title, self.manifest.edition, self.digest, self.manifest.citable
+        )
+
+    def part(self, columns: Iterable[str], keep: Callable[[Row], bool], *notes: str) -> "Table":
+        """Return the part with these columns and the rows to keep, under notes of its own."""
+        names = set(columns)
+        return replace(
+            self,
+            columns=tuple(c for c in self.columns if c.name in names),
+            rows=tuple(filter(keep, self.rows)),
+            notes=notes,
+            whole=self.whole or self,
+        )
+
+    def csv(self) -> str:
+        """Return the table as CSV, a line of names first."""
+        out = StringIO()
+        lines = csv.writer(out, lineterminator="\n")
+        lines.writerow(c.name for c in self.columns)
+        lines.writerows([c.text(row) for c in self.columns] for row in self.rows)
+        return out.getvalue()
+
+    def json(self) -> str:
+        """Return the table as JSON, with what its columns are."""
+        head = {
+            "id": self.id,
+            "name": self.name,
+            "title": self.title,
+            "edition": self.manifest.edition,
+            "citable": self.manifest.citable,
+            "profile": self.manifest.profile,
+            "specification": self.manifest.specification,
+            "hash": self.digest,
+            "notes": self.notes,
+            "columns": [{"name": c.name, "about": c.about} for c in self.columns],
+            "rows": self.values,
+        }
+        return json.dumps(head, indent=1, ensure_ascii=False) + "\n"
+
+    def tex(self) -> str:
+        """Return the table for LaTeX with the packages booktabs and longtable."""
+        shown = self.shown
+        spec = "".join("l" if holds_words(c, self.rows) else "r" for c in shown)
+        caption = tex_text(f"{self.title}. {self.reference.standing}.")
+        lines = [
+            f"% {self.reference.full_title}. {self.reference.standing}.",
+            f"\\begin{{longtable}}{{{spec}}}",
+            f"\\caption{{{caption}}}\\label{{tab:seqbench-{self.id}}}\\\\",
+            "\\toprule",
+            *tex_head(shown),
+            "\\midrule",
+            "\\endhead",
+            *(tex_row(shown, row) for row in self.rows),
+            "\\bottomrule",
+            "\\end{longtable}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def html(self) -> str:
+        """Return the table as HTML: a plain ``<table>`` with a cell for each value, and the notes under it."""
+        shown = self.shown
+        part = "Part of " if self.whole else ""
+        above = [None, *self.rows]
+        lines = [
+            f'<div class="seqbench-table {self.name}">',
+            '<table class="dataframe">',
+            f'<caption><span class="number">{part}{self.id}</span> {escape(self.title)} '
+            f'<span class="standing">{escape(self.reference.standing)}</span></caption>',
+            "<thead>",
+            *html_head(shown),
+            "</thead>",
+            "<tbody>",
+            *(html_row(shown, row, last) for row, last in zip(self.rows, above, strict=False)),
+            "</tbody>",
+            "</table>",
+            *(f'<p class="note">{escape(note)}</p>' for note in self.notes),
+            "</div>",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def files(self) -> dict[str, str]:
+        """Return the files of the table, its forms and its references, by name."""
+        return {
+            f"{self.id}.csv": self.csv(),
+            f"{self.id}.json": self.json(),
+            f"{self.id}.tex": self.tex(),
+            f"{self.id}.html": self.html(),
+            f"{self.id}.bib": cite.bibtex(self.reference),
+            f"{self.id}.ris": cite.ris(self.reference),
+        }
+
+    def __repr__(self) -> str:
+        return f"{self.reference.full_title}. {self.reference.standing}.\n\n{self.csv()}"
+
+    _repr_html_ = html  # how a notebook shows it
+
+
+def holds_words(column: Column, rows: Sequence[Row]) -> bool:
+    """Return whether a column is to be set flush left."""
+    return any(isinstance(row.get(column.name), str) for row in rows)
+
+
+def groups(shown: Iterable[Column]) -> list[tuple[str, list[Column]]]:
+    """Return the columns by group; one without a group stands alone, under no name."""
+    found = groupby(shown, key=lambda c: c.group or f"\0{c.name}")
+    return [("" if name.startswith("\0") else name, list(members)) for name, members in found]
+
+
+def html_head(shown: list[Column]) -> list[str]:
+    """Return one line of headings, or two where columns are grouped."""
+    found = groups(shown)
+    grouped = any(name for name, _ in found)
+    lines: list[list[str]] = [[], []]
+    for name, members in found:
+        if name:
+            lines[0].append(f'<th colspan="{len(members)}" class="group">{escape(name)}</th>')
+        for c in members:
+            span = ' rowspan="2"' if grouped and not name else ""
+            css = f' class="{c.css}"' if c.css else ""
+            cell = f'<th{css}{span} title="{escape(c.about)}">{escape(c.heading)}</th>'
+            lines[1 if name else 0].append(cell)
+    return [f"<tr>{''.join(line)}</tr>" for line in lines if line]
+
+
+def html_row(shown: list[Column], row: Row, above: Row | None) -> str:
+    """Return a line of the body; a key that repeats the line above is marked, a status stands for all numbers."""
+    cells = []
+    same = above is not None
+    for i, c in enumerate(shown):
+        if not c.key and row.get("status") in EMPTY:
+            cells.append(f'<td class="status" colspan="{len(shown) - i}">{row["status"]}</td>')
+            break
+        same = same and c.key and above is not None and row.get(c.name) == above.get(c.name)
+        text = c.text(row)
+        names = [*c.css.split(), *(["same"] if same else []), *([] if text else ["none"])]
+        css = f' class="{" ".join(names)}"' if names else ""
+        cells.append(f"<td{css}>{escape(text)}</td>")
+    lead = shown[0].name
+    first = above is None or row.get(lead) != above.get(lead)
+    start = '<tr class="first">' if first else "<tr>"
+    return f"{start}{''.join(cells)}</tr>"
+
+
+def tex_head(shown: list[Column]) -> list[str]:
+    """Return one line of headings, or two where columns are grouped."""
+    found = groups(shown)
+    lower = " & ".join(tex_text(c.heading) for c in shown) + " \\\\"
+    if not any(name for name, _ in found):
+        return [lower]
+    upper, rules, at = [], [], 1
+    for name, members in found:
+        upper.append(f"\\multicolumn{{{len(members)}}}{{c}}{{{tex_text(name)}}}" if name else "")
+        if name:
+            rules.append(f"\\cmidrule(lr){{{at}-{at + len(members) - 1}}}")
+        at += len(members)
+    return [" & ".join(upper) + " \\\\", " ".join(rules), lower]
+
+
+def tex_row(shown: list[Column], row: Row) -> str:
+    """Return a line of the body."""
+    cells = [tex_text(c.text(row)) for c in shown]
+    if row.get("status") in EMPTY:
+        keys = sum(c.key for c in shown)
+        status = f"\\multicolumn{{{len(shown) - keys}}}{{l}}{{{row['status']}}}"
+        cells = [*cells[:keys], status]
+    return " & ".join(cells) + " \\\\"
+
+
+def tex_text(text: str) -> str:
+    """Return text that LaTeX prints as it stands."""
+    for sign in "&%$#_{}":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("µ", "\\textmu{}")

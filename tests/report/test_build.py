@@ -1,0 +1,52 @@
+"""The parts of book/build.py and of the pages that it writes, without building."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from seqbench.profiles import PROFILES, Profile
+
+BOOK = Path(__file__).parents[2] / "book"
+sys.path.insert(0, str(BOOK))
+build, pages = import_module("build"), import_module("pages")
+
+
+def test_the_newest_edition_is_shown_and_a_preview_only_without_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    assert build.published() is None
+    for name in ("preview", "2026.9", "2026.10", "2027.1"):
+        (tmp_path / "results" / name).mkdir(parents=True)
+        (tmp_path / "results" / name / "manifest.json").write_text("{}")
+        assert build.published().name == name
+
+
+def test_results_of_ones_own_are_not_looked_for_among_the_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    (tmp_path / "results" / "local" / "quick").mkdir(parents=True)
+    (tmp_path / "results" / "local" / "quick" / "manifest.json").write_text("{}")
+    assert build.published() is None
+
+
+@pytest.mark.parametrize("profile", [None, *PROFILES.values()])
+def test_every_open_place_of_the_text_is_filled(profile: Profile | None):
+    facts = pages.facts(profile, "quick")
+    text = "".join(file.read_text("utf-8") for file in BOOK.glob("*.md"))
+    named = {part.partition("}}")[0].strip() for part in text.split("{{")[1:]}
+    assert named == set(facts)
+    assert all(facts.values())
+
+
+def test_facts_are_those_of_the_code():
+    facts = pages.facts(PROFILES["paper"], "paper")
+    assert facts["adam"] == r"$\beta_1 = 0.9$, $\beta_2 = 0.999$ and $\epsilon = 10^{-8}$"
+    assert facts["seeds"] == str(PROFILES["paper"].seeds)
+    assert "tuning seeds" in facts["tuning"]
+
+
+def test_only_a_citable_edition_goes_without_a_warning():
+    manifest = PROFILES["paper"].manifest(edition="2026.1")
+    assert pages.warning(manifest) == ""
+    assert "Preview" in pages.warning(PROFILES["quick"].manifest(edition="preview"))
+    assert "one's own" in pages.warning(PROFILES["paper"].manifest(edition="local"))

@@ -1,0 +1,92 @@
+import re
+import xml.etree.ElementTree as ET
+from itertools import chain, pairwise
+
+import pytest
+from matplotlib.figure import Figure
+
+from seqbench.models import MODELS
+from seqbench.report import figures
+from seqbench.report.drawing import AT_MOST, LOOKS, parts, spaced, svg
+from seqbench.report.tables import accuracy_table, load_results, throughput_table
+
+
+@pytest.fixture
+def drawn(store):
+    """Return every figure, made anew at each call. Warnings are errors, so a figure that warns fails here."""
+    runs = load_results(store.path)
+
+    def draw() -> dict[str, Figure]:
+        return {
+            "all rates": figures.solve_rate(runs),
+            "rates": figures.solve_rate(runs, "adding"),
+            "scores": figures.scores(runs, "adding"),
+            "curves": figures.learning_curves(runs, "adding"),
+            "steps": figures.steps_to_solve(runs, "adding"),
+            "map": figures.heat_map(accuracy_table(store).frame),
+            "times": figures.throughput(throughput_table(store).frame),
+        }
+
+    return draw
+
+
+def test_every_figure_is_drawn_and_drawn_alike(drawn):
+    first, second = ({n: svg(f, n, f"title of {n}") for n, f in drawn().items()} for _ in range(2))
+    assert first == second
+    for name, text in first.items():
+        root = ET.fromstring(text)  # well-formed
+        assert root.attrib["aria-label"] == f"title of {name}"
+        assert "date" not in text
+        assert not re.search(r"<style|<script|https?://(?!www\.w3\.org/)", text)
+
+
+def test_ids_are_of_one_figure_only(drawn):
+    ids = [set(re.findall(r' id="([^"]+)"', svg(f, n, n))) for n, f in drawn().items()]
+    assert sum(map(len, ids)) == len(set.union(*ids))
+
+
+def test_the_ink_is_that_of_the_page(drawn):
+    text = svg(drawn()["rates"], "rates", "rates")
+    assert "currentColor" in text
+    assert LOOKS["rnn"].colour not in text
+
+
+def test_no_line_is_a_mean_and_every_seed_is_seen(drawn):
+    found = drawn()
+    lines = [line for ax in found["curves"].axes for line in ax.lines if len(line.get_xdata()) > 2]
+    assert len(lines) == 7  # one a run; the one that failed was never validated
+    points = [
+        line for ax in found["scores"].axes for line in ax.lines if len(line.get_xdata()) == 1
+    ]
+    assert len(points) == 8
+    assert sum(line.get_marker() == "x" for line in points) == 2  # diverged and failed
+
+
+def test_the_map_has_the_counts_and_says_what_is_missing(drawn):
+    (ax, _) = drawn()["map"].axes
+    texts = [text.get_text() for text in ax.texts]
+    assert texts.count("1/2") == 2
+    assert texts.count("2/2") == texts.count("0/2") == texts.count("missing") == 1
+    assert sum(patch.get_hatch() is not None for patch in ax.patches) == 4
+
+
+def test_every_model_has_a_look_of_its_own():
+    assert set(LOOKS) == set(MODELS.builtin)
+    assert len({look.colour for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
+
+
+def test_panels_hold_few_lines_and_video_apart():
+    assert parts(["cnn_lstm", "lstm", "rnn"]) == [["rnn", "lstm"], ["cnn_lstm"]]
+    assert max(map(len, parts([*MODELS.builtin, "a", "b"]))) <= AT_MOST
+    assert sorted(chain(*parts(["a", *MODELS.builtin]))) == sorted(["a", *MODELS.builtin])
+
+
+def test_labels_keep_their_distance():
+    assert spaced([0.9, 0.5, 0.1], 0.1) == pytest.approx([0.9, 0.5, 0.1])
+    assert spaced([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert spaced([1.0, 1.0, 1.0], 0.1) == pytest.approx([1.0, 0.9, 0.8])
+    assert spaced([0.0, 0.0], 0.1) == pytest.approx([0.1, 0.0])
+    for heights in ([1.0, 0.99, 0.5, 0.49, 0.48, 0.0], [0.2, 0.15, 0.14, 0.01, 0.0, 0.0]):
+        spots = spaced(heights, 0.085)
+        assert all(a - b >= 0.085 - 1e-9 for a, b in pairwise(spots))

@@ -1,0 +1,182 @@
+import ast
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqbench.errors import BadInput
+from seqbench.models import MODELS
+from seqbench.report import notebooks
+from seqbench.tasks import TASKS
+
+BOOK = Path(__file__).parents[2] / "book"
+PARAMETERS = ["profile", "device", "models", "seeds", "results", "run"]
+
+sys.path.insert(0, str(BOOK))
+pages = import_module("pages")  # the book's own
+
+
+def text_of(task: str) -> str:
+    return (BOOK / "notebooks" / f"{task}.md").read_text("utf-8")
+
+
+def docstring_of(catalogue, name: str) -> str:
+    return ast.get_docstring(
+        ast.parse(pages.module_file(catalogue.builtin, name).read_text("utf-8"))
+    )
+
+
+def test_every_task_has_a_notebook_and_every_page_is_in_the_contents():
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    listed = [entry["file"] for entry in chapters]
+    listed += [section["file"] for chapter in chapters for section in chapter.get("sections", [])]
+    assert {file.stem for file in (BOOK / "notebooks").iterdir()} == set(TASKS.builtin)
+    assert [name for name in listed if name.startswith("notebooks/")] == [
+        f"notebooks/{t}" for t in TASKS.builtin
+    ]
+    assert [name for name in listed if name.startswith("models/")] == [
+        f"models/{m}" for m in MODELS.builtin
+    ]
+
+
+@pytest.mark.parametrize("task", TASKS.builtin)
+def test_a_notebook_has_the_parameters_and_runs_its_own_task(task):
+    notebook = notebooks.read(BOOK / "notebooks" / f"{task}.md")
+    assert notebooks.parameters_of(notebook) == PARAMETERS
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert sources[1].startswith(f'TASK = "{task}"\nif run:\n')
+    assert "tasks=[TASK], models=models, seeds=seeds, device=device, out=results" in sources[1]
+    assert all(len(source.splitlines()) <= 6 for source in sources)
+
+
+@pytest.mark.parametrize("task", TASKS.builtin)
+def test_the_drawn_example_is_that_of_the_code(task):
+    docstring = docstring_of(TASKS, task)
+    (drawn,) = re.findall(r"```text\n(.*?)\n```", text_of(task), re.DOTALL)
+    block = "\n".join(f"    {line}".rstrip() for line in drawn.splitlines())
+    assert block in docstring
+
+
+@pytest.mark.parametrize("task", TASKS.builtin)
+def test_what_the_code_names_as_source_is_cited(task):
+    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
+    source = docstring_of(TASKS, task).partition("Source: ")[2]
+    named = set(re.findall(r"\{cite:\w+\}`(\w+)`", pages.cited(source, references)))
+    assert named <= set(re.findall(r"\{cite:\w\}`(\w+)`", text_of(task)))
+    assert named
+
+
+@pytest.mark.parametrize("task", TASKS.builtin)
+def test_no_result_is_typed(task):
+    words = text_of(task).partition("## What to see")[2].partition("```{code-cell}")[0]
+    words = re.sub(r"\{cite:\w\}`\w+`", "", words)
+    assert words.strip()
+    assert not re.search(r"\d", words)
+
+
+# The pages of the models
+
+
+def test_authors_are_known_by_every_way_to_name_them():
+    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
+    assert references["Elman (1990)"] == "elman1990"
+    assert references["Le, Jaitly and Hinton (2015)"] == references["Le et al. (2015)"] == "le2015"
+    assert references["Delétang et al. (2023)"] == "deletang2023"
+    assert references["Gers, Schmidhuber and Cummins (2000)"] == "gers2000forget"
+    assert references["Gers and Schmidhuber (2000)"] == "gers2000"
+
+
+@pytest.mark.parametrize("model", MODELS.builtin)
+def test_a_model_page_has_the_equations_above_the_code(model):
+    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
+    page = pages.model_page(model, references)
+    assert page.startswith(f"# {model}\n")
+    assert page.index("```{math}") < page.index("```{literalinclude}")
+    assert "``" not in page.replace("```", "")
+    assert ":math:" not in page
+    unlinked = re.findall(
+        r"[A-Z]\w+ (?:et al\. )?\(\d{4}\)", page
+    )  # each would be an entry that is missing
+    assert unlinked == []
+
+
+def test_restructured_text_becomes_markdown():
+    text = "It is ``f``, :math:`x^2`. ::\n\n    a  b\n\nThen\n\n.. math::\n    c &= d \\\\\n    e &= f\n\nEnd.\n"
+    assert pages.markdown(text) == (
+        "It is `f`, $x^2$.\n\n```text\na  b\n```\n\nThen\n\n"
+        "```{math}\n\\begin{aligned}\nc &= d \\\\\ne &= f\n\\end{aligned}\n```\n\nEnd.\n"
+    )
+
+
+# Running them
+
+
+SMALL = """\
+```{code-cell}
+:tags: [parameters]
+
+results = "nowhere"
+task = "adding"
+```
+
+```{code-cell}
+from seqbench.errors import BadInput
+from seqbench.store import Store
+print("looking at", task)
+Store(results).manifest().edition
+```
+"""
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Return a small notebook; the home directory is empty, as on a fresh machine."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = tmp_path / "small.md"
+    file.write_text(SMALL)
+    return file
+
+
+@pytest.mark.filterwarnings("ignore")  # those of papermill and the kernel's client are not ours
+@pytest.mark.slow
+def test_a_notebook_of_the_book_shows_what_was_measured(store, small, tmp_path):
+    output = tmp_path / "out" / "adding.ipynb"
+    notebooks.execute(BOOK / "notebooks" / "adding.md", output, {"results": str(store.path)})
+    notebook = notebooks.read(output)
+    assert notebooks.complaints(notebook) == []
+    text = notebooks.normalised(notebook)
+    assert "At lag 10: all seeds of lstm solved" in text
+    assert text.count("<svg") == 4
+    assert str(tmp_path) not in text
+    assert list(output.parent.iterdir()) == [output]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+def test_two_runs_are_the_same_bytes_and_output_passes_through(store, small, tmp_path, capsys):
+    texts = []
+    for name in ("one.ipynb", "two.ipynb"):
+        notebooks.execute(small, tmp_path / name, {"results": str(store.path), "task": "copy"})
+        assert "looking at copy" in capsys.readouterr().out
+        texts.append(notebooks.normalised(notebooks.read(tmp_path / name)))
+    assert texts[0] == texts[1]
+    assert not re.search(r'"execution_count": \d', texts[0])
+    assert "'local'" in texts[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+def test_what_a_cell_refuses_is_refused_and_nothing_is_left(small, tmp_path):
+    with pytest.raises(BadInput, match=r"nowhere is no results folder"):
+        notebooks.execute(small, tmp_path / "out.ipynb", {})
+    assert sorted(tmp_path.glob("*.ipynb")) == []
+
+
+def test_an_unknown_parameter_is_refused(small, tmp_path):
+    with pytest.raises(BadInput, match=r"parameter of small\.md 'reslts'; did you mean 'results'"):
+        notebooks.execute(small, tmp_path / "out.ipynb", {"reslts": "x"})

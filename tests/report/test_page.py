@@ -1,0 +1,67 @@
+import pytest
+
+from seqbench.report.page import Page, Text
+
+
+def test_findings_are_counted(store):
+    text = Page(store.path, "adding").findings().markdown
+    assert "- At lag 10: all seeds of lstm solved; 1 of 2 of rnn." in text
+    assert "- At lag 50: 1 of 2 of lstm; no seed of rnn." in text
+    assert (
+        "With 2 seeds, 2 of 2 is compatible with a solve rate down to 0.34" in text
+    )  # 2 / (2 + z²)
+
+
+def test_the_overview_is_of_the_longest_lag(store):
+    (line,) = [
+        line for line in Page(store.path).overview().markdown.splitlines() if "adding" in line
+    ]
+    assert line == "| [adding](notebooks/adding) | 50 | – | lstm | rnn |"
+
+
+def test_the_setting_is_that_of_the_records(store):
+    text = Page(store.path, "adding").setting().markdown
+    assert "chance 0.0784; solved at 0.9 or more" in text
+    assert "500 steps of 32 sequences" in text
+    assert "learning rate 0.01" in text
+
+
+def test_provenance_names_edition_commit_and_machine(store):
+    text = Page(store.path).provenance().markdown
+    assert "Edition local" in text
+    assert "`000000000000`" in text
+    assert "abacus, 2 cores" in text
+
+
+def test_a_task_page_shows_its_part_of_the_table(store):
+    table = Page(store.path, "adding").table()
+    assert len(table.rows) == 4
+    assert "Part of T1" in table.html()
+
+
+def test_files_are_linked_beside_their_tables(store):
+    html = Page(store.path).downloads().html
+    for ending in ("csv", "json", "tex", "html", "bib", "ris"):
+        assert f'href="tables/local/T1.{ending}"' in html
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("task", [None, "copy"])
+def test_where_nothing_was_measured_one_line_says_so(make_store, tmp_path, task, there):
+    folder = make_store([], []).path if there else tmp_path / "nowhere"
+    page = Page(folder, task)
+    said = page.table() if task else page.accuracy()
+    assert isinstance(said, Text)
+    assert "Nothing was measured yet" in said.markdown
+    shown = [
+        page.setting,
+        page.solve_rate,
+        page.scores,
+        page.learning_curves,
+        page.steps_to_solve,
+        page.heat_map,
+    ]
+    shown += [page.step_times, page.findings, page.provenance]
+    assert [show() for show in shown] == [None] * len(shown)
+    for show in (page.overview, page.throughput, page.sensitivity):
+        assert isinstance(show(), Text)

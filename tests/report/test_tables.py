@@ -1,0 +1,271 @@
+import csv
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from io import StringIO
+
+import pytest
+
+from seqbench.errors import BadInput
+from seqbench.report.tables import (
+    accuracy_table,
+    check_tables,
+    load_results,
+    sensitivity_table,
+    tables,
+    throughput_table,
+    write_tables,
+)
+
+from .conftest import RECORDS, STEP_TIMES, TUNING, record
+
+
+def row_of(table, **keys):
+    (found,) = [row for row in table.values if all(row[k] == v for k, v in keys.items())]
+    return found
+
+
+class Cells(HTMLParser):
+    """The texts of the cells of the one table in a page, row by row; heading cells apart."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables, self.rows, self.spans = 0, [], []
+        self.inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tables += tag == "table"
+        if tag == "tr":
+            self.rows.append([])
+        self.inside = tag == "td"
+        if self.inside:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
+def test_results_are_a_frame_with_a_row_a_run(make_store):
+    frame = load_results(make_store(RECORDS + TUNING).path)
+    assert len(frame) == len(RECORDS) + len(TUNING)
+    assert (frame["role"] == "tuning").sum() == len(TUNING)
+    first = frame.iloc[0]
+    assert (first["task"], first["lag"], first["model"], first["seed"]) == ("adding", 10, "rnn", 0)
+    assert first["solved"]
+    assert first["curve_step"] == [100, 200, 300, 400]
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"no manifest\.json"):
+        load_results(tmp_path)
+
+
+def test_a_torn_line_is_refused_by_file_and_line(store):
+    (file, *_) = sorted(store.path.glob("records/*/*.jsonl"))
+    file.write_text(file.read_text()[:-20] + "\n")
+    with pytest.raises(BadInput, match=rf"{file.name}, line 1"):
+        load_results(store.path)
+
+
+def test_accuracy_by_hand(store):
+    table = accuracy_table(store)
+    half = row_of(table, lag=10, model="rnn")
+    assert (half["solved"], half["runs"], half["solve_rate"]) == (1, 2, 0.5)
+    assert (half["solve_rate_low"], half["solve_rate_high"]) == (0.095, 0.905)
+    assert (half["score_median"], half["score_min"], half["score_max"]) == (0.725, 0.5, 0.95)
+    assert (half["chance"], half["threshold"]) == (0.0784, 0.9)
+    assert (half["steps_to_solve"], half["budget"]) == (200, 500)
+    assert (half["parameters"], half["learning_rate"]) == (101, 0.01)
+    assert half["status"] == "measured"
+
+    both = row_of(table, lag=10, model="lstm")
+    assert (both["solved"], both["runs"], both["steps_to_solve"]) == (2, 2, 100)
+
+
+def test_runs_that_ended_early_stay_in_the_denominator(store):
+    table = accuracy_table(store)
+    diverged = row_of(table, lag=50, model="rnn")
+    assert (diverged["solved"], diverged["runs"], diverged["diverged"]) == (0, 2, 1)
+    assert diverged["score_median"] == diverged["score_max"] == 0.0625  # of the run that has one
+    assert diverged["steps_to_solve"] is None
+
+    late = row_of(table, lag=50, model="lstm")
+    assert (late["solved"], late["runs"], late["failed"]) == (1, 2, 1)
+    assert late["steps_to_solve"] == 500  # solved, and so late that only the last weights show it
+
+
+def test_a_run_that_diverged_early_counts_as_one_that_never_solves(make_store):
+    runs = [
+        record(seed=0, score=1.0, at=300),
+        record(seed=1, verdict="diverged", end=100),
+        record(seed=2, score=0.5),
+    ]
+    (row,) = [r for r in accuracy_table(make_store(runs)).values if r["status"] == "measured"]
+    assert row["steps_to_solve"] is None  # 2 of 3 are unsolved at 300
+
+
+def test_two_versions_of_a_model_are_not_mixed(make_store):
+    runs = [
+        record(version=v, seed=seed, score=score)
+        for v, score in ((1, 0.5), (2, 1.0))
+        for seed in (0, 1)
+    ]
+    rows = [r for r in accuracy_table(make_store(runs)).values if r["status"] == "measured"]
+    assert sorted(row["solve_rate"] for row in rows) == [0, 1]
+
+
+def test_what_was_not_measured_and_what_does_not_apply(store):
+    status = {(r["task"], r["lag"], r["model"]): r["status"] for r in accuracy_table(store).values}
+    assert status["moving-shapes", 5, "cnn_lstm"] == "missing"
+    assert status["moving-shapes", 5, "lstm"] == status["adding", 10, "cnn_lstm"] == "N/A"
+    assert len(status) == (2 + 1) * 3  # every model stands under every task and lag
+    assert all(
+        row["solved"] is None for row in accuracy_table(store).values if row["status"] == "N/A"
+    )
+
+
+def test_a_cell_with_too_few_seeds_says_so(make_store):
+    table = accuracy_table(make_store(RECORDS[:3]))
+    assert row_of(table, lag=10, model="lstm")["status"] == "partial"
+    assert row_of(table, lag=10, model="rnn")["status"] == "measured"
+    assert any("adding 10 lstm" in note for note in table.notes)
+
+
+def test_another_profile_of_that_name_plans_nothing(make_store):
+    table = accuracy_table(make_store(specification="0" * 16))
+    assert {row["status"] for row in table.values} == {"measured"}
+
+
+def test_tuning_runs_have_a_table_of_their_own(make_store, store):
+    assert sensitivity_table(store) is None
+    tuned = make_store(RECORDS + TUNING, name="tuned")
+    assert accuracy_table(tuned).values == accuracy_table(store).values
+    table = sensitivity_table(tuned)
+    at = row_of(table, learning_rate=0.01)
+    assert (at["solved"], at["runs"], at["chosen"]) == (1, 2, "yes, at the edge of the grid")
+    assert row_of(table, learning_rate=0.001)["chosen"] == "no"
+
+
+def test_throughput_by_hand(store):
+    short, long = throughput_table(store).values
+    assert (short["length"], short["microseconds_per_token"], short["tokens_per_second"]) == (
+        50,
+        1.5,
+        667000,
+    )
+    assert (long["length"], long["microseconds_per_token"], long["tokens_per_second"]) == (
+        100,
+        2,
+        500000,
+    )
+    assert (long["microseconds_per_token_q1"], long["microseconds_per_token_q3"]) == (1.8, 2.2)
+    assert long["peak_memory_mib"] == 3
+    assert "abacus" in long["machine"]
+    assert long["commit"].endswith("with changes")
+
+
+@pytest.mark.parametrize("records", [RECORDS, RECORDS + TUNING])
+def test_all_forms_of_a_table_print_the_same_digits(make_store, records):
+    for table in tables(make_store(records)):
+        lines = list(csv.DictReader(StringIO(table.csv())))
+        from_json = json.loads(table.json())["rows"]
+        page = Cells(table.html())
+        body = [row for row in page.rows if row]
+        tex = [line for line in table.tex().splitlines() if line.endswith("\\\\")][-len(lines) :]
+        assert page.tables == 1
+        assert len(lines) == len(from_json) == len(body) == len(table.rows)
+        for text, values, cells, printed in zip(lines, from_json, body, tex, strict=True):
+            for name, value in values.items():
+                assert (
+                    text[name] == ""
+                    if value is None
+                    else text[name] in (value, table_text(table, name, value))
+                )
+                if isinstance(value, int | float):
+                    assert float(text[name]) == value
+            shown = [text[c.name] for c in table.shown]
+            if values.get("status") in ("missing", "N/A"):
+                assert cells == [*shown[:3], values["status"]]
+                assert values["status"] in printed
+            else:
+                assert cells == shown
+                assert printed.replace("\\_", "_").removesuffix(" \\\\").split(" & ") == shown
+
+
+def table_text(table, name, value):
+    (column,) = [c for c in table.columns if c.name == name]
+    return column.text({name: value})
+
+
+def test_the_same_records_give_the_same_bytes(make_store):
+    first = make_store(RECORDS + TUNING, name="first")
+    second = make_store(TUNING + RECORDS[::-1], STEP_TIMES[::-1], name="second")
+    names = [file.name for file in write_tables(first)]
+    assert names == [file.name for file in write_tables(second)]
+    assert {name.partition(".")[0] for name in names} == {"T1", "T2", "T3", "T4", "T5", "index"}
+    for name in names:
+        assert (first.path / "tables" / name).read_bytes() == (
+            second.path / "tables" / name
+        ).read_bytes()
+
+
+def test_a_changed_digit_is_found_and_its_file_named(store):
+    assert check_tables(store) == []  # no tables yet
+    write_tables(store)
+    assert check_tables(store) == []
+    for name in ("T1.csv", "T2.html", "T1.bib", "index.json"):
+        file = store.path / "tables" / name
+        text = file.read_text()
+        digit = next(c for c in reversed(text) if c.isdigit())
+        file.write_text(text.replace(digit, str((int(digit) + 1) % 10)))
+        (wrong,) = check_tables(store)
+        assert str(file) in wrong
+        file.write_text(text)
+
+
+def test_a_file_too_many_or_too_few_is_found(store):
+    write_tables(store)
+    (store.path / "tables" / "T9.csv").write_text("task\n")
+    (store.path / "tables" / "T1.tex").unlink()
+    missing, stray = check_tables(store)
+    assert "T1.tex: no such file" in missing
+    assert "T9.csv: the records give no such table" in stray
+    write_tables(store)
+    assert check_tables(store) == []
+
+
+def test_a_table_is_cited_by_edition_and_content(make_store):
+    table = accuracy_table(make_store(edition="2026.1", citable=True))
+    files = table.files()
+    assert "@misc{seqbench-2026.1-T1," in files["T1.bib"]
+    assert "year = {2026}," in files["T1.bib"]
+    assert table.digest in files["T1.bib"]
+    assert files["T1.ris"].startswith("TY  - DATA\n")
+    assert files["T1.ris"].endswith("ER  - \n")
+    assert "not to be cited" not in "".join(files.values())
+
+
+def test_a_preview_says_in_every_form_that_it_is_one(store):
+    files = accuracy_table(store).files()
+    assert all("not to be cited" in files[f"T1.{form}"] for form in ("html", "tex", "bib", "ris"))
+    assert json.loads(files["T1.json"])["citable"] is False
+    assert "year" not in files["T1.bib"]
+
+
+def test_the_content_hash_is_of_what_is_printed(make_store):
+    table = accuracy_table(make_store())
+    other = accuracy_table(make_store(RECORDS[:-1], name="other"))
+    assert table.digest != other.digest
+    assert table.part(["model"], lambda row: row["lag"] == 10).digest == table.digest
+
+
+def test_reports_need_no_torch():
+    modules = "page, tables, figures, notebooks, cite"
+    code = f"import sys; from seqbench.report import {modules}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
