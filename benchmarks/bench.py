@@ -1,0 +1,286 @@
+"""Measure everything: accuracy by the notebooks, throughput by asv, then the tables. ``nox -s bench`` runs this.
+
+What is there already is skipped, so a run that was stopped, at whatever instant, goes on where it was. Exit codes are
+those of the command line.
+"""
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, inf, sqrt
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from time import sleep, time
+from typing import Annotated, Any
+
+import collect
+import psutil
+import typer
+
+from seqbench.cli import Device, Out, ProfileName, answer, complain, duration, listed, numbers, obey
+from seqbench.errors import DataMissing
+from seqbench.profiles import TIMINGS, Profile, find_profile
+from seqbench.store import Store
+
+HERE = Path(__file__).parent
+NOTEBOOKS = HERE.parent / "book" / "notebooks"
+BRIEF = (
+    "task",
+    "lag",
+    "model",
+    "solved",
+    "runs",
+    "score_median",
+    "score_min",
+    "score_max",
+    "chance",
+)
+Words = list[str]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: nox -s bench -- --tasks adding,copy --models lstm,gru --seeds 5")
+def bench(
+    profile: ProfileName = "quick",
+    device: Device = "auto",
+    out: Out = None,
+    tasks: Annotated[Words, typer.Option(help="Only these tasks; repeat it or use commas.")] = [],  # noqa: B006
+    models: Annotated[Words, typer.Option(help="Only these models.")] = [],  # noqa: B006
+    lags: Annotated[Words, typer.Option(help="Only these lags; without notebooks.")] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Start nothing new after 90s, 9m, 1h.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Time the steps again.")] = False,
+) -> None:
+    """Measure what a profile asks for and the results folder lacks: accuracy, throughput, tables."""
+    since = time()
+    until = since + (duration(budget) or inf)
+    chosen = find_profile(profile)
+    asked: dict[str, Any] = {
+        "tasks": listed(tasks), "models": listed(models), "lags": numbers(lags, "lag"), "seeds": seeds,
+        "device": device, "workers": workers, "out": out,
+    }  # fmt: skip
+
+    from seqbench import engine, throughput
+    from seqbench.report.tables import accuracy_table, write_tables
+
+    engine.run(
+        profile, **asked, dry_run=True, listen=Silent()
+    )  # raises what is wrong, and writes nothing
+    store = Store(throughput.folder(chosen, out).path.absolute()).create(chosen.manifest())
+    plans = [
+        plan
+        for task in asked["tasks"] or [setting.task for setting in chosen.settings]
+        if (plan := planned(task, chosen, store, asked))
+    ]
+    lessons = [plan for plan in plans if plan.notebook.is_file() and not asked["lags"]]
+    wrong = taught(lessons, profile, asked, store, until)
+    for plan in plans:
+        if plan not in lessons and time() < until:
+            left = until - time() if until < inf else None
+            engine.run(profile, **asked | plan.part | {"out": store.path}, budget=left)
+    if time() < until:
+        wrong += timed(chosen, store, asked, force)
+    else:
+        complain("the time is up; run again to go on")
+    files = write_tables(store)
+    accuracy = accuracy_table(store)
+    rows = [{k: row[k] for k in BRIEF} for row in accuracy.values if row.get("solved") is not None]
+    answer({accuracy.title: rows}, as_json=False)
+    complain(f"{len(files)} files of tables are in {shown(store.path / 'tables')}")
+    complain(
+        f"build the book from them with: python -m nox -s book -- --results {shown(store.path)}"
+    )
+    complain(
+        f"this took {time() - since:.0f} s" + (f"; {len(wrong)} parts failed" if wrong else "")
+    )
+    raise typer.Exit(max(wrong, default=0))
+
+
+class Silent:
+    """Hears how a run goes on, and says nothing."""
+
+    def say(self, *_: object) -> None:
+        """Say nothing."""
+
+    begin = step = done = end = say
+
+
+def shown(path: Path) -> Path:
+    """Return a path as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+# Accuracy, by the notebooks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A task of which something is not measured yet."""
+
+    task: str
+    models: tuple[str, ...]
+    work: int  # to sort by
+
+    @property
+    def notebook(self) -> Path:
+        """Return where its notebook would be."""
+        return NOTEBOOKS / f"{self.task}.md"
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """Return which part of a profile it is."""
+        return {"tasks": [self.task], "models": list(self.models)}
+
+
+def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> Plan | None:
+    """Return what the store lacks of a task, or None if it lacks nothing or the task can't be measured here."""
+    from seqbench import engine
+    from seqbench.tasks import TASKS
+
+    cells = chosen.select([name], asked["models"], asked["lags"])
+    cells = [cell for cell in cells if len(set(engine.reads(cell))) == 1]
+    if not cells:
+        complain(f"{name} is skipped: none of these models can read it")
+        return None
+    records = store.records()
+    there = {record.key for record in records}
+    members = lacking = work = 0
+    for cell in cells:
+        task = TASKS[name](lag=cell.lag)
+        try:
+            length = task.sample(task.keys("train", 0, 0, 1)).x.shape[1]
+        except DataMissing as missing:
+            complain(f"{name} is skipped: {missing}")
+            return None
+        unit = engine.unit_of(cell, chosen)
+        now, later = engine.members_of(unit, cell, chosen, asked["seeds"], records)
+        more = later + sum((unit.id, m.seed, m.learning_rate) not in there for m in now)
+        members += len(now) + later
+        lacking += more
+        work += more * unit.budget.steps * unit.budget.batch * length
+    if not lacking:
+        complain(f"{name}: all {members} members are measured already")
+        return None
+    complain(f"{name}: {lacking} of {members} members are to be measured")
+    return Plan(name, tuple(dict.fromkeys(cell.model for cell in cells)), work)
+
+
+def taught(
+    lessons: Iterable[Plan], profile: str, asked: dict[str, Any], store: Store, until: float
+) -> list[int]:
+    """Execute the notebooks; return an exit code for each that failed.
+
+    Several run side by side with some workers each, so that one's start, its figures and its last job leave no core
+    idle.
+    """
+    from seqbench import engine, machine
+
+    told = {"profile": profile, "device": asked["device"], "seeds": asked["seeds"], "run": True}
+    told["results"] = str(store.path)
+    team = asked["workers"] or engine.default_workers(machine.device(asked["device"]))
+    waiting = deque(
+        sorted(lessons, key=lambda plan: plan.work)
+    )  # the longest is at the end, and goes first
+    at_once = min(len(waiting), ceil(sqrt(team)))
+    running: dict[Popen[bytes], tuple[Plan, float]] = {}
+    wrong = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once and time() < until:
+                plan = waiting.pop()
+                running[start(plan, told | {"models": plan.models}, team // at_once, until)] = (
+                    plan,
+                    time(),
+                )
+            for process in [p for p in running if p.poll() is not None]:
+                plan, since = running.pop(process)
+                if process.returncode:
+                    wrong.append(max(1, process.returncode))  # killed: below 0
+                else:
+                    complain(f"{plan.task}: measured in {time() - since:.0f} s")
+            if not running and time() >= until:
+                break
+            sleep(0.1)
+    finally:
+        if running:
+            for process in psutil.Process().children(
+                recursive=True
+            ):  # kernels and their workers, too
+                process.kill()
+    return wrong
+
+
+def start(plan: Plan, told: dict[str, Any], workers: int, until: float) -> Popen[bytes]:
+    """Start a process that executes a notebook; Ctrl-C is left to this one."""
+    output = Path(told["results"], "notebooks", f"{plan.task}.ipynb")
+    limits = {"SEQBENCH_WORKERS": str(max(1, workers))}
+    if until < inf:
+        limits["SEQBENCH_BUDGET"] = str(until - time())
+    return Popen(
+        [
+            sys.executable,
+            str(HERE / "notebook.py"),
+            str(plan.notebook),
+            str(output),
+            json.dumps(told),
+        ],
+        env=os.environ | limits,  # its kernel inherits it
+        stdin=DEVNULL,
+        start_new_session=True,
+    )
+
+
+# Throughput, by asv
+
+
+def timed(chosen: Profile, store: Store, asked: dict[str, Any], force: bool) -> list[int]:
+    """Time the steps that the store lacks for this code on this machine; return exit codes of what failed."""
+    from seqbench import machine, throughput
+    from seqbench.models import MODELS
+
+    machine.settle()
+    device, models = machine.device(asked["device"]), asked["models"]
+    timing = TIMINGS[chosen.name]
+    cases = [
+        throughput.Case(*case)
+        for case in product(models or MODELS, timing.lengths, timing.batches, timing.members)
+    ]
+    if not force and throughput.measured(store, device).issuperset(
+        product(cases, throughput.PHASES)
+    ):
+        complain("steps: timed already")
+        return []
+    commit, _ = machine.commit()
+    if commit == "unknown":
+        complain("steps: asv needs a git commit and there is none here; they are timed without it")
+        throughput.run(
+            chosen.name, models=models, device=device, out=store.path, force=force, say=complain
+        )
+        return []
+    complain("steps: asv times those of every model")
+    system = machine.system(device)
+    try:
+        found = collect.steps(collect.run_asv(system.id, commit, chosen.name, device, models))
+    except collect.AsvFailed as error:
+        complain(f"steps: asv failed: {str(error).strip()[-2000:]}")
+        return [1]
+    whence = throughput.here(device)
+    rows = []
+    for (model, phase, *shape), (seconds, memory) in found.items():
+        case = throughput.Case(model, *shape)
+        facts = throughput.facts(throughput.Subject(case, chosen.parameters, device))
+        rows.append(throughput.row(throughput.Timed(case, phase, seconds, memory, facts), whence))
+    with store.lock():
+        store.add_system(system)
+        throughput.keep(store, rows)
+    return []
+
+
+if __name__ == "__main__":
+    obey(app, sys.argv[1:])

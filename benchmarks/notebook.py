@@ -1,0 +1,41 @@
+"""Execute one notebook, as a process that ends with the one that started it: what ``bench.py`` runs side by side.
+
+python benchmarks/notebook.py book/notebooks/adding.md adding.ipynb '{"run": true}'
+"""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from time import sleep
+
+from seqbench.cli import complain
+from seqbench.errors import BadInput
+
+
+def end_with(parent: int) -> None:
+    """End this process when the one that started it is gone; its kernel then ends by itself."""
+    while os.getppid() == parent:
+        sleep(0.5)
+    os._exit(1)
+
+
+def main(notebook: str, output: str, parameters: str) -> int:
+    """Execute a notebook with parameters in JSON; return an exit code."""
+    from seqbench.report.notebooks import execute
+
+    try:
+        execute(Path(notebook), Path(output), json.loads(parameters))
+    except BadInput as error:
+        return complain(f"{Path(notebook).stem}: {error}", error.exit_code)
+    except Exception as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        why = lines[-1] if lines else type(error).__name__
+        return complain(f"{Path(notebook).stem}: its notebook failed: {why}", 1)
+    return 0
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    sys.exit(main(*sys.argv[1:]))

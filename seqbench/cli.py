@@ -1,0 +1,364 @@
+"""The command line: the only file that knows everyone.
+
+What answers a question goes to standard output, and with ``--json`` it is one JSON document and nothing else; errors
+and progress go to standard error. Exit codes: 0 done, 1 a check failed, 2 bad input, 3 the specification differs, 130
+interrupted. Whatever imports torch is imported inside the command that needs it.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from seqbench.catalogue import Catalogue
+from seqbench.errors import BadInput, unknown
+
+if TYPE_CHECKING:
+    from seqbench.report.table import Table
+
+WIDE = 240  # columns
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+app = typer.Typer(
+    name="seqbench",
+    help="A small, exact benchmark of sequence models: what they can remember, and what it costs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Example: seqbench run --profile quick --task adding --model lstm,gru",
+)
+
+Rows = list[dict[str, Any]]
+
+Folder = Annotated[Path, typer.Argument(help="A results folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="smoke, quick or paper.")]
+TaskNames = Annotated[
+    list[str], typer.Option("--task", "-t", help="Only these tasks; repeat it or use commas.")
+]
+ModelNames = Annotated[
+    list[str], typer.Option("--model", "-m", help="Only these models; repeat it or use commas.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Scan = Annotated[str, typer.Option(help="How recurrences run: auto, reference or native.")]
+Out = Annotated[
+    Path | None, typer.Option(help="The results folder; results/local/<profile> if not given.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Measure again what is there.")]
+QUICK = Path("results", "local", "quick")  # where the default profile leaves its results
+
+
+def main() -> NoReturn:
+    """Run the command line, and exit with a code that says how it went."""
+    obey(app, sys.argv[1:] or ["--help"])
+
+
+def obey(commands: typer.Typer, arguments: Sequence[str]) -> NoReturn:
+    """Run a command; an error is one line on standard error, whatever kind it is."""
+    try:
+        code = commands(list(arguments), standalone_mode=False) or 0
+    except BadInput as error:
+        code = complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        if type(error).__name__ == "Abort":  # an older typer's word for Ctrl-C
+            code = 130
+        elif hasattr(error, "format_message"):  # typer's own: an unknown option or command
+            code = complain(error.format_message(), 2)
+        else:
+            raise
+    if code == 130:
+        complain("interrupted; what was measured is kept, and the same command goes on from there")
+    sys.exit(code)
+
+
+def complain(sentence: str, code: int = 0) -> int:
+    """Print one line on standard error; return the code."""
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return code
+
+
+def listed(words: Iterable[str]) -> list[str]:
+    """Return what was given as ``a,b`` or by a repeated option, one by one."""
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def numbers(words: Iterable[str], what: str) -> list[int]:
+    """Return a list of whole numbers."""
+    parts = listed(words)
+    for part in parts:
+        if not part.isdecimal():
+            raise BadInput(f"a {what} is a whole number; got '{part}'")
+    return [int(part) for part in parts]
+
+
+def duration(text: str | None) -> float | None:
+    """Return the seconds of ``90``, ``90s``, ``9m`` or ``1.5h``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not match:
+        raise BadInput(f"a time is written like 90s, 9m or 1.5h; got '{text}'")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def answer(tables: Mapping[str, Rows], as_json: bool) -> None:
+    """Print tables, or one JSON document of them all."""
+    if as_json:
+        print(json.dumps(tables, ensure_ascii=False, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    # What is piped into a file is not cut at the width of a terminal.
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    for title, rows in tables.items():
+        if not rows:
+            console.print(f"{title}: none")
+            continue
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for column in rows[0]:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*("" if value is None else escaped(value) for value in row.values()))
+        console.print(table)
+        console.print()
+
+
+def escaped(value: Any) -> str:
+    """Return a cell's text; brackets are not markup."""
+    return str(value).replace("[", "\\[")
+
+
+# What there is
+
+
+def entries(catalogue: Catalogue) -> Rows:
+    """Return the name and the first line of every entry, without importing it."""
+    return [{"name": name, "about": catalogue.summary(name)} for name in catalogue]
+
+
+def models() -> Rows:
+    """Return the models."""
+    from seqbench.models import MODELS
+
+    return entries(MODELS)
+
+
+def tasks() -> Rows:
+    """Return the tasks."""
+    from seqbench.tasks import TASKS
+
+    return entries(TASKS)
+
+
+def profiles() -> Rows:
+    """Return the profiles, with what each measures."""
+    from seqbench.profiles import PROFILES
+
+    return [
+        {
+            "name": profile.name,
+            "cells": sum(1 for _ in profile.cells()),
+            "seeds": profile.seeds,
+            "parameters": profile.parameters,
+            "tuned": profile.tuned,
+            "citable": profile.citable,
+            "specification": profile.specification,
+        }
+        for profile in PROFILES.values()
+    ]
+
+
+def tables() -> Rows:
+    """Return the tables that were written below ``results``."""
+    return [
+        {
+            "folder": str(index.parents[1]),
+            "id": table["id"],
+            "title": table["title"],
+            "edition": table["edition"],
+            "hash": table["hash"],
+            "citable": table["citable"],
+        }
+        for index in sorted(Path("results").glob("**/tables/index.json"))
+        for table in json.loads(index.read_text("utf-8"))
+    ]
+
+
+KINDS: dict[str, Callable[[], Rows]] = {
+    "models": models, "tasks": tasks, "profiles": profiles, "tables": tables,
+}  # fmt: skip
+
+
+@app.command(name="list", epilog="Example: seqbench list tasks --json")
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="models, tasks, profiles or tables.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models, tasks, profiles and tables there are."""
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind of thing", kind, KINDS)
+    answer({name: rows() for name, rows in KINDS.items() if kind in (None, name)}, as_json)
+
+
+# What measures
+
+
+@app.command(epilog="Example: seqbench run --task adding --model lstm,gru --lag 10,50 --budget 9m")
+def run(
+    profile: ProfileName = "quick",
+    task: TaskNames = [],  # noqa: B006  typer copies it
+    model: ModelNames = [],  # noqa: B006
+    lag: Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
+    device: Device = "auto",
+    engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")
+    ] = None,
+    out: Out = None,
+    scan: Scan = "auto",
+    force: Force = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be measured, and how long.")
+    ] = False,
+) -> None:
+    """Train what a profile asks for and the results folder lacks."""
+    lags, seconds = numbers(lag, "lag"), duration(budget)
+    from seqbench import engine as engines
+    from seqbench.progress import Plain
+
+    class Answer(Plain):
+        """A dry run's lines are the answer, not progress."""
+
+        def say(self, line: str) -> None:
+            print(line, flush=True)
+
+    store = engines.run(
+        profile,
+        tasks=listed(task),
+        models=listed(model),
+        lags=lags,
+        seeds=seeds,
+        device=device,
+        engine=engine,
+        workers=workers,
+        out=out,
+        scan=scan,
+        budget=seconds,
+        force=force,
+        dry_run=dry_run,
+        listen=Answer() if dry_run else None,
+    )
+    if not dry_run:
+        complain(
+            f"the records are in {store.path}; look at them with: seqbench report {store.path}"
+        )
+
+
+@app.command(epilog="Example: seqbench throughput --model lstm,gru --device cpu")
+def throughput(
+    profile: ProfileName = "quick",
+    model: ModelNames = [],  # noqa: B006
+    device: Device = "auto",
+    scan: Scan = "auto",
+    out: Out = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Time one step of every model, by length, batch and members, and keep what the folder lacks."""
+    from seqbench import throughput as timing
+    from seqbench.report.tables import throughput_table
+
+    store = timing.run(
+        profile,
+        models=listed(model),
+        device=device,
+        scan=scan,
+        out=out,
+        force=force,
+        say=complain,
+    )
+    answer({"throughput": printed(throughput_table(store), as_json)}, as_json)
+
+
+# What reads
+
+
+def printed(table: "Table", all_columns: bool) -> Rows:
+    """Return the rows of a table as they are printed; some columns are for files only."""
+    hidden = {c.name for c in table.columns if c.files_only and not all_columns}
+    return [{k: v for k, v in row.items() if k not in hidden} for row in table.values]
+
+
+@app.command(epilog="Example: seqbench report results/local/quick --write")
+def report(
+    folder: Folder = QUICK,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write all tables to its tables/.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the accuracy and throughput tables of a results folder."""
+    from seqbench.report.tables import accuracy_table, throughput_table, write_tables
+    from seqbench.store import Store
+
+    store = Store(folder)
+    made = {table.name: table for table in (accuracy_table(store), throughput_table(store))}
+    if write:
+        complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
+    answer({name: printed(table, as_json) for name, table in made.items()}, as_json)
+
+
+@app.command(epilog="Example: seqbench validate results/preview")
+def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
+    """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
+    from seqbench.report.tables import check_tables
+    from seqbench.store import Store
+
+    store = Store(folder)
+    wrong = store.validate()
+    if not wrong:  # tables are compared with what the records give: only sound records give any
+        wrong = check_tables(store)
+    if as_json:
+        print(json.dumps({"folder": str(folder), "wrong": wrong}, ensure_ascii=False))
+    else:
+        print("\n".join(wrong) or f"{folder}: nothing is wrong")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command(epilog="Example: SEQBENCH_DATA=~/data seqbench data")
+def data(as_json: AsJson = False) -> None:
+    """Say which data sets there are, where they lie, and under which licence."""
+    from seqbench.data import status
+
+    brief = ("name", "file", "licence", "bytes", "found")
+    rows = [row if as_json else {name: row[name] for name in brief} for row in status()]
+    answer({"data": rows}, as_json)
+
+
+@app.command(epilog="Example: seqbench check my_package.my_module:MyModel")
+def check(
+    name: Annotated[str, typer.Argument(help="A task or model, or module:attribute.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put a task or a model through the checks that every built-in one passes; exit with 1 if it fails."""
+    from seqbench.check import check as findings
+    from seqbench.machine import settle
+
+    settle()
+    found = []
+    for finding in findings(name):
+        found.append(finding)
+        if not as_json:
+            print(finding, flush=True)
+    if as_json:
+        print(json.dumps({"name": name, "checks": [asdict(each) for each in found]}))
+    raise typer.Exit(1 if any(each.wrong for each in found) else 0)

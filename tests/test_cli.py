@@ -1,0 +1,292 @@
+"""The command line: one sentence and a code for what is wrong, one document for what is asked."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from made import MANIFEST, record
+
+from seqbench import cli, engine
+from seqbench.errors import BadInput
+from seqbench.models import MODELS
+from seqbench.profiles import SMOKE
+from seqbench.store import Store, write
+from seqbench.tasks import TASKS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Work in an empty folder, and take back what settling does to this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "tests")
+    yield
+    torch.set_flush_denormal(False)
+    torch.use_deterministic_algorithms(False)
+    TASKS.added.clear()
+    MODELS.added.clear()
+
+
+@pytest.fixture
+def call(capsys):
+    """Return a function that gives a command, and returns its code, its output and its errors."""
+
+    def called(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.obey(cli.app, [str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return called
+
+
+def refused(answer: tuple[int, str, str], *words: str, code: int = 2) -> None:
+    """Assert that all there was is a code and one line with these words."""
+    found, out, err = answer
+    assert (found, out) == (code, "")
+    assert len(err.splitlines()) == 1
+    for word in words:
+        assert word in err
+
+
+BAD = {
+    "run --profile quik": ["profile 'quik'", "did you mean 'quick'?"],
+    "run --task ading": ["task 'ading'", "did you mean 'adding'?", "choose from"],
+    "run --task adding,ading": ["task 'ading'"],
+    "run --model lsm --model gru": ["model 'lsm'", "did you mean 'lstm'?"],
+    "run -p smoke --task adding --lag 7": ["lag '7'", "choose from: 8"],
+    "run -p smoke --task copy --lag 0": ["copy can't have lag 0", "1 to"],
+    "run --lag 1O": ["a lag is a whole number", "'1O'"],
+    "run --task moving-shapes --model lstm": ["'lstm'", "'moving-shapes'"],
+    "run --seeds 0": ["seeds"],
+    "run --seeds many": ["--seeds", "integer"],
+    "run --workers -1": ["workers"],
+    "run --budget soon": ["90s, 9m or 1.5h", "'soon'"],
+    "run --budget 0s": ["budget"],
+    "run --engine proceses": ["engine 'proceses'", "did you mean 'processes'?"],
+    "run --scan nativ": ["scan 'nativ'", "did you mean 'native'?"],
+    "run --device gpu": ["device 'gpu'", "auto, cpu, cuda"],
+    "run --sedes 3": ["--sedes", "--seeds"],
+    "run adding": ["adding"],
+    "rnu": ["'rnu'", "'run'"],
+    "list taks": ["'taks'", "did you mean 'tasks'?"],
+    "throughput --model lsm": ["model 'lsm'", "did you mean 'lstm'?"],
+    "throughput --profile smok": ["profile 'smok'"],
+    "throughput --scan nativ": ["scan 'nativ'"],
+    "check ading": ["'ading'", "did you mean 'adding'?"],
+    "check nowhere.at_all:Thing": ["nowhere"],
+    "check json:dumps": ["a class"],
+    "report nothing/here": ["nothing/here"],
+    "validate nothing/here": ["nothing/here"],
+    "report": ["results/local/quick"],
+}
+
+
+@pytest.mark.parametrize("command", BAD)
+def test_bad_input_gets_one_sentence_and_writes_nothing(call, command):
+    refused(call(*command.split()), *BAD[command])
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+@pytest.mark.parametrize("command", ["run", "throughput"])
+def test_a_gpu_that_is_not_there_is_refused(call, command):
+    refused(call(command, "--device", "cuda"), "'cuda'", "choose from: auto, cpu")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"schema_version": 99}, 2, "99"),
+        ({"edition": "2026.1"}, 2, "edition '2026.1'"),
+        ({"profile": "paper"}, 2, "'paper'"),
+        ({"specification": "0" * 16}, 3, "specification"),
+    ],
+)
+def test_results_of_another_kind_are_not_joined(call, change, code, words):
+    manifest = SMOKE.manifest().model_copy(update=change)
+    write(Path("there", "manifest.json"), manifest.canonical())
+    before = Path("there", "manifest.json").read_bytes()
+    for command in ("run", "throughput"):
+        refused(call(command, "-p", "smoke", "--out", "there"), words, code=code)
+    assert Path("there", "manifest.json").read_bytes() == before
+    assert len(list(Path("there").iterdir())) == 1
+
+
+def test_a_record_that_is_none_is_named_by_file_and_line(call):
+    store = Store("results").create(MANIFEST)
+    store.append([record()])
+    file = next(store.path.glob("records/*/*.jsonl"))
+    file.write_text(file.read_text() + record(seed=1).canonical()[:-1] + ',"extra":1}\n')
+    refused(call("report", "results"), f"{file}, line 2", "extra")
+    code, out, err = call("validate", "results")
+    assert (code, err) == (1, "")
+    assert any(f"{file}, line 2" in line and "extra" in line for line in out.splitlines())
+    code, out, _ = call("validate", "results", "--json")
+    assert code == 1
+    assert any("line 2" in wrong for wrong in json.loads(out)["wrong"])
+
+
+def test_data_with_other_bytes_is_refused(call, monkeypatch):
+    write(Path("data", "timemachine", "timemachine.txt"), "It was the best of times.")
+    monkeypatch.setenv("SEQBENCH_DATA", str(Path("data").absolute()))
+    from seqbench.tasks import time_machine
+
+    for name in vars(time_machine).values():
+        if hasattr(name, "cache_clear"):
+            name.cache_clear()
+    refused(call("run", "--task", "time-machine"), "timemachine.txt", "SHA-256")
+    assert [path.name for path in Path().iterdir()] == ["data"]
+    code, out, _ = call("data", "--json")
+    assert code == 0
+    assert json.loads(out)["data"][0]["found"].startswith("differs")
+
+
+def test_it_can_be_interrupted(call, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "run", interrupted)
+    code, out, err = call("run", "-p", "smoke")
+    assert (code, out) == (130, "")
+    assert err.strip().splitlines()[-1].startswith("interrupted; what was measured is kept")
+
+
+# What it answers
+
+
+@pytest.mark.parametrize("kind", ["models", "tasks", "profiles", "tables"])
+def test_a_list_is_one_document(call, kind):
+    code, out, err = call("list", kind, "--json")
+    assert (code, err) == (0, "")
+    rows = json.loads(out)[kind]
+    if kind != "tables":
+        assert {"lstm", "adding", "quick"} & {row["name"] for row in rows}
+
+
+def test_everything_has_a_line_in_the_list(call):
+    code, out, _ = call("list")
+    assert code == 0
+    for name in (*MODELS, *TASKS):
+        assert any(line.startswith(name) and len(line.split()) > 3 for line in out.splitlines())
+
+
+def test_listing_imports_neither_torch_nor_pandas():
+    program = (
+        "import sys; from seqbench import cli\n"
+        "try: cli.obey(cli.app, ['list', '--json'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'pandas', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_as_a_program_it_leaves_no_traceback():
+    command = [sys.executable, "-m", "seqbench", "run", "--profile", "quik"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("unknown profile 'quik'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "run", "throughput", "report", "validate", "data", "check"]
+)
+def test_help_shows_an_example(call, command):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert "Example: " in out
+    assert f"seqbench {command}" in " ".join(out.split())
+
+
+def test_a_dry_run_says_what_would_be_done(call):
+    code, out, err = call("run", "-p", "smoke", "--task", "adding", "--dry-run")
+    assert (code, err) == (0, "")
+    *units, total = out.splitlines()
+    assert len(units) == 4
+    assert all(line.startswith("adding lag 8") and "not known yet" in line for line in units)
+    assert total.startswith("8 members in 4 jobs")
+    assert list(Path().iterdir()) == []
+
+
+def test_from_a_run_to_its_tables(call):
+    latch = ("run", "-p", "smoke", "--task", "latch", "--model", "rnn", "--engine", "serial")
+    code, out, err = call(*latch, "--out", "results")
+    assert (code, out) == (0, "")
+    assert "latch lag 6 rnn seeds 0,1" in err
+    store = Store("results")
+    before = {file: file.read_bytes() for file in store.path.rglob("*.jsonl")}
+    assert len(store.records()) == 2
+
+    code, out, err = call(*latch, "--out", "results")
+    assert (code, out) == (0, "")
+    assert "2 members are measured already" in err
+    assert before == {file: file.read_bytes() for file in store.path.rglob("*.jsonl")}
+
+    code, out, err = call("run", "-p", "smoke", "--task", "latch", "--dry-run", "--out", "results")
+    assert "2 are measured already" in out
+
+    code, out, err = call("report", "results", "--json")
+    assert (code, err) == (0, "")
+    rows = json.loads(out)["accuracy"]
+    assert [row["runs"] for row in rows if row["model"] == "rnn" and row["task"] == "latch"] == [2]
+    code, out, err = call("report", "results", "--write")
+    assert code == 0
+    assert "latch" in out
+    assert (store.path / "tables" / "T1.csv").is_file()
+    assert call("validate", "results")[0] == 0
+
+    table = store.path / "tables" / "T1.csv"
+    table.write_text(table.read_text().replace("latch", "lunch"))
+    code, out, _ = call("validate", "results")
+    assert code == 1
+    assert "T1.csv" in out
+
+
+def test_tables_are_listed_where_they_lie(call):
+    Store("results/mine").create(MANIFEST).append([record()])
+    call("report", "results/mine", "--write")
+    rows = json.loads(call("list", "tables", "--json")[1])["tables"]
+    assert {"T1", "T4"} <= {row["id"] for row in rows}
+    assert {row["folder"] for row in rows} == {"results/mine"}
+
+
+def test_a_check_tells_how_each_went(call):
+    code, out, _ = call("check", "adding")
+    assert code == 0
+    assert all(line.startswith("ok ") for line in out.splitlines())
+    code, out, _ = call("check", "guests:Last")
+    assert code == 0, out
+    code, out, _ = call("check", "guests:Faulty", "--json")
+    assert code == 1
+    checks = json.loads(out)["checks"]
+    assert any("this never works" in (each["wrong"] or "") for each in checks)
+
+
+# Words into values
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("9m", 540), ("1.5h", 5400), (None, None)]
+)
+def test_durations(text, seconds):
+    assert cli.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-3", "9 m", "1d", "1e3"])
+def test_what_is_no_duration(text):
+    with pytest.raises(BadInput, match="90s, 9m"):
+        cli.duration(text)
+
+
+def test_lists_are_given_with_commas_or_by_repeating():
+    assert cli.listed(["a,b", " c ", "", "d,"]) == ["a", "b", "c", "d"]
+    assert cli.numbers(["1,2", "30"], "lag") == [1, 2, 30]
