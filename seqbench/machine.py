@@ -1,5 +1,6 @@
 """What a result was measured on, and with which code."""
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -14,6 +15,7 @@ import torch
 from seqbench.errors import BadInput
 from seqbench.records import System
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
 
 
@@ -95,6 +97,18 @@ def settle() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
+    _libc(
+        "mallopt", M_MMAP_THRESHOLD, 2**25
+    )  # else glibc gives big buffers back when they are freed,
+    _libc(
+        "mallopt", M_TRIM_THRESHOLD, 2**31 - 1
+    )  # and the next step faults every page of them in again
+
+
+def _libc(function: str, *arguments: int) -> None:
+    """Call a function of the C library, where it has it (glibc does)."""
+    with suppress(AttributeError, OSError):
+        getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 class Peak:
@@ -103,8 +117,10 @@ class Peak:
     def __init__(self, device: str) -> None:
         self.cuda = device == "cuda"
         if self.cuda:
+            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         else:
+            _libc("malloc_trim", 0)  # what was freed before is not held now
             with suppress(OSError):  # Linux: forget the old high-water mark
                 Path("/proc/self/clear_refs").write_text("5")
 

@@ -39,7 +39,7 @@ class Job:
     @property
     def snapshot(self) -> Snapshot:
         """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
-        if not self.aside:
+        if not self.aside or self.provenance.dirty or self.guests:  # no commit names that code
             return Snapshot()
         what = [self.unit, self.provenance, *self.members]
         name = digest([self.scan, *(part.model_dump(mode="json") for part in what)])

@@ -200,7 +200,7 @@ class Store:
                 held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX))
             with suppress(OSError):
                 for task in tasks or ("*",):
-                    for leftover in self.path.glob(f"records/{task}/.*.tmp"):  # of a killed write
+                    for leftover in self.path.glob(f"*/{task}/*.tmp"):  # of a killed write
                         leftover.unlink()
             yield
 
@@ -225,7 +225,9 @@ class Store:
         return {
             file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
             for file in sorted(self.path.rglob("[!.]*"))
-            if file.is_file() and file != self.path / "manifest.json"
+            if file.is_file()
+            and file != self.path / "manifest.json"
+            and self.unfinished not in file.absolute().parents
         }
 
     def _unit_files(self, unit: Unit) -> list[Path]:

@@ -11,9 +11,7 @@ for all of them; what is kept is the median over the rounds and its quartiles. M
 device) holds at its peak beyond what it held before the model was built.
 """
 
-import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -208,20 +206,12 @@ def time_steps(
 
 def footprint(case: Case, device: str, parameters: int, scan: str) -> Iterator[tuple[Phase, int]]:
     """Yield each phase with the bytes that a model, its data and one step add to what is held already."""
-    release()
     peak = machine.Peak(device)
     before = peak.bytes()
     subject = Subject(case, parameters, device, scan)
     for phase in reversed(PHASES):  # inference first: it needs less, and a peak never sinks
         subject.seconds(phase, 1)
         yield phase, max(0, peak.bytes() - before)
-
-
-def release() -> None:
-    """Give memory that was freed back to the system, so that the next peak is not hidden in it."""
-    torch.cuda.empty_cache()
-    with suppress(OSError, AttributeError):  # glibc has it, others do not
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def facts(subject: Subject) -> dict[str, Any]:

@@ -16,6 +16,7 @@ Source: Kingma and Ba (2015) for Adam.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
@@ -307,5 +308,7 @@ def train(
             feed.keep(staying)
         if snapshot.due:
             noted = OUTCOMES.dump_json(outcomes).decode()
-            snapshot.save({"step": t + 1, "rows": rows, "tables": stack.tables, "outcomes": noted})
+            state = {"step": t + 1, "rows": rows, "tables": stack.tables, "outcomes": noted}
+            with suppress(OSError):  # no room for it: after a kill the job begins anew
+                snapshot.save(state)
     return outcomes

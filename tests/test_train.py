@@ -338,6 +338,25 @@ def test_no_global_random_state_is_read():
     assert trained(ADDING, members(1e-2), "transformer", steps=10)[0].curve == one[0].curve
 
 
+def test_the_trainer_is_a_plain_loop_around_torchs_adam():
+    who = members(1e-2)[0]
+    model = model_of("lstm", ADDING, [who.seed]).double()
+    optimizer = torch.optim.Adam(model.parameters(), lr=who.learning_rate)
+    validation = draw(ADDING, "validation", [0], 0, 32, CPU)
+    curve = []
+    for t in range(40):
+        data = step_data(ADDING, [who.seed], t)
+        optimizer.zero_grad()
+        F.mse_loss(model(data.x.double(), 1), data.y.double()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if (t + 1) % 5 == 0:
+            with torch.no_grad():
+                curve.append(F.mse_loss(model(validation.x.double(), 1), validation.y).item())
+    (outcome,) = trained(ADDING, [who], "lstm", steps=40)
+    assert outcome.curve.loss == pytest.approx(curve, rel=1e-5)  # torch clips to 1 / (1 + 1e-6)
+
+
 # Data
 
 
@@ -393,6 +412,18 @@ def test_a_member_meets_the_test_once_with_its_last_weights(monkeypatch):
     assert sizes == [32, 32, 32, 64]  # after 5, 10 and 13 steps, and the test at the end
     assert outcome.curve.step == [5, 10, 13]
     assert (outcome.test_loss, outcome.score) == tuple(part[0] for part in seen[-1][1])
+
+
+def test_whoever_stays_is_not_tested_yet(monkeypatch):
+    tested = []
+    monkeypatch.setattr(
+        Outcome,
+        "tested",
+        lambda self, task, loss, score: tested.append((self.steps, self.member.seed)),
+    )
+    stack = trained(ECHO, members(1e-6, 3e-2, 2e-3))
+    assert sorted(tested) == sorted((outcome.steps, outcome.member.seed) for outcome in stack)
+    assert len({steps for steps, _ in tested}) == 3
 
 
 @pytest.mark.parametrize("numbers", [1, 200, 2**18])
