@@ -18,7 +18,6 @@ from time import sleep, time
 from typing import Annotated, Any
 
 import collect
-import psutil
 import typer
 
 from seqbench.cli import Device, Out, ProfileName, answer, complain, duration, listed, numbers, obey
@@ -28,17 +27,7 @@ from seqbench.store import Store
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "book" / "notebooks"
-BRIEF = (
-    "task",
-    "lag",
-    "model",
-    "solved",
-    "runs",
-    "score_median",
-    "score_min",
-    "score_max",
-    "chance",
-)
+BRIEF = ("task", "lag", "model", "solved", "runs", "score_median", "score_min", "score_max")
 Words = list[str]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -69,9 +58,8 @@ def bench(
     from seqbench import engine, throughput
     from seqbench.report.tables import accuracy_table, write_tables
 
-    engine.run(
-        profile, **asked, dry_run=True, listen=Silent()
-    )  # raises what is wrong, and writes nothing
+    # A dry run raises what is wrong, and writes nothing.
+    engine.run(profile, **asked, dry_run=True, listen=Silent())
     store = Store(throughput.folder(chosen, out).path.absolute()).create(chosen.manifest())
     plans = [
         plan
@@ -186,7 +174,7 @@ def taught(
     team = asked["workers"] or engine.default_workers(machine.device(asked["device"]))
     waiting = deque(
         sorted(lessons, key=lambda plan: plan.work)
-    )  # the longest is at the end, and goes first
+    )  # the longest, at the end, goes first
     at_once = min(len(waiting), ceil(sqrt(team)))
     running: dict[Popen[bytes], tuple[Plan, float]] = {}
     wrong = []
@@ -194,10 +182,8 @@ def taught(
         while waiting or running:
             while waiting and len(running) < at_once and time() < until:
                 plan = waiting.pop()
-                running[start(plan, told | {"models": plan.models}, team // at_once, until)] = (
-                    plan,
-                    time(),
-                )
+                process = start(plan, told | {"models": plan.models}, team // at_once, until)
+                running[process] = plan, time()
             for process in [p for p in running if p.poll() is not None]:
                 plan, since = running.pop(process)
                 if process.returncode:
@@ -209,27 +195,19 @@ def taught(
             sleep(0.1)
     finally:
         if running:
-            for process in psutil.Process().children(
-                recursive=True
-            ):  # kernels and their workers, too
-                process.kill()
+            collect.end_children()  # kernels and their workers, too
     return wrong
 
 
 def start(plan: Plan, told: dict[str, Any], workers: int, until: float) -> Popen[bytes]:
     """Start a process that executes a notebook; Ctrl-C is left to this one."""
     output = Path(told["results"], "notebooks", f"{plan.task}.ipynb")
+    words = [HERE / "notebook.py", plan.notebook, output, json.dumps(told)]
     limits = {"SEQBENCH_WORKERS": str(max(1, workers))}
     if until < inf:
         limits["SEQBENCH_BUDGET"] = str(until - time())
     return Popen(
-        [
-            sys.executable,
-            str(HERE / "notebook.py"),
-            str(plan.notebook),
-            str(output),
-            json.dumps(told),
-        ],
+        [sys.executable, *map(str, words)],
         env=os.environ | limits,  # its kernel inherits it
         stdin=DEVNULL,
         start_new_session=True,

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,7 +71,7 @@ def run_asv(
 
 
 def run_to_its_end(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command in this folder; if this process is interrupted, nothing that it started lives on."""
+    """Run a command in this folder; if this process is interrupted, nothing of it lives on."""
     with subprocess.Popen(
         command,
         cwd=HERE,
@@ -84,10 +85,16 @@ def run_to_its_end(command: list[str], env: dict[str, str]) -> subprocess.Comple
         try:
             said, _ = process.communicate()
         except BaseException:
-            for child in [*psutil.Process(process.pid).children(recursive=True), process]:
-                child.kill()
+            end_children()
             raise
     return subprocess.CompletedProcess(command, process.returncode, said)
+
+
+def end_children() -> None:
+    """End all that this process started, and what that started in turn."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # gone already
+            process.kill()
 
 
 def steps(file: Path) -> dict[Step, tuple[list[float], int]]:

@@ -1,6 +1,6 @@
-"""What the trainer costs over a bare loop, and what a second worker is worth: paired ratios, measured in turns.
+"""What the trainer costs over a bare loop, making data, and what a second worker is worth: paired ratios.
 
-    python benchmarks/overhead.py                      # both, a few minutes
+    python benchmarks/overhead.py                      # all of it, a few minutes on a quiet machine
     python benchmarks/overhead.py --part trainer --rounds 30 --json overhead.json
 
 Both sides of a ratio are timed in every round, in alternating order, so that whatever else the machine does falls on
@@ -8,8 +8,11 @@ both; what is printed is the median of the rounds' ratios with a 95 % bootstrap 
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -21,11 +24,11 @@ import typer
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from seqbench import machine
+from seqbench import engine, machine
 from seqbench.cli import answer, obey
-from seqbench.errors import unknown
+from seqbench.errors import DataMissing, unknown
 from seqbench.measure import Job, build
-from seqbench.models import MODELS
+from seqbench.profiles import QUICK, Cell, Setting
 from seqbench.records import Budget, Member, Provenance, Unit
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
@@ -61,22 +64,16 @@ class Ratio:
         return cls(name, median(ratios), float(low), float(high), goal, len(ratios), note)
 
 
+def briefly(unit: Unit, steps: int) -> Unit:
+    """Return the unit with so many steps, validated once, at its end, on one sequence."""
+    once = {"steps": steps, "validate_every": steps, "validation_size": 1, "test_size": 1}
+    return unit.model_copy(update={"budget": unit.budget.model_copy(update=once)})
+
+
 def unit_of(model: str, steps: int) -> Unit:
-    """Return a unit on the adding problem that is validated once, at its end, on one sequence."""
-    task = TASKS["adding"](lag=T)
-    budget = Budget(
-        steps=steps, batch=32, clip=1.0, validate_every=steps, validation_size=1, test_size=1
-    )
-    return Unit(
-        task=task.name,
-        task_version=task.version,
-        lag=T,
-        model=model,
-        model_version=MODELS[model].version,
-        parameters=PARAMETERS,
-        layers=1,
-        budget=budget,
-    )
+    """Return a unit on the adding problem."""
+    cell = Cell(Setting("adding", (T,), steps, RATE), T, model)
+    return briefly(engine.unit_of(cell, replace(QUICK, parameters=PARAMETERS)), steps)
 
 
 def bare(task: Task, net: torch.nn.Module, seed: int, budget: Budget) -> None:
@@ -99,41 +96,60 @@ def seconds(run: Callable[[], Any]) -> float:
     return perf_counter() - since
 
 
+def train_once(unit: Unit, task: Task, members: Sequence[Member]) -> float:
+    """Return the time that the trainer takes."""
+    net, _ = build(unit, task, [member.seed for member in members], CPU)
+    return seconds(lambda: train(task, net, members, unit.budget, CPU))
+
+
+def train_bare(unit: Unit, task: Task, members: Sequence[Member]) -> float:
+    """Return the time that the bare loop takes, for one member after the other."""
+    nets = [build(unit, task, [member.seed], CPU)[0] for member in members]
+    pairs = list(zip(nets, members, strict=True))
+    return seconds(lambda: [bare(task, net, member.seed, unit.budget) for net, member in pairs])
+
+
+def make_data(unit: Unit, task: Task, members: Sequence[Member]) -> float:
+    """Return the time that making the data of a training takes."""
+    feed = Feed(task, [member.seed for member in members], unit.budget, CPU)
+    return seconds(lambda: [feed.step(t) for t in range(unit.budget.steps)])
+
+
 def trainer(rounds: int) -> Iterator[Ratio]:
     """Compare the trainer with the bare loop: one member with one, three members with three one by one."""
-    task = TASKS["adding"](lag=T)
-    for model in ("lstm", "gru", "rnn"):
+    for model, E in product(("lstm", "gru", "rnn"), (1, 3)):
         unit = unit_of(model, STEPS)
-        for E in (1, 3):
-            seeds = list(range(E))
-            members = [Member(seed=seed, learning_rate=RATE) for seed in seeds]
+        what = unit, TASKS["adding"](lag=T), members_of(E)
+        timings = in_turns([partial(train_once, *what), partial(train_bare, *what)], rounds)
+        step = median(ours for ours, _ in timings) / STEPS
+        ratios = [ours / theirs for ours, theirs in timings]
+        name = f"trainer / bare loop, {model}, E = {E}"
+        yield Ratio.of(name, ratios, "<= 1.05", f"a step takes {step * 1e3:.2f} ms")
 
-            def ours(
-                unit: Unit = unit, seeds: list[int] = seeds, members: list[Member] = members
-            ) -> float:
-                net, _ = build(unit, task, seeds, CPU)
-                return seconds(lambda: train(task, net, members, unit.budget, CPU))
 
-            def theirs(unit: Unit = unit, seeds: list[int] = seeds) -> float:
-                nets = [build(unit, task, [seed], CPU)[0] for seed in seeds]
-                return sum(
-                    seconds(lambda: bare(task, net, seed, unit.budget))  # noqa: B023
-                    for net, seed in zip(nets, seeds, strict=True)
-                )
+def data(rounds: int) -> Iterator[Ratio]:
+    """Compare making the data with all of the training, for every task of ``quick`` and its quickest model."""
+    for setting in QUICK.settings:
+        model = "lstm" if "lstm" in setting.models else setting.models[0]
+        lag = setting.lags[-1]
+        task, name = (
+            TASKS[setting.task](lag=lag),
+            f"data / training, {setting.task} {lag}, {model}, E = 3",
+        )
+        unit = briefly(engine.unit_of(Cell(setting, lag, model), QUICK), STEPS)
+        what = unit, task, members_of(3)
+        try:
+            timings = in_turns([partial(make_data, *what), partial(train_once, *what)], rounds)
+        except DataMissing:
+            continue
+        step = median(whole for _, whole in timings) / STEPS
+        ratios = [making / whole for making, whole in timings]
+        yield Ratio.of(name, ratios, "<= 0.10", f"a step takes {step * 1e3:.2f} ms")
 
-            def data(unit: Unit = unit, seeds: list[int] = seeds) -> float:
-                feed = Feed(task, seeds, unit.budget, CPU)
-                return seconds(lambda: [feed.step(t) for t in range(unit.budget.steps)])
 
-            timings = in_turns([ours, theirs, data], rounds)
-            share = median(c / a for a, _, c in timings)
-            step = median(a for a, *_ in timings) / STEPS
-            yield Ratio.of(
-                f"trainer / bare loop, {model}, E = {E}",
-                [a / b for a, b, _ in timings],
-                "<= 1.05",
-                f"step {step * 1e3:.2f} ms, {share:.1%} of it making data",
-            )
+def members_of(E: int) -> list[Member]:
+    """Return so many members."""
+    return [Member(seed=seed, learning_rate=RATE) for seed in range(E)]
 
 
 def in_turns(sides: list[Callable[[], float]], rounds: int) -> list[list[float]]:
@@ -147,7 +163,7 @@ def in_turns(sides: list[Callable[[], float]], rounds: int) -> list[list[float]]
 
 
 def workers(rounds: int, jobs: int = 8, steps: int = 400) -> Iterator[Ratio]:
-    """Compare two workers of one thread with one, on the same jobs, from the first that ends to the last."""
+    """Compare two workers of one thread with one, on the same jobs."""
     commit, dirty = machine.commit()
     provenance = Provenance(
         commit=commit,
@@ -160,43 +176,34 @@ def workers(rounds: int, jobs: int = 8, steps: int = 400) -> Iterator[Ratio]:
         deterministic=True,
         flush_denormal=True,
     )
-    todo = [
-        Job(unit_of("lstm", steps), (Member(seed=seed, learning_rate=RATE),), provenance)
-        for seed in range(jobs)
-    ]
-    with_start: list[float] = []
-
-    def rate(count: int) -> float:
-        """Return seconds a job; the start of the processes, an import of torch, is left out."""
-        since = perf_counter()
-        ends = [perf_counter() - since for _ in processes(todo, count, lambda job, step: None)]
-        whole.append(ends[-1])
-        return (ends[-1] - sum(ends[:count]) / count) / (jobs - count)
-
-    whole: list[float] = []
-    timings = []
-    for _ in range(rounds):
-        timings.append((rate(1), rate(2)))
-        with_start.append(whole[-2] / whole[-1])
-    yield Ratio.of(
-        "one worker / two workers",
-        [one / two for one, two in timings],
-        ">= 1.8",
-        f"{median(one for one, _ in timings):.2f} s a job with one; {median(with_start):.2f} with their start",
-    )
+    unit = unit_of("lstm", steps)
+    todo = [Job(unit, (member,), provenance) for member in members_of(jobs)]
+    one_two = in_turns([partial(seconds_a_job, todo, 1), partial(seconds_a_job, todo, 2)], rounds)
+    note = f"{median(one for one, _ in one_two):.2f} s a job with one"
+    yield Ratio.of("one worker / two workers", [a / b for a, b in one_two], ">= 1.8", note)
 
 
-PARTS: dict[str, Callable[[int], Iterator[Ratio]]] = {"trainer": trainer, "workers": workers}
-ROUNDS = {"trainer": 15, "workers": 3}
+def seconds_a_job(jobs: Sequence[Job], count: int) -> float:
+    """Return the time a job from when every worker has ended its first: their start, an import of torch, is no part."""
+    ends = [perf_counter() for _ in processes(jobs, count, lambda job, step: None)]
+    return (ends[-1] - sum(ends[:count]) / count) / (len(jobs) - count)
+
+
+PARTS: dict[str, Callable[[int], Iterator[Ratio]]] = {
+    "trainer": trainer, "data": data, "workers": workers,
+}  # fmt: skip
+ROUNDS = {"trainer": 15, "data": 5, "workers": 3}
 
 
 @app.command()
 def main(
-    part: Annotated[str | None, typer.Option(help="trainer or workers; both if not given.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="trainer, data or workers; all if not given.")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(help="How often each side is timed.")] = None,
     file: Annotated[Path | None, typer.Option("--json", help="Write the ratios here, too.")] = None,
 ) -> None:
-    """Print what the trainer costs over a bare loop, and what a second worker is worth."""
+    """Print what the trainer and its data cost, and what a second worker is worth."""
     if part is not None and part not in PARTS:
         raise unknown("part", part, PARTS)
     machine.settle()
@@ -216,6 +223,4 @@ def main(
 
 
 if __name__ == "__main__":
-    import sys
-
     obey(app, sys.argv[1:])

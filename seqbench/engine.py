@@ -77,7 +77,7 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
         lag=cell.lag,
         model=cell.model,
         model_version=getattr(model, "version", 1),
-        parameters=cell.setting.parameters or chosen.parameters,
+        parameters=chosen.parameters,
         layers=cell.layers,
         budget=cell.setting.budget(),
     )
@@ -233,12 +233,10 @@ def run(
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     listen = listen or listener()
     workers = workers or default_workers(device)
-    measured: list[
-        Record
-    ] = []  # in this run: all that counts as there if what is there is to be measured again
+    measured: list[Record] = []  # in this run
 
     def planned() -> Plan:
-        records = measured if force else store.records()
+        records = measured if force else store.records()  # what counts as there
         return plan(cells, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
 
     def keep(job: Job, records: list[Record]) -> None:

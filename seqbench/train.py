@@ -66,7 +66,8 @@ class Stack:
         old = list(self.model.parameters())
         parts = self.theta.split([p[0].numel() for p in old], dim=1)
         self.parameters = [
-            nn.Parameter(part.view(-1, *p.shape[1:])) for p, part in zip(old, parts, strict=True)
+            nn.Parameter(part.view(-1, *p.shape[1:]), p.requires_grad)
+            for p, part in zip(old, parts, strict=True)
         ]
         new = dict(zip(old, self.parameters, strict=True))
         for module in self.model.modules():
@@ -187,9 +188,11 @@ def evaluate(task: Task, model: nn.Module, data: Folded, E: int) -> tuple[list[f
     dtype = next(model.parameters()).dtype
     part = max(1, TOKENS_AT_ONCE // (E * length))
     outputs = []
+    model.eval()
     for start in range(0, data.x.shape[1], part):
         x = encoded(task, data.columns(start, start + part).x, dtype)
         outputs.append(model(x.expand(E, *x.shape[1:]), answers))
+    model.train()
     output = torch.cat(outputs, dim=1)
     y, mask = data.y, data.mask
     # One member after the other: what a loss needs by the way is as large as the output.

@@ -390,6 +390,21 @@ def test_no_job_is_started_after_the_time_is_up(tmp_path, monkeypatch):
     assert len(heard.jobs) == 1
 
 
+def test_only_what_the_same_code_began_on_the_same_machine_is_gone_on_with(tmp_path):
+    job = Job(UNIT, (Member(seed=0, learning_rate=1e-2),), PROVENANCE, aside=str(tmp_path))
+
+    def elsewhere(**changes):
+        return replace(job, provenance=PROVENANCE.model_copy(update=changes)).snapshot.path
+
+    assert job.snapshot.path.parent == tmp_path
+    others = [elsewhere(commit="1" * 40), elsewhere(system="0" * 16), elsewhere(device="cuda")]
+    others += [replace(job, scan="reference").snapshot.path, replace(job, members=()).snapshot.path]
+    assert len({job.snapshot.path, *others}) == 6
+    assert elsewhere(dirty=True) is None  # no commit names that code
+    assert replace(job, guests=b"code").snapshot.path is None
+    assert replace(job, aside="").snapshot.path is None
+
+
 # Tuning
 
 

@@ -14,6 +14,7 @@ from seqbench.measure import Job, measure
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.records import Budget, Member
+from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
 from seqbench.train import Feed, Outcome, Stack, draw, encoded, evaluate, losses, train
@@ -191,6 +192,14 @@ def test_shared_parameters_single_numbers_and_buffers_stay_with_their_member():
     assert g.tolist() == [[4, 4, 4], [36, 12, 12]]
 
 
+def test_a_parameter_that_is_not_to_be_trained_is_refused_and_not_trained():
+    model = Odd(2)
+    model.gain.requires_grad_(False)
+    stack = Stack(model, [0.1] * 2)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        stack.gradient(model(torch.ones(2, 1, 2, 2), 1).sum(dim=(1, 2, 3)))
+
+
 # Members
 
 
@@ -357,6 +366,14 @@ def test_the_trainer_is_a_plain_loop_around_torchs_adam():
     assert outcome.curve.loss == pytest.approx(curve, rel=1e-5)  # torch clips to 1 / (1 + 1e-6)
 
 
+def test_a_disk_without_room_for_a_snapshot_stops_nothing(tmp_path):
+    (tmp_path / "file").write_text("where the folder should be")
+    snapshot = Snapshot(tmp_path / "file" / "job.pt", every=0.0)
+    model = model_of("rnn", ECHO, [0])
+    (outcome,) = train(ECHO, model, members(1e-6), budget(steps=10), CPU, snapshot=snapshot)
+    assert outcome.steps == 10
+
+
 # Data
 
 
@@ -517,6 +534,14 @@ def test_evaluating_in_parts_is_evaluating_the_whole(monkeypatch, task, name):
             assert a == pytest.approx(b, rel=1e-12)
     assert len(set(whole[0])) == 3
     assert not any(map(isnan, whole[0]))
+
+
+def test_a_model_knows_whether_it_is_in_training():
+    seen = []
+    model = model_of("rnn", ECHO, [0])
+    model.register_forward_pre_hook(lambda module, _: seen.append(module.training))
+    train(ECHO, model, members(1e-6), budget(steps=2, validate_every=1), CPU)
+    assert seen == [True, False, True, False, False]  # step, validation, step, validation, test
 
 
 def test_evaluating_leaves_no_graph_behind():

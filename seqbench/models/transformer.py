@@ -135,7 +135,8 @@ class Transformer(nn.Module):
     causal
         Whether a step sees only itself and what came before.
     heads, feedforward
-        The number of heads, and the width of the feed-forward net: as wide as the stream if not given.
+        The number of heads, and the width of the feed-forward net: half of ``hidden`` if not given, since a wide
+        stream is what recall is learned with when parameters are few; ``matched`` sets it to what is left.
     positions
         ``"rotary"``, ``"sinusoidal"`` or ``"none"``.
     """
@@ -171,7 +172,7 @@ class Transformer(nn.Module):
         # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
         self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
         self.blocks = nn.ModuleList(
-            Block(keys, f"layer {k}", hidden, feedforward or hidden, heads, causal, scale)
+            Block(keys, f"layer {k}", hidden, feedforward or hidden // 2, heads, causal, scale)
             for k in range(layers)
         )
         self.norm = Norm(keys, hidden)

@@ -123,7 +123,7 @@ def test_the_start_lets_symbols_be_told_apart_and_keeps_the_stream_small():
     for block in model.blocks:
         for part, fan in ((block.attention.qkv, 32), (block.up, 32)):
             assert part.W.abs().max().item() == pytest.approx(1 / sqrt(fan), rel=0.02)
-        for part, fan in ((block.attention.out, 32), (block.down, 32)):
+        for part, fan in ((block.attention.out, 32), (block.down, 16)):
             assert part.W.abs().max().item() == pytest.approx(1 / sqrt(fan) / 2, rel=0.02)
         assert (block.norm_1.gain == 1).all()
         assert not block.norm_1.shift.any()
