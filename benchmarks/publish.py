@@ -1,0 +1,58 @@
+"""Make an edition of a results folder: what is published, sealed, and never rewritten.
+
+    python benchmarks/publish.py results/local/quick preview
+
+It copies records, step times and machines to ``results/<edition>``, writes the tables, checks all of it, and seals it:
+from then on ``seqbench validate`` finds every changed digit.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from seqbench.errors import BadInput
+from seqbench.report.tables import check_tables, write_tables
+from seqbench.store import Store
+
+PARTS = ("records", "throughput", "systems")
+PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
+
+
+def publish(source: Store, edition: str) -> Store:
+    """Return the sealed edition."""
+    manifest = source.manifest()
+    target = Store(Path("results", edition))
+    dirty = [r for r in source.records() if r.provenance.dirty]
+    if dirty:
+        raise BadInput(f"{source.path}: {len(dirty)} records were measured by code that was not committed")
+    if target.exists and edition != PREVIEW:
+        raise BadInput(f"{target.path} is published and is not rewritten; choose another edition")
+    shutil.rmtree(target.path, ignore_errors=True)
+    for part in PARTS:
+        if (source.path / part).is_dir():
+            shutil.copytree(source.path / part, target.path / part)
+    citable = manifest.citable and edition != PREVIEW
+    target.create(manifest.model_copy(update={"edition": edition, "citable": citable, "files": {}}))
+    write_tables(target)
+    target.seal()
+    if wrong := [*target.validate(), *check_tables(target)]:
+        raise BadInput("; ".join(wrong))
+    return target
+
+
+def main(arguments: list[str]) -> int:
+    """Publish; return an exit code."""
+    if len(arguments) != 2:
+        print("usage: python benchmarks/publish.py RESULTS EDITION", file=sys.stderr)
+        return 2
+    try:
+        store = publish(Store(arguments[0]), arguments[1])
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(f"{len(store.records())} records are published in {store.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
