@@ -251,6 +251,24 @@ def test_from_a_run_to_its_tables(call):
     assert "T1.csv" in out
 
 
+def test_step_times_are_one_document(call):
+    command = ("throughput", "-p", "smoke", "--model", "rnn", "--device", "cpu", "--out", "results")
+    code, out, err = call(*command, "--json")
+    assert code == 0
+    assert "timing steps" in err
+    rows = json.loads(out)["throughput"]
+    assert [(row["phase"], row["members"]) for row in rows] == [
+        ("training", 1),
+        ("training", 2),
+        ("inference", 1),
+        ("inference", 2),
+    ]
+    code, out, err = call(*command)
+    assert code == 0
+    assert "timed already" in err
+    assert "rnn" in out
+
+
 def test_tables_are_listed_where_they_lie(call):
     Store("results/mine").create(MANIFEST).append([record()])
     call("report", "results/mine", "--write")
