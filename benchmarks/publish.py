@@ -24,7 +24,9 @@ def publish(source: Store, edition: str) -> Store:
     target = Store(Path("results", edition))
     dirty = [r for r in source.records() if r.provenance.dirty]
     if dirty:
-        raise BadInput(f"{source.path}: {len(dirty)} records were measured by code that was not committed")
+        raise BadInput(
+            f"{source.path}: {len(dirty)} records were measured by code that was not committed"
+        )
     if target.exists and edition != PREVIEW:
         raise BadInput(f"{target.path} is published and is not rewritten; choose another edition")
     shutil.rmtree(target.path, ignore_errors=True)
