@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,15 @@ class Deadly(Last):
     def misbehave(self) -> None:
         if 1 in self.seeds:
             os._exit(3)
+
+
+class Sleepy(Last):
+    """Says nothing for a long time."""
+
+    name = "sleepy"
+
+    def misbehave(self) -> None:
+        time.sleep(60)
 
 
 class Unlucky(Last):

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import guests
 import psutil
@@ -156,8 +157,10 @@ def test_ctrl_c_between_jobs_leaves_no_worker_behind(tmp_path):
 
 LONG = """
 import sys
+sys.path.insert(0, sys.argv[2])
+from guests import Sleepy
 from seqbench.engine import run
-run("quick", tasks=["adding"], models=["lstm", "gru"], lags=[50], workers=2, out=sys.argv[1])
+run("smoke", tasks=["latch", "adding"], models=[Sleepy], workers=2, out=sys.argv[1])
 """
 
 
@@ -165,7 +168,7 @@ run("quick", tasks=["adding"], models=["lstm", "gru"], lags=[50], workers=2, out
 def long_run(tmp_path):
     """A run with two workers at work, in a process group of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-c", LONG, str(tmp_path / "out")],
+        [sys.executable, "-c", LONG, str(tmp_path / "out"), str(Path(__file__).parent)],
         stderr=subprocess.PIPE,
         start_new_session=True,
     )

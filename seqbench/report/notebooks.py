@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,9 @@ def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any
     BadInput
         If a parameter is none of the notebook's; papermill would only warn. Or if a cell raises it.
     """
-    import papermill
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's: no widgets are wanted
+        import papermill
 
     notebook = read(notebook_path)
     known = parameters_of(notebook)
