@@ -162,7 +162,7 @@ def in_turns(sides: list[Callable[[], float]], rounds: int) -> list[list[float]]
     return found[1:]
 
 
-def workers(rounds: int, jobs: int = 8, steps: int = 400) -> Iterator[Ratio]:
+def workers(rounds: int, jobs: int = 6, steps: int = 250) -> Iterator[Ratio]:
     """Compare two workers of one thread with one, on the same jobs."""
     commit, dirty = machine.commit()
     provenance = Provenance(
