@@ -19,6 +19,7 @@ from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.scan import Scan, chosen, scan
+from seqbench.scan.forms import Form
 
 
 def uniform(keys: Keys, name: str, *shape: int, bound: float) -> nn.Parameter:
@@ -62,16 +63,20 @@ class Cell(nn.Module, ABC):
         G, the number of blocks of H columns in the weights.
     parts
         How many ``(E, B, H)`` tensors the state has.
-    native
-        The function of torch that runs this cell with its own kernel, or None.
     native_on_cpu
-        Whether that kernel was measured to be faster than the loop on a CPU.
+        Whether torch's own kernel was measured to be the fastest on a CPU.
     """
 
     gates: ClassVar[int]
     parts: ClassVar[int] = 1
-    native: Callable[..., Any] | None = None
     native_on_cpu: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Let a class with a step of its own inherit no kernel for the step of another."""
+        if "step" in vars(cls):
+            for name in ("native", "form"):
+                if name not in vars(cls):
+                    setattr(cls, name, None)
 
     def __init__(self, keys: Keys, layer: str, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -92,6 +97,21 @@ class Cell(nn.Module, ABC):
     @abstractmethod
     def step(self, a: Gates, *state: Hidden) -> tuple[Hidden, ...]:
         """Return the state after one step."""
+
+    @property
+    def native(self) -> Callable[..., Any] | None:
+        """Return the function of torch that runs this cell with its own kernel, or None."""
+        return None
+
+    @property
+    def form(self) -> Form | None:
+        """Return what the scans with a backward pass of their own know this cell as, or None."""
+        return None
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return W_x, b, W_h, and what else the form has: peepholes, or the bias of n."""
+        return self.W_x, self.b, self.W_h, None
 
     def native_weights(self, e: int) -> list[Tensor]:
         """Return member e's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
@@ -137,6 +157,7 @@ class Recurrent(nn.Module):
         )
         self.readout = Linear(keys, "readout", hidden, outputs)
         self.scan: Scan = "auto"
+        self.recompute = False  # the gates, in the backward pass: less memory, more time
 
     @property
     def scanned(self) -> str:
@@ -151,7 +172,7 @@ class Recurrent(nn.Module):
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""
         for layer in self.layers:
-            x = scan(layer, x, self.scan)
+            x = scan(layer, x, self.scan, self.recompute)
         return self.readout(x[:, :, -answers:])
 
 

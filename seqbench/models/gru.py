@@ -11,6 +11,9 @@ cuDNN's and torch's variant; it alone has the second bias of n, which r multipli
 new state in: their z is our 1 - z.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -18,6 +21,7 @@ from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine, uniform
 from seqbench.random import Keys
+from seqbench.scan.forms import Form, GRUForm
 
 RESETS = ("after", "before")
 
@@ -35,8 +39,22 @@ class GRUCell(Cell):
             raise unknown("reset", reset, RESETS)
         self.reset = reset
         if reset == "after":
-            self.native = torch.gru
             self.b_hn = uniform(keys, f"{layer}/b_hn", 1, hidden, bound=hidden**-0.5)
+
+    @property
+    def native(self) -> Callable[..., Any] | None:
+        """Return torch's kernel, which resets after the product."""
+        return torch.gru if self.reset == "after" else None
+
+    @property
+    def form(self) -> Form:
+        """Return what the scans know it as."""
+        return GRUForm(self.reset)
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return W_x, b, W_h and b_hn, if there is one."""
+        return self.W_x, self.b, self.W_h, self.b_hn if self.reset == "after" else None
 
     def step(self, a: Gates, h: Hidden) -> tuple[Hidden]:
         """Return h_t."""

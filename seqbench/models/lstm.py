@@ -18,6 +18,7 @@ import torch
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
 from seqbench.random import Keys
+from seqbench.scan.forms import Form, LSTMForm
 
 
 class LSTMCell(Cell):
@@ -25,7 +26,6 @@ class LSTMCell(Cell):
 
     gates = 4
     parts = 2
-    native: Callable[..., Any] | None = staticmethod(torch.lstm)
     native_on_cpu = True
 
     def __init__(
@@ -34,6 +34,16 @@ class LSTMCell(Cell):
         super().__init__(keys, layer, inputs, hidden)
         with torch.no_grad():  # remember by default (Jozefowicz, Zaremba and Sutskever, 2015)
             self.b[..., hidden : 2 * hidden] += forget_bias
+
+    @property
+    def native(self) -> Callable[..., Any] | None:
+        """Return torch's kernel."""
+        return torch.lstm
+
+    @property
+    def form(self) -> Form:
+        """Return what the scans know it as."""
+        return LSTMForm()
 
     def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
         """Return h_t and c_t."""

@@ -17,6 +17,7 @@ biases start as the other models' do, where the paper's output gates start nearl
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.scan.forms import Form, LSTMForm
 
 
 class LSTM1997Cell(Cell):
@@ -24,6 +25,11 @@ class LSTM1997Cell(Cell):
 
     gates = 3
     parts = 2
+
+    @property
+    def form(self) -> Form:
+        """Return what the scans know it as."""
+        return LSTMForm(forget=False)
 
     def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
         """Return h_t and c_t."""

@@ -15,24 +15,37 @@ network starts as the plain LSTM; c has no bound, and a random peephole on a lar
 anything is learned. The gradient is the whole one: the papers cut it off behind the peepholes.
 """
 
-from torch import nn
+from torch import Tensor, nn
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Recurrent, affine
 from seqbench.models.lstm import LSTMCell
 from seqbench.random import Keys
+from seqbench.scan.forms import Form, LSTMForm
 
 
 class PeepholeCell(LSTMCell):
     """One layer; the columns of the weights are i, f, g, o, the rows of p are i, f, o."""
-
-    native = None  # torch has no kernel for it
 
     def __init__(
         self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: float = 1.0
     ) -> None:
         super().__init__(keys, layer, inputs, hidden, forget_bias)
         self.p = nn.Parameter(self.b.new_zeros(len(keys), 3, hidden))
+
+    @property
+    def native(self) -> None:
+        """Return None: torch has no kernel for it."""
+
+    @property
+    def form(self) -> Form:
+        """Return what the scans know it as."""
+        return LSTMForm(peepholes=True)
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return W_x, b, W_h and p."""
+        return self.W_x, self.b, self.W_h, self.p
 
     def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
         """Return h_t and c_t."""

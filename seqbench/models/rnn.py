@@ -7,12 +7,16 @@ Source: Elman (1990), Finding structure in time. With ReLU it can start from the
 (2015): ``activation="relu", start="identity"``.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine
 from seqbench.random import Keys
+from seqbench.scan.forms import Form, RNNForm
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 KERNELS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
@@ -38,12 +42,21 @@ class RNNCell(Cell):
             raise unknown("activation", activation, ACTIVATIONS)
         if start not in STARTS:
             raise unknown("start", start, STARTS)
-        self.phi = ACTIVATIONS[activation]
-        self.native = KERNELS[activation]
+        self.activation, self.phi = activation, ACTIVATIONS[activation]
         if start == "identity":
             with torch.no_grad():
                 self.W_h.zero_().diagonal(dim1=1, dim2=2).fill_(1)
                 self.b.zero_()
+
+    @property
+    def native(self) -> Callable[..., Any]:
+        """Return torch's kernel."""
+        return KERNELS[self.activation]
+
+    @property
+    def form(self) -> Form:
+        """Return what the scans know it as."""
+        return RNNForm(self.activation)
 
     def step(self, a: Gates, h: Hidden) -> tuple[Hidden]:
         """Return h_t."""

@@ -1,38 +1,76 @@
-"""How a recurrence is run over time: three ways that must agree.
+"""How a recurrence is run over time: ways that must agree.
 
 ``reference``
     The loop over ``step`` that the book shows.
 ``native``
     Torch's own kernels (oneDNN on a CPU, cuDNN on a GPU) with the same parameters, one member after the other.
+``ensemble``
+    Torch's operations on all members at once, with a backward pass written out.
+``fused``
+    One Triton kernel for all steps of all members, forward, and one backward; on a GPU.
 ``auto``
-    The one that was measured to be faster: ``native`` for every cell that has one on a GPU, and on a CPU for the LSTM;
-    ``reference`` for the others, whose members it runs side by side (docs/adr/0008-auto-scan.md).
+    The one that was measured to be the fastest (docs/adr/0008-auto-scan.md): on a CPU ``native`` for the LSTM and
+    ``ensemble`` for the others; on a GPU ``native`` where there is such a kernel, else ``ensemble``.
+
+A cell of one's own that names no form is run by ``reference``.
 """
 
+from functools import cache
 from typing import Literal, get_args
+from warnings import warn
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqbench.errors import unknown
+from seqbench.errors import BadInput, unknown
+from seqbench.scan.ensemble import ensemble
+from seqbench.scan.fused import fused, lacking
 from seqbench.scan.native import native
 from seqbench.scan.reference import Steps, reference
 
-Scan = Literal["auto", "reference", "native"]
-SCANS = {"reference": reference, "native": native}
+Scan = Literal["auto", "reference", "native", "ensemble", "fused"]
+SCANS = {"reference": reference, "native": native, "ensemble": ensemble, "fused": fused}
 
 
 def chosen(cell: Steps, how: Scan, device: torch.device) -> str:
-    """Return the way in which a cell is run on a device: what ``auto`` stands for."""
+    """Return the way in which a cell is run on a device: what ``auto`` stands for, what stands in for ``fused``.
+
+    Raises
+    ------
+    BadInput
+        Where the cell can't be run in that way anywhere.
+    """
     if how not in get_args(Scan):
         raise unknown("scan", how, get_args(Scan))
-    if how != "auto":
-        return how
-    fast = cell.native is not None and (cell.native_on_cpu or device.type != "cpu")
-    return "native" if fast else "reference"
+    if how == "auto":
+        if cell.native is not None and (cell.native_on_cpu or device.type != "cpu"):
+            return "native"
+        return "reference" if cell.form is None else "ensemble"
+    if how == "native" and cell.native is None:
+        raise BadInput(
+            f"torch has no kernel for {type(cell).__name__}; choose the scan 'reference'"
+        )
+    if how in ("ensemble", "fused") and cell.form is None:
+        raise BadInput(
+            f"{type(cell).__name__} names no form for the scan '{how}'; choose 'reference'"
+        )
+    if how == "fused" and (reason := lacking(cell, device)):
+        _say_once(f"the scan 'fused' needs {reason}; 'ensemble' stands in for it")
+        return "ensemble"
+    return how
 
 
-def scan(cell: Steps, x: Float[Tensor, "E B T D"], how: Scan) -> Float[Tensor, "E B T H"]:
-    """Return the hidden state at every step."""
-    return SCANS[chosen(cell, how, x.device)](cell, x)
+@cache
+def _say_once(sentence: str) -> None:
+    warn(sentence, stacklevel=4)
+
+
+def scan(
+    cell: Steps, x: Float[Tensor, "E B T D"], how: Scan, recompute: bool = False
+) -> Float[Tensor, "E B T H"]:
+    """Return the hidden state at every step.
+
+    With ``recompute`` the scans that have a backward pass of their own keep no gates for it: less memory, more time.
+    """
+    return SCANS[chosen(cell, how, x.device)](cell, x, recompute)

@@ -4,16 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqbench.errors import BadInput
 from seqbench.scan.reference import Steps
 
 
-def native(cell: Steps, x: Float[Tensor, "E B T D"]) -> Float[Tensor, "E B T H"]:
+def native(
+    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
+) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, as torch's kernel computes it."""
-    if cell.native is None:
-        raise BadInput(
-            f"torch has no kernel for {type(cell).__name__}; choose the scan 'reference'"
-        )
+    assert cell.native is not None
     members = []
     for e, x_e in enumerate(x.unbind(dim=0)):
         weights = cell.native_weights(e)

@@ -8,14 +8,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqbench.axes import Gates, Hidden, Projected
+from seqbench.scan.forms import Form
 
 
 @runtime_checkable
 class Steps(Protocol):
     """What a scan needs to know of a cell."""
 
-    native: Callable[..., Any] | None
     native_on_cpu: bool
+
+    @property
+    def native(self) -> Callable[..., Any] | None:
+        """Return the function of torch that runs this cell with its own kernel."""
+
+    @property
+    def form(self) -> Form | None:
+        """Return what the scans with a backward pass of their own know it as."""
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return W_x, b, W_h, and what else the form has: peepholes, or the bias of n."""
 
     def project(self, x: Float[Tensor, "E B T D"]) -> Projected:
         """Return x_t W_x + b for every t."""
@@ -30,7 +42,9 @@ class Steps(Protocol):
         """Return member e's parameters as torch's kernels take them."""
 
 
-def reference(cell: Steps, x: Float[Tensor, "E B T D"]) -> Float[Tensor, "E B T H"]:
+def reference(
+    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
+) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, from one step after the other."""
     a = cell.project(x)
     state = cell.start(a)

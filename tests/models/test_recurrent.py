@@ -13,7 +13,8 @@ from torch import nn
 
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
-from seqbench.scan import SCANS
+from seqbench.models.lstm import LSTMCell
+from seqbench.scan import chosen
 
 from . import CASES, RECURRENT, SEEDS, gradients, identities, make, normal
 
@@ -25,6 +26,7 @@ TORCH = {
     "gru": nn.GRU,
 }
 T, H = 7, 8
+HERE = ("reference", "native", "ensemble")  # the scans that need no GPU
 
 recurrent = pytest.mark.parametrize("case", RECURRENT)
 
@@ -38,7 +40,7 @@ def bare(case, **shape):
     return model
 
 
-@pytest.mark.parametrize("how", SCANS)
+@pytest.mark.parametrize("how", HERE)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("case", TORCH)
 def test_it_is_torchs_network(case, layers, how):
@@ -88,7 +90,7 @@ def test_every_scan_agrees_with_the_reference(case, E, B, steps):
     model.scan = "reference"
     wanted = model(x, steps)
     grads = gradients(wanted, *leaves)
-    for how in SCANS:
+    for how in HERE:
         model.scan = how
         if how == "native" and model.layers[0].native is None:
             with pytest.raises(BadInput, match="torch has no kernel for"):
@@ -251,10 +253,25 @@ def test_the_forget_bias_is_an_option(name):
     torch.testing.assert_close(difference, wanted.flatten().expand(len(SEEDS), 1, -1))
 
 
-def test_the_lstm_alone_runs_on_torchs_kernel_on_a_cpu():
+def test_on_a_cpu_the_lstm_alone_runs_on_torchs_kernel():
     how = {name: make(name).scanned for name in MODELS if hasattr(MODELS[name], "scanned")}
     native = {name for name, scan in how.items() if scan == "native"}
     assert native == {"lstm", "cnn_lstm"}
+    assert {how[name] for name in set(how) - native} == {"ensemble"}
+
+
+def test_a_cell_with_a_step_of_its_own_inherits_no_kernel():
+    class Slow(LSTMCell):
+        def step(self, a, h, c):
+            h_new, c_new = super().step(a, h, c)
+            return (h + h_new) / 2, c_new
+
+    cell = Slow(identities("lstm"), "layer 0", 3, H)
+    assert cell.native is None
+    assert cell.form is None
+    assert chosen(cell, "auto", torch.device("cpu")) == "reference"
+    with pytest.raises(BadInput, match="Slow names no form for the scan 'ensemble'; choose 'ref"):
+        chosen(cell, "ensemble", torch.device("cpu"))
 
 
 def test_layers_draw_from_streams_of_their_own():

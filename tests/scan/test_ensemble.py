@@ -1,0 +1,134 @@
+"""The scan with its backward pass written out: against autograd, however a sequence is cut into chunks."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqbench.models import MODELS
+from seqbench.scan import recurrence, scan
+from seqbench.scan.ensemble import loops
+from tests.models import CASES, RECURRENT, SEEDS, identities, normal
+
+CLOSE = {"rtol": 1e-11, "atol": 1e-11}
+CELLS = {
+    case: (CASES[case][0], {k: v for k, v in CASES[case][1].items() if k != "layers"})
+    for case in RECURRENT
+    if "two layers" not in case
+}
+each = pytest.mark.parametrize("case", CELLS)
+
+
+def cell_of(case, H, D=3, E=len(SEEDS)):
+    """Return a cell in float64, its peepholes open."""
+    name, options = CELLS[case]
+    cell = MODELS[name].cell(identities(name, SEEDS[:E]), "layer 0", D, H, **options).double()
+    with torch.no_grad():
+        for k, p in enumerate(cell.parameters()):
+            p.add_(normal(*p.shape, seed=k), alpha=0.3)
+    return cell
+
+
+def derivatives(cell, x, how, recompute=False):
+    """Return h and the derivatives of a sum in which every h has a weight of its own."""
+    h = scan(cell, x, how, recompute)
+    weighted = (h * normal(*h.shape, seed=1)).sum()
+    return h.detach(), torch.autograd.grad(weighted, [x, *cell.parameters()])
+
+
+@each
+@pytest.mark.parametrize("recompute", [False, True])
+@given(E=st.integers(1, 3), B=st.integers(1, 3), T=st.integers(1, 12), H=st.integers(1, 9), K=st.integers(1, 12))  # fmt: skip
+@settings(max_examples=10, deadline=None)
+def test_it_agrees_with_autograd_in_chunks_of_any_length(case, recompute, E, B, T, H, K):
+    cell, x = cell_of(case, H, E=E), normal(E, B, T, 3, seed=4).requires_grad_()
+    wanted, wanted_grads = derivatives(cell, x, "reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recurrence, "NUMBERS", K * E * B * max(1, loops(cell.form).blocks) * H)
+        h, grads = derivatives(cell, x, "ensemble", recompute)
+        with torch.no_grad():
+            h_alone = scan(cell, x, "ensemble")
+    torch.testing.assert_close(h, wanted, **CLOSE)
+    torch.testing.assert_close(h_alone, wanted, **CLOSE)
+    for g, g_wanted in zip(grads, wanted_grads, strict=True):
+        torch.testing.assert_close(g, g_wanted, **CLOSE)
+
+
+@each
+@pytest.mark.parametrize("recompute", [False, True])
+def test_gradients_are_the_derivatives(case, recompute):
+    cell = cell_of(case, 2, 2, E=2)
+    names, values = zip(*cell.named_parameters(), strict=True)
+
+    def h(x, *parameters):
+        cell_with = dict(zip(names, parameters, strict=True))
+        return torch.func.functional_call(Scan(cell, recompute), {f"cell.{n}": p for n, p in cell_with.items()}, (x,))  # fmt: skip
+
+    assert torch.autograd.gradcheck(h, (normal(2, 2, 3, 2).requires_grad_(), *values))
+
+
+class Scan(torch.nn.Module):
+    def __init__(self, cell, recompute):
+        super().__init__()
+        self.cell, self.recompute = cell, recompute
+
+    def forward(self, x):
+        return scan(self.cell, x, "ensemble", self.recompute)
+
+
+@each
+def test_a_second_layer_gets_its_gradient(case):
+    below, above = cell_of(case, 3), cell_of(case, 4)
+    x = normal(len(SEEDS), 2, 5, 3).requires_grad_()
+    found = {}
+    for how in ("reference", "ensemble"):
+        h = scan(above, scan(below, x, how), how)
+        found[how] = torch.autograd.grad((h * normal(*h.shape, seed=1)).sum(), [x, below.W_h])
+    for g, g_wanted in zip(found["ensemble"], found["reference"], strict=True):
+        torch.testing.assert_close(g, g_wanted, **CLOSE)
+
+
+@each
+def test_it_keeps_what_it_says(case):
+    """The gates and states, and with recompute the states alone; without gradients nothing."""
+    H, B, T = 8, 2, 40
+    cell = cell_of(case, H)
+    x = normal(len(SEEDS), B, T, 3)
+    tokens = len(SEEDS) * B * T
+    kept = {}
+    for recompute in (False, True):
+        sizes = []
+        own = {p.data_ptr() for p in (x, *cell.parameters())}
+
+        def pack(t, sizes=sizes, own=own):
+            if t.data_ptr() not in own:
+                sizes.append(t.numel())
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            scan(cell, x, "ensemble", recompute)
+        kept[recompute] = sum(sizes) / (tokens * H)
+    assert kept[False] <= 6.5 * (1 + 1 / T)  # row 0 of the states
+    assert kept[True] <= 2.5 * (1 + 1 / T)
+
+
+def test_a_second_derivative_is_refused():
+    cell = cell_of("lstm", 3)
+    x = normal(len(SEEDS), 2, 4, 3).requires_grad_()
+    (g,) = torch.autograd.grad(scan(cell, x, "ensemble").square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        g.sum().backward()
+
+
+def test_scans_of_one_chunk_and_of_many_are_one():
+    cell = cell_of("gru", 5)
+    x = normal(len(SEEDS), 2, 30, 3)
+    found = []
+    for numbers in (1, 500, 2**18):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(recurrence, "NUMBERS", numbers)
+            found.append(scan(cell, x, "ensemble").detach())
+    for one, other in pairwise(found):
+        torch.testing.assert_close(one, other, **CLOSE)
