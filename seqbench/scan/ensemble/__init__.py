@@ -1,0 +1,39 @@
+r"""A recurrence by torch's operations, all members at once, with the backward pass written out.
+
+What flows back through a step is linear: :math:`\bar h_t`, the derivative of the loss, times coefficients k that the
+forward pass has settled. They are computed for all steps of a chunk at once, and the loop back is left with the few
+operations that wait for each other. The equations stand in the files of the families; :math:`\bar y_t` is the part of
+:math:`\bar h_t` that comes from outside the recurrence.
+
+The sigmoid is the one function of torch's that is fast on every CPU, so tanh x is taken as :math:`2 \sigma(2x) - 1`;
+where a gate has the factor 2 in its weights, all gates of a step are one call.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from seqbench.scan.ensemble.gru import GRUAfterLoops, GRUBeforeLoops
+from seqbench.scan.ensemble.lstm import LSTMLoops
+from seqbench.scan.ensemble.rnn import RNNLoops
+from seqbench.scan.forms import Form, LSTMForm, RNNForm
+from seqbench.scan.recurrence import Loops, recurrence
+from seqbench.scan.reference import Steps
+
+__all__ = ["GRUAfterLoops", "GRUBeforeLoops", "LSTMLoops", "RNNLoops", "ensemble", "loops"]
+
+
+def ensemble(
+    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
+) -> Float[Tensor, "E B T H"]:
+    """Return the hidden state at every step."""
+    assert cell.form is not None
+    return recurrence(loops(cell.form), x, cell.weights, recompute)
+
+
+def loops(form: Form) -> Loops:
+    """Return the loops for a cell."""
+    if isinstance(form, RNNForm):
+        return RNNLoops(form)
+    if isinstance(form, LSTMForm):
+        return LSTMLoops(form)
+    return GRUAfterLoops() if form.reset == "after" else GRUBeforeLoops()
