@@ -17,9 +17,9 @@ from subprocess import DEVNULL, Popen
 from time import sleep, time
 from typing import Annotated, Any
 
-import collect
 import typer
 
+import collect
 from seqbench.cli import Device, Out, ProfileName, answer, complain, duration, listed, numbers, obey
 from seqbench.errors import DataMissing
 from seqbench.profiles import TIMINGS, Profile, find_profile

@@ -16,14 +16,14 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
+from paired import Median, in_turns, seconds
 from seqbench import engine, machine
 from seqbench.cli import answer, obey
 from seqbench.errors import DataMissing, unknown
@@ -46,22 +46,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass(frozen=True)
 class Ratio:
-    """A median of paired ratios with its interval, and what it should be."""
+    """A median of paired ratios, and what it should be."""
 
     name: str
-    ratio: float
-    low: float
-    high: float
+    median: Median
     goal: str
-    rounds: int
     note: str = ""
-
-    @classmethod
-    def of(cls, name: str, ratios: list[float], goal: str, note: str = "") -> "Ratio":
-        """Return the median of the ratios, with a bootstrap interval."""
-        draws = np.random.default_rng(0).choice(ratios, (10_000, len(ratios)))
-        low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-        return cls(name, median(ratios), float(low), float(high), goal, len(ratios), note)
 
 
 def briefly(unit: Unit, steps: int) -> Unit:
@@ -87,13 +77,6 @@ def bare(task: Task, net: torch.nn.Module, seed: int, budget: Budget) -> None:
         loss.backward()
         clip_grad_norm_(net.parameters(), budget.clip)
         optimiser.step()
-
-
-def seconds(run: Callable[[], Any]) -> float:
-    """Return how long a call takes."""
-    since = perf_counter()
-    run()
-    return perf_counter() - since
 
 
 def train_once(unit: Unit, task: Task, members: Sequence[Member]) -> float:
@@ -124,7 +107,7 @@ def trainer(rounds: int) -> Iterator[Ratio]:
         step = median(ours for ours, _ in timings) / STEPS
         ratios = [ours / theirs for ours, theirs in timings]
         name = f"trainer / bare loop, {model}, E = {E}"
-        yield Ratio.of(name, ratios, "<= 1.05", f"a step takes {step * 1e3:.2f} ms")
+        yield Ratio(name, Median.of(ratios), "<= 1.05", f"a step takes {step * 1e3:.2f} ms")
 
 
 def data(rounds: int) -> Iterator[Ratio]:
@@ -144,22 +127,12 @@ def data(rounds: int) -> Iterator[Ratio]:
             continue
         step = median(whole for _, whole in timings) / STEPS
         ratios = [making / whole for making, whole in timings]
-        yield Ratio.of(name, ratios, "<= 0.10", f"a step takes {step * 1e3:.2f} ms")
+        yield Ratio(name, Median.of(ratios), "<= 0.10", f"a step takes {step * 1e3:.2f} ms")
 
 
 def members_of(E: int) -> list[Member]:
     """Return so many members."""
     return [Member(seed=seed, learning_rate=RATE) for seed in range(E)]
-
-
-def in_turns(sides: list[Callable[[], float]], rounds: int) -> list[list[float]]:
-    """Return every side's time in every round, after one that does not count."""
-    found = []
-    for turn in range(rounds + 1):
-        order = range(len(sides)) if turn % 2 else reversed(range(len(sides)))
-        times = {side: sides[side]() for side in order}
-        found.append([times[side] for side in range(len(sides))])
-    return found[1:]
 
 
 def workers(rounds: int, jobs: int = 6, steps: int = 250) -> Iterator[Ratio]:
@@ -180,7 +153,7 @@ def workers(rounds: int, jobs: int = 6, steps: int = 250) -> Iterator[Ratio]:
     todo = [Job(unit, (member,), provenance) for member in members_of(jobs)]
     one_two = in_turns([partial(seconds_a_job, todo, 1), partial(seconds_a_job, todo, 2)], rounds)
     note = f"{median(one for one, _ in one_two):.2f} s a job with one"
-    yield Ratio.of("one worker / two workers", [a / b for a, b in one_two], ">= 1.8", note)
+    yield Ratio("one worker / two workers", Median.of([a / b for a, b in one_two]), ">= 1.8", note)
 
 
 def seconds_a_job(jobs: Sequence[Job], count: int) -> float:
@@ -214,8 +187,9 @@ def main(
         for ratio in PARTS[name](rounds or ROUNDS[name])
     ]
     answer({"paired ratios": [
-        {"what": r.name, "ratio": f"{r.ratio:.3f}", "95 %": f"{r.low:.3f} to {r.high:.3f}",
-         "goal": r.goal, "rounds": r.rounds, "note": r.note}
+        {"what": r.name, "ratio": f"{r.median.value:.3f}",
+         "95 %": f"{r.median.low:.3f} to {r.median.high:.3f}",
+         "goal": r.goal, "rounds": r.median.rounds, "note": r.note}
         for r in found
     ]}, as_json=False)  # fmt: skip
     if file:

@@ -1,99 +1,109 @@
-"""Torch's kernels against the loop over steps: what ``auto`` should stand for, measured on this machine.
+"""Every scan of every cell: what ``auto`` should stand for, measured on this machine.
 
-Both run the same network, forward and backward, one round each in turn; a ratio is the median over rounds of
-native / reference, so that what slows the machine down slows down both. Above 1 the loop is faster.
+All run the same network, forward and backward and the update, one round each in turn. Printed is how many times as long
+as the scan that ``auto`` takes each of them needs: the median over rounds of paired ratios. Below 1 it would be faster.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
-from statistics import median, quantiles
-from time import perf_counter
+from statistics import median
 from typing import Annotated, Any
 
 import torch
 import typer
 
+from paired import Median, in_turns, seconds
+from seqbench import machine
 from seqbench.models import MODELS
 from seqbench.random import Keys
+from seqbench.scan import SCANS, chosen
+from sides import Shape, members
 
-CELLS = ("rnn", "lstm", "gru")
+CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rnn": ("rnn", {}),
+    "lstm": ("lstm", {}),
+    "lstm_peephole": ("lstm_peephole", {}),
+    "lstm_1997": ("lstm_1997", {}),
+    "gru": ("gru", {}),
+    "gru, reset before": ("gru", {"reset": "before"}),
+}
 MEMBERS = (1, 3, 8)
 HIDDEN = (16, 32, 64, 128)
-B, D = 32, 8
-SCANS = ("reference", "native")
+B = 32
 
 
 def main(
     length: Annotated[int, typer.Option(help="Steps of a sequence.")] = 100,
-    rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 15,
+    rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 9,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there.")] = None,
 ) -> None:
-    """Time both scans of every cell that has both."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    print("cell    E    H   reference ms   native ms   native / reference (quartiles)")
+    """Time all scans of every cell."""
+    machine.settle()
+    commit, dirty = machine.commit()
+    about = {
+        "commit": commit, "dirty": dirty, "length": length, "batch": B,
+        "system": machine.system(device).model_dump(mode="json"),
+    }  # fmt: skip
     rows = []
     for row in measured(length, rounds, device):
+        others = {
+            how: f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+            for how, ratio in row["ratios"].items()
+        }
         print(
-            "{cell:5s}  {members:2d}  {hidden:3d}   {reference:12.2f}   {native:9.2f}   "
-            "{ratio:6.2f}   ({low:.2f} to {high:.2f})".format(**row),
+            f"{row['cell']:18s} E = {row['members']}  H = {row['hidden']:3d}  "
+            f"{row['auto']} {1e3 * row['seconds']:7.2f} ms",
+            *(f"{how} {text}" for how, text in others.items()),
+            sep="   ",
             flush=True,
         )
         rows.append(row)
-    if file:
-        about = {
-            "torch": torch.__version__,
-            "device": device,
-            "length": length,
-            "batch": B,
-            "rounds": rounds,
-        }
-        file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
+        if file:
+            file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
 
 
 def measured(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
     """Yield a row for every cell, number of members and width."""
-    for cell, E, H in product(CELLS, MEMBERS, HIDDEN):
-        step = steps(cell, E, H, length, device)
-        seconds: dict[str, list[float]] = {how: [] for how in SCANS}
-        for r in range(rounds + 1):
-            for how in SCANS if r % 2 else SCANS[::-1]:
-                seconds[how].append(timed(step, how, device))
-        reference, native = (seconds[how][1:] for how in SCANS)  # the first round warms up
-        ratios = [n / r for n, r in zip(native, reference, strict=True)]
-        low, _, high = quantiles(ratios, n=4, method="inclusive")
+    for (cell, (model, options)), E, H in product(CELLS.items(), MEMBERS, HIDDEN):
+        auto, *others = scans(model, device, **options)
+        shape = Shape(E, B, length, H, device)
+        steps = [members(model, shape, how, **options) for how in (auto, *others)]
+        times = in_turns([partial(waited, step, device) for step in steps], rounds)
+        ours, *theirs = zip(*times, strict=True)
+        found = [Median.of([t / o for t, o in zip(each, ours, strict=True)]) for each in theirs]
         yield {
-            "cell": cell, "members": E, "hidden": H,
-            "reference": 1e3 * median(reference), "native": 1e3 * median(native),
-            "ratio": median(ratios), "low": low, "high": high,
+            "cell": cell, "members": E, "hidden": H, "auto": auto, "seconds": median(ours),
+            "ratios": {
+                how: {"median": each.value, "low": each.low, "high": each.high}
+                for how, each in zip(others, found, strict=True)
+            },
         }  # fmt: skip
 
 
-def steps(cell: str, E: int, H: int, length: int, device: str) -> Callable[[str], None]:
-    """Return a function that goes forward and backward once, by one scan or the other."""
-    keys = Keys.span(cell, 1, "weights", 0, 0, E).to(device)
-    model = MODELS[cell](keys, inputs=D, outputs=1, hidden=H)
-    x = keys.uniform("input", B, length, D)
-
-    def step(how: str) -> None:
-        model.scan = how
-        model.zero_grad()
-        model(x, 1).square().mean(dim=(1, 2, 3)).sum().backward()
-
-    return step
+def scans(model: str, device: str, **options: Any) -> list[str]:
+    """Return the scan that ``auto`` takes, then the others that there are."""
+    keys = Keys.span(model, 1, "weights", 0, 0, 1)
+    cell = MODELS[model].cell(keys, "layer 0", 1, 1, **options)
+    on = torch.device(device)
+    auto = chosen(cell, "auto", on)
+    there = [how for how in SCANS if how != "native" or cell.native is not None]
+    return [auto, *(how for how in there if how != auto and (how != "fused" or device == "cuda"))]
 
 
-def timed(step: Callable[[str], None], how: str, device: str) -> float:
+def waited(step: Any, device: str) -> float:
     """Return the seconds of one step, its kernels included."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     wait()
-    start = perf_counter()
-    step(how)
-    wait()
-    return perf_counter() - start
+
+    def whole() -> None:
+        step()
+        wait()
+
+    return seconds(whole)
 
 
 if __name__ == "__main__":

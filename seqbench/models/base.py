@@ -113,10 +113,10 @@ class Cell(nn.Module, ABC):
         """Return W_x, b, W_h, and what else the form has: peepholes, or the bias of n."""
         return self.W_x, self.b, self.W_h, None
 
-    def native_weights(self, e: int) -> list[Tensor]:
-        """Return member e's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
-        b = self.b[e, 0]
-        return [self.W_x[e].t(), self.W_h[e].t(), b, torch.zeros_like(b)]
+    def native_weights(self) -> list[list[Tensor]]:
+        """Return each member's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
+        rows = zip(self.W_x.unbind(), self.W_h.unbind(), self.b.unbind(), strict=True)
+        return [[W_x.t(), W_h.t(), b[0], torch.zeros_like(b[0])] for W_x, W_h, b in rows]
 
 
 class Recurrent(nn.Module):

@@ -68,11 +68,15 @@ class GRUCell(Cell):
             n = torch.tanh(affine(r * h, W_hn, a_n))
         return ((1 - z) * n + z * h,)
 
-    def native_weights(self, e: int) -> list[Tensor]:
-        """Return member e's parameters as torch takes them; only n has a second bias."""
-        W_ih, W_hh, b_ih, b_hh = super().native_weights(e)
-        H = W_hh.shape[1]
-        return [W_ih, W_hh, b_ih, torch.cat([b_hh[: 2 * H], self.b_hn[e, 0]])]
+    def native_weights(self) -> list[list[Tensor]]:
+        """Return each member's parameters as torch takes them; only n has a second bias."""
+        H = self.W_h.shape[1]
+        return [
+            [W_ih, W_hh, b_ih, torch.cat([b_hh[: 2 * H], b_hn[0]])]
+            for (W_ih, W_hh, b_ih, b_hh), b_hn in zip(
+                super().native_weights(), self.b_hn.unbind(), strict=True
+            )
+        ]
 
 
 class GRU(Recurrent):

@@ -12,12 +12,12 @@ def native(
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, as torch's kernel computes it."""
     assert cell.native is not None
+    start = [part.unbind() for part in cell.start(x)]
     members = []
-    for e, x_e in enumerate(x.unbind(dim=0)):
-        weights = cell.native_weights(e)
-        start = tuple(part[e][None] for part in cell.start(x))
+    for e, (x_e, weights) in enumerate(zip(x.unbind(), cell.native_weights(), strict=True)):
+        state = tuple(part[e][None] for part in start)
         # (input, h_0 or (h_0, c_0), weights, biases, layers, dropout, training, both ways, batch first)
-        hx = start if len(start) > 1 else start[0]
+        hx = state if len(state) > 1 else state[0]
         h, *_ = cell.native(x_e, hx, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         members.append(h)
     return torch.stack(members)

@@ -38,8 +38,8 @@ class Steps(Protocol):
     def step(self, a: Gates, *state: Hidden) -> tuple[Hidden, ...]:
         """Return the state after one step."""
 
-    def native_weights(self, e: int) -> list[Tensor]:
-        """Return member e's parameters as torch's kernels take them."""
+    def native_weights(self) -> list[list[Tensor]]:
+        """Return each member's parameters as torch's kernels take them."""
 
 
 def reference(
