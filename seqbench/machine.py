@@ -15,7 +15,7 @@ import torch
 from seqbench.errors import BadInput
 from seqbench.records import System
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
 
 
@@ -97,12 +97,9 @@ def settle() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
-    _libc(
-        "mallopt", M_MMAP_THRESHOLD, 2**25
-    )  # else glibc gives big buffers back when they are freed,
-    _libc(
-        "mallopt", M_TRIM_THRESHOLD, 2**31 - 1
-    )  # and the next step faults every page of them in again
+    # Else glibc gives big buffers back when they are freed, and the next step faults every page of them in again.
+    _libc("mallopt", M_MMAP_MAX, 0)
+    _libc("mallopt", M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _libc(function: str, *arguments: int) -> None:
