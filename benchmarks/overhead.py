@@ -69,7 +69,7 @@ def unit_of(model: str, steps: int) -> Unit:
 def bare(task: Task, net: torch.nn.Module, seed: int, budget: Budget) -> None:
     """Train one member as one would by hand: the same network, kernels and data, nothing else."""
     optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
-    data = Feed(task, [seed], budget, CPU)
+    data = Feed(task, [seed], budget, next(net.parameters()).device)
     for t in range(budget.steps):
         batch = data.step(t)
         loss = F.mse_loss(net(batch.x, 1), batch.y)
@@ -79,17 +79,23 @@ def bare(task: Task, net: torch.nn.Module, seed: int, budget: Budget) -> None:
         optimiser.step()
 
 
-def train_once(unit: Unit, task: Task, members: Sequence[Member]) -> float:
+def train_once(unit: Unit, task: Task, members: Sequence[Member], device: torch.device) -> float:
     """Return the time that the trainer takes."""
-    net, _ = build(unit, task, [member.seed for member in members], CPU)
-    return seconds(lambda: train(task, net, members, unit.budget, CPU))
+    net, _ = build(unit, task, [member.seed for member in members], device)
+    return seconds(lambda: train(task, net, members, unit.budget, device))
 
 
-def train_bare(unit: Unit, task: Task, members: Sequence[Member]) -> float:
+def train_bare(unit: Unit, task: Task, members: Sequence[Member], device: torch.device) -> float:
     """Return the time that the bare loop takes, for one member after the other."""
-    nets = [build(unit, task, [member.seed], CPU)[0] for member in members]
-    pairs = list(zip(nets, members, strict=True))
-    return seconds(lambda: [bare(task, net, member.seed, unit.budget) for net, member in pairs])
+    nets = [build(unit, task, [member.seed], device)[0] for member in members]
+
+    def one_by_one() -> None:
+        for net, member in zip(nets, members, strict=True):
+            bare(task, net, member.seed, unit.budget)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return seconds(one_by_one)
 
 
 def make_data(unit: Unit, task: Task, members: Sequence[Member]) -> float:
@@ -98,11 +104,11 @@ def make_data(unit: Unit, task: Task, members: Sequence[Member]) -> float:
     return seconds(lambda: [feed.step(t) for t in range(unit.budget.steps)])
 
 
-def trainer(rounds: int) -> Iterator[Ratio]:
+def trainer(rounds: int, device: torch.device = CPU) -> Iterator[Ratio]:
     """Compare the trainer with the bare loop: one member with one, three members with three one by one."""
     for model, E in product(("lstm", "gru", "rnn"), (1, 3)):
         unit = unit_of(model, STEPS)
-        what = unit, TASKS["adding"](lag=T), members_of(E)
+        what = unit, TASKS["adding"](lag=T), members_of(E), device
         timings = in_turns([partial(train_once, *what), partial(train_bare, *what)], rounds)
         step = median(ours for ours, _ in timings) / STEPS
         ratios = [ours / theirs for ours, theirs in timings]
@@ -122,7 +128,7 @@ def data(rounds: int) -> Iterator[Ratio]:
         unit = briefly(engine.unit_of(Cell(setting, lag, model), QUICK), STEPS)
         what = unit, task, members_of(3)
         try:
-            timings = in_turns([partial(make_data, *what), partial(train_once, *what)], rounds)
+            timings = in_turns([partial(make_data, *what), partial(train_once, *what, CPU)], rounds)
         except DataMissing:
             continue
         step = median(whole for _, whole in timings) / STEPS

@@ -4,7 +4,8 @@ A step is forward, mean squared error at the last time step, backward, clipping 
 already: x ``(E, B, T, D)``, y ``(E, B, 1)``. Sides differ in nothing but who computes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
+from seqbench.machine import products_in
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.train import Stack
@@ -43,6 +45,31 @@ class Shape:
         """Return x and y, the same for every side."""
         keys = Keys.span("peers", 1, "train", 0, 0, self.E).to(self.device)
         return keys.uniform("x", self.B, self.T, D), keys.uniform("y", self.B, 1)
+
+
+def under(precision: str, make: Callable[[], Step]) -> Callable[[], Step]:
+    """Return the maker of a step whose products are in a precision."""
+
+    @contextmanager
+    def inside() -> Iterator[None]:
+        half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+        with (
+            products_in("tf32" if precision == "tf32" else "float32"),
+            torch.autocast("cuda", half, enabled=half is not None),
+        ):
+            yield
+
+    def made() -> Step:
+        with inside():
+            step = make()
+
+        def run() -> Any:
+            with inside():
+                return step()
+
+        return run
+
+    return made
 
 
 # As seqbench does it

@@ -138,3 +138,11 @@ def test_scans_of_one_chunk_and_of_many_are_one():
             found.append(scan(cell, x, "ensemble").detach())
     for one, other in pairwise(found):
         torch.testing.assert_close(one, other, **CLOSE)
+
+
+def test_it_computes_in_the_precision_of_its_weights():
+    cell = cell_of("gru", 5).float()
+    x = normal(len(SEEDS), 2, 30, 3).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        h = scan(cell, x, "ensemble")
+    assert torch.equal(h, scan(cell, x.float(), "ensemble"))

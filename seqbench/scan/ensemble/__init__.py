@@ -9,6 +9,7 @@ The sigmoid is the one function of torch's that is fast on every CPU, so tanh x 
 where a gate has the factor 2 in its weights, all gates of a step are one call.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,9 +26,11 @@ __all__ = ["GRUAfterLoops", "GRUBeforeLoops", "LSTMLoops", "RNNLoops", "ensemble
 def ensemble(
     cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
 ) -> Float[Tensor, "E B T H"]:
-    """Return the hidden state at every step."""
+    """Return the hidden state at every step, computed in the precision of the weights, under autocast as well."""
     assert cell.form is not None
-    return recurrence(loops(cell.form), x, cell.weights, recompute)
+    weights = cell.weights
+    with torch.autocast(x.device.type, enabled=False):
+        return recurrence(loops(cell.form), x.to(weights[0].dtype), weights, recompute)
 
 
 def loops(form: Form) -> Loops:

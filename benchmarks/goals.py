@@ -1,0 +1,137 @@
+"""A goal, a row that says whether it was met, and two sides that are timed in turns."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from paired import Median, in_turns
+from seqbench import machine
+from sides import Step
+
+SAMPLE = 0.05  # seconds that one timing takes at least, in as many steps as it needs
+WARM_UP = 5  # steps that nobody counts; a CUDA graph is captured after three
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is aimed at: a ratio of at least, or at most, so much."""
+
+    name: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def met(self, value: float) -> bool | None:
+        """Return whether a median meets it; None where nothing is aimed at."""
+        if self.at_least is None and self.at_most is None:
+            return None
+        return (self.at_least is None or value >= self.at_least) and (
+            self.at_most is None or value <= self.at_most
+        )
+
+    def __str__(self) -> str:
+        low = "" if self.at_least is None else f">= {self.at_least:g}"
+        high = "" if self.at_most is None else f"<= {self.at_most:g}"
+        return " and ".join(bound for bound in (low, high) if bound)
+
+
+@dataclass
+class Row:
+    """What came out for one goal."""
+
+    goal: str
+    what: str
+    aim: str
+    measured: float | None = None
+    interval: tuple[float, float] | None = None
+    rounds: int = 0
+    met: bool | None = None
+    ours: dict[str, Any] = field(default_factory=dict)
+    theirs: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    @classmethod
+    def of(cls, goal: Goal, what: str, found: Median, **more: Any) -> "Row":
+        """Return the row of a measurement."""
+        between = (found.low, found.high)
+        met = goal.met(found.value)
+        return cls(goal.name, what, str(goal), found.value, between, found.rounds, met, **more)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A step of ours against a step of theirs."""
+
+    goal: Goal
+    what: str
+    ours: Callable[[], Step]
+    theirs: Callable[[], Step]
+    precisions: tuple[str, str] = ("float32", "float32")
+    device: str = "cpu"
+
+    def rows(self, rounds: int) -> Iterator[Row]:
+        """Yield how many times as fast ours is."""
+        sides = [Timed.of(make, self.device) for make in (self.ours, self.theirs)]
+        times = in_turns([side.seconds for side in sides], rounds)
+        ratios = [theirs / ours for ours, theirs in times]
+        ours, theirs = (
+            {"seconds": median(each), "peak_memory": side.memory, "precision": precision}
+            for each, side, precision in zip(
+                zip(*times, strict=True), sides, self.precisions, strict=True
+            )
+        )
+        yield Row.of(self.goal, self.what, Median.of(ratios), ours=ours, theirs=theirs)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A step, how often it is repeated in one timing, and the bytes that it adds at its peak."""
+
+    step: Step
+    device: str
+    repeats: int
+    memory: int
+
+    @classmethod
+    def of(cls, make: Callable[[], Step], device: str = "cpu") -> "Timed":
+        """Make a side, take a few steps, and see what they need."""
+        peak = machine.Peak(device)
+        before = peak.bytes()
+        step = make()
+        for _ in range(WARM_UP):
+            step()
+        memory = max(0, peak.bytes() - before)
+        once = cls(step, device, 1, memory)
+        return cls(step, device, 1 + int(SAMPLE / once.seconds()), memory)
+
+    def seconds(self) -> float:
+        """Return the time of one step, its kernels included."""
+        self.wait()
+        since = perf_counter()
+        for _ in range(self.repeats):
+            self.step()
+        self.wait()
+        return (perf_counter() - since) / self.repeats
+
+    def wait(self) -> None:
+        """Let the device finish what it was given."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def once(value: float) -> Median:
+    """Return what was measured once, and has no interval."""
+    return Median(value, value, value, 1)
+
+
+def compared(peers: Callable[[], Iterator[Peer]], rounds: int) -> Iterator[Row]:
+    """Yield a row for each peer; one that can't be had here says why."""
+    for peer in peers():
+        try:
+            yield from peer.rows(rounds)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            yield Row(peer.goal.name, peer.what, str(peer.goal), note=f"not measured: {reason}")

@@ -1,0 +1,174 @@
+"""The goals that a CPU can measure."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import log
+from pathlib import Path
+from statistics import linear_regression, median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import torch
+from torch import nn
+
+import overhead
+from goals import Goal, Peer, Row, Timed, compared, once
+from paired import Median, in_turns, seconds
+from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_one, torchrl
+
+HERE = Path(__file__).parent
+B, T = 32, 100
+COMPILED = 32  # steps; torch.compile unrolls the loop, and takes long for more
+LENGTHS = (250, 500, 1000, 2000, 4000)
+RECURRENT = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru")
+
+
+def cells() -> Iterator[Peer]:
+    """Yield members side by side against members one by one."""
+    for H in (16, 32, 64):
+        eight = Shape(8, B, T, H)
+        yield Peer(
+            Goal("cpu-cells", at_least=1.7),
+            f"GRU, 8 members, H = {H}: auto / nn.GRU one by one",
+            partial(members, "gru", eight),
+            partial(one_by_one, module(nn.GRU), eight),
+        )
+    for H, least in ((32, 2.5), (64, 1.6)):
+        eight = Shape(8, B, T, H)
+        yield Peer(
+            Goal("cpu-cells", at_least=least),
+            f"LSTM with peepholes, 8 members, H = {H}: auto / the loop one by one",
+            partial(members, "lstm_peephole", eight),
+            partial(in_turn, "lstm_peephole", eight),
+        )
+    for E in (1, 3, 8):
+        for H in (32, 64):
+            shape = Shape(E, B, T, H)
+            yield Peer(
+                Goal("cpu-cells", at_least=0.95),
+                f"LSTM, members: {E}, H = {H}: auto / nn.LSTM one by one",
+                partial(members, "lstm", shape),
+                partial(one_by_one, module(nn.LSTM), shape),
+            )
+
+
+def others() -> Iterator[Peer]:
+    """Yield what else one might take; nothing is aimed at."""
+    aim = Goal("cpu-others")
+    eight = Shape(8, B, T, 32)
+    for model, kind in (("rnn", nn.RNN), ("lstm", nn.LSTM), ("gru", nn.GRU)):
+        ours, what = partial(members, model, eight), f"{model.upper()}, 8 members, H = 32: auto"
+        peers = {f"eager loop over nn.{model.upper()}Cell": loop(kind)}
+        if model == "rnn":  # the others are above
+            peers["nn.RNN one by one"] = module(kind)
+        else:
+            peers[f"torchrl's {model.upper()}"] = torchrl(kind)
+        for name, make in peers.items():
+            yield Peer(aim, f"{what} / {name}", ours, partial(one_by_one, make, eight))
+    for model, name, options in (
+        ("lstm_1997", "LSTM of 1997", {}),
+        ("gru", "GRU, reset before the product", {"reset": "before"}),
+    ):
+        yield Peer(
+            aim,
+            f"{name}, 8 members, H = 32: auto / the loop one by one",
+            partial(members, model, eight, **options),
+            partial(in_turn, model, eight, **options),
+        )
+    one = Shape(1, B, COMPILED, 32)
+    for model, kind in (("lstm", nn.LSTM), ("gru", nn.GRU)):
+        yield Peer(
+            aim,
+            f"{model.upper()}, 1 member, H = 32, T = {COMPILED}: auto / torch.compile of the loop",
+            partial(members, model, one),
+            partial(one_by_one, compiled(kind), one),
+        )
+
+
+def scaling(rounds: int) -> Iterator[Row]:
+    """Yield the slope of log time by log T, what is kept for the backward pass, and what it costs to keep less."""
+    for model in RECURRENT:
+        sides = [Timed.of(partial(members, model, Shape(1, 16, length, 32))) for length in LENGTHS]
+        times = in_turns([side.seconds for side in sides], min(rounds, 7))
+        slopes = [
+            linear_regression([log(length) for length in LENGTHS], [log(t) for t in each]).slope
+            for each in times
+        ]
+        yield Row.of(
+            Goal("scaling", at_least=0.95, at_most=1.05),
+            f"{model}: slope of log time by log T, T = {LENGTHS[0]} to {LENGTHS[-1]}",
+            Median.of(slopes),
+            ours={
+                "seconds": [median(each) for each in zip(*times, strict=True)],
+                "peak_memory": [side.memory for side in sides],
+            },
+        )
+    shape = Shape(3, B, 250, 32)
+    for model in RECURRENT:
+        for recompute, most in ((False, 6.5), (True, 2.5)):
+            mode = "with recompute" if recompute else "with kept gates"
+            what = f"{model}, ensemble, {mode}: numbers kept, per token and hidden unit"
+            kept = saved(members(model, shape, "ensemble", recompute), shape)
+            yield Row.of(Goal("scaling", at_most=most), what, once(kept))
+        yield from Peer(
+            Goal("scaling", at_least=1 / 1.4),
+            f"{model}, ensemble: with recompute / with kept gates",
+            partial(members, model, shape, "ensemble", True),
+            partial(members, model, shape, "ensemble"),
+        ).rows(rounds)
+
+
+def saved(step: Step, shape: Shape) -> float:
+    """Return how many numbers a step keeps for its backward pass, per token and hidden unit; x and weights apart."""
+    sizes: dict[int, int] = {}
+
+    def pack(t: torch.Tensor) -> torch.Tensor:
+        if not isinstance(t, nn.Parameter) and t.numel() >= shape.tokens * shape.H:
+            storage = t.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes() // t.element_size()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        step()
+    return sum(sizes.values()) / (shape.tokens * shape.H)
+
+
+def from_overhead(part: str, goal: Goal, rounds: int) -> Iterator[Row]:
+    """Yield the ratios of ``overhead.py``."""
+    for ratio in overhead.PARTS[part](rounds):
+        yield Row.of(goal, ratio.name, ratio.median, note=ratio.note)
+
+
+def no_gpu(rounds: int) -> Iterator[Row]:
+    """Yield the seconds of the tests that run every kernel under the interpreter, and compile it for a GPU."""
+    for name, most in (("test_fused.py", 60.0), ("test_compile.py", None)):
+        test = f"tests/scan/{name}"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+        since = perf_counter()
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=HERE.parent)
+        took = once(perf_counter() - since)
+        *_, last = (done.stdout or done.stderr).strip().splitlines() or [""]
+        row = Row.of(Goal("no-gpu", at_most=most), f"{test}: seconds", took, note=last)
+        row.met = done.returncode == 0 and row.met is not False
+        yield row
+
+
+def quick(rounds: int) -> Iterator[Row]:
+    """Yield the minutes that the default benchmark takes, its environment apart."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, str(HERE / "bench.py"), "--out", str(Path(folder, "quick"))]
+        took = seconds(lambda: subprocess.run(command, check=True, capture_output=True)) / 60
+    yield Row.of(Goal("cpu-quick", at_most=10), "nox -s bench: minutes", once(took))
+
+
+PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
+    "cpu-cells": partial(compared, cells),
+    "overhead": partial(from_overhead, "trainer", Goal("overhead", at_most=1.05)),
+    "scaling": scaling,
+    "cpu-others": partial(compared, others),
+    "cpu-workers": partial(from_overhead, "workers", Goal("cpu-workers", at_least=1.8)),
+    "no-gpu": no_gpu,
+    "cpu-quick": quick,
+}
