@@ -40,7 +40,7 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 PATIENCE = 3  # validations in a row that must find a member solved
 NUMBERS_AT_ONCE = 2**18  # of input data drawn in one go: random numbers come cheaper in bulk
-NUMBERS_ON_A_GPU = 2**24  # where the launch of a kernel costs more than what it does
+NUMBERS_ON_A_GPU = 2**22  # where the launch of a kernel costs more than what it does
 TOKENS_AT_ONCE = 2**17  # in one forward pass of an evaluation: bounds its memory
 
 
