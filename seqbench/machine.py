@@ -18,8 +18,8 @@ from seqbench.errors import BadInput, unknown
 from seqbench.records import Precision, System
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-ON_A_CPU = ("float32", "float64")  # the precisions that it has; CUDA has all
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
+ON_A_CPU = ("float32", "float64")  # the precisions that it has; CUDA has all
 
 
 @cache
