@@ -225,6 +225,9 @@ def run(
     ] = None,
     out: Out = None,
     scan: Scan = "auto",
+    precision: Annotated[
+        str, typer.Option(help="float32 or float64; with CUDA also tf32 or bfloat16.")
+    ] = "float32",
     force: Force = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be measured, and how long.")
@@ -252,6 +255,7 @@ def run(
         workers=workers,
         out=out,
         scan=scan,
+        precision=precision,
         budget=seconds,
         force=force,
         dry_run=dry_run,

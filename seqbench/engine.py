@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -80,6 +80,7 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
         parameters=chosen.parameters,
         layers=cell.layers,
         budget=cell.setting.budget(),
+        precision=chosen.precision,
     )
 
 
@@ -154,6 +155,7 @@ def run(
     workers: int | None = None,
     out: str | Path | None = None,
     scan: str = "auto",
+    precision: str = "float32",
     budget: float | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -175,9 +177,12 @@ def run(
     engine, workers
         ``processes`` (of one thread each, one a core by default), ``serial`` or ``dask``.
     out
-        The results folder; ``results/local/<profile>`` by default.
+        The results folder; ``results/local/<profile>`` by default, with another precision than float32
+        ``results/local/<profile>-<precision>``.
     scan
         How recurrences are run: ``auto``, ``reference`` or ``native``.
+    precision
+        ``float32`` or ``float64``; with CUDA also ``tf32`` (products) or ``bfloat16`` (the forward pass).
     budget
         Seconds after which no further job is started; ``SEQBENCH_BUDGET`` if not given.
     force
@@ -198,6 +203,8 @@ def run(
         raise unknown("engine", engine, ENGINES)
     if scan not in get_args(Scan):
         raise unknown("scan", scan, get_args(Scan))
+    if precision == "bfloat16" and scan not in ("auto", "reference"):  # see in_bfloat16
+        raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, reference")
     for what, count in (("seeds", seeds), ("workers", workers), ("budget", budget)):
         if count is not None and count <= 0:
             raise BadInput(f"{what} must be more than 0; got {count}")
@@ -217,6 +224,7 @@ def run(
         [model for model in models if not isinstance(model, str)],
     )
     device = machine.device(device)
+    chosen = replace(chosen, precision=machine.precision(precision, device))
     system = machine.system(device)
     commit, dirty = machine.commit()
     provenance = Provenance(
@@ -230,7 +238,8 @@ def run(
         deterministic=True,
         flush_denormal=True,
     )
-    store = Store(Path("results", "local", chosen.name) if out is None else out)
+    folder = chosen.name if precision == "float32" else f"{chosen.name}-{precision}"
+    store = Store(Path("results", "local", folder) if out is None else out)
     listen = listen or listener()
     workers = workers or default_workers(device)
     measured: list[Record] = []  # in this run

@@ -4,19 +4,22 @@ import ctypes
 import os
 import platform
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, cast, get_args
 
 import psutil
 import torch
 
-from seqbench.errors import BadInput
-from seqbench.records import System
+from seqbench.errors import BadInput, unknown
+from seqbench.records import Precision, System
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
+ON_A_CPU = ("float32", "float64")  # the precisions that it has; CUDA has all
 
 
 @cache
@@ -83,6 +86,30 @@ def device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
+
+
+def precision(name: str, device: str) -> Precision:
+    """Return the precision of this name, if the device has it."""
+    if name not in get_args(Precision):
+        raise unknown("precision", name, get_args(Precision))
+    if name not in ON_A_CPU and device != "cuda":
+        raise BadInput(
+            f"precision '{name}' needs device 'cuda'; choose from: {', '.join(ON_A_CPU)}"
+        )
+    return cast(Precision, name)
+
+
+@contextmanager
+def products_in(precision: Precision) -> Iterator[None]:
+    """Round the factors of float32 products to TF32 within, if that is the precision, and only then."""
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def settle() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import cloudpickle
 import torch
 
+from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
-from seqbench.machine import Peak
+from seqbench.machine import Peak, precision, products_in
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.random import Keys
@@ -19,6 +20,8 @@ from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.train import train
+
+Forward = Callable[[Sequences, int], Outputs]
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def build(
     unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
 ) -> tuple[Any, dict[str, int]]:
     """Return the model of a unit with a member for each seed, and the sizes that match its parameters."""
+    precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {
         "inputs": task.inputs,
@@ -107,7 +111,25 @@ def build(
     seed = torch.tensor(seeds, device=device)
     keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
     built = model(keys, **shape, **sizes)
-    return (built.double() if unit.precision == "float64" else built), sizes
+    if unit.precision == "float64":
+        built.double()
+    if unit.precision == "bfloat16":
+        built.forward = in_bfloat16(built.forward, device)
+    return built, sizes
+
+
+def in_bfloat16(forward: Forward, device: torch.device) -> Forward:
+    """Return a forward pass with products in bfloat16, and with outputs in float32 again, for the loss.
+
+    The kernels of cuDNN for whole recurrences are float16 under autocast, whatever it is told: not for the scan
+    ``native``.
+    """
+
+    def lowered(x: Sequences, answers: int) -> Outputs:
+        with torch.autocast(device.type, torch.bfloat16):
+            return forward(x, answers).float()
+
+    return lowered
 
 
 def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
@@ -116,7 +138,10 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
     model.scan = job.scan
-    outcomes = train(task, model, job.members, unit.budget, device, progress, job.snapshot)
+    if unit.precision == "bfloat16" and job.scan == "auto":
+        model.scan = "reference"
+    with products_in(unit.precision):
+        outcomes = train(task, model, job.members, unit.budget, device, progress, job.snapshot)
     return [
         Record(
             unit_id=unit.id,

@@ -10,7 +10,7 @@ from math import inf
 from statistics import median
 
 from seqbench.errors import BadInput, unknown
-from seqbench.records import SCHEMA, Budget, Manifest, Record, digest
+from seqbench.records import SCHEMA, Budget, Manifest, Precision, Record, digest
 
 SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
 VIDEO_MODELS = ("cnn_lstm",)
@@ -99,11 +99,15 @@ class Profile:
     tuned: bool = False
     citable: bool = False
     guest: Setting = Setting("", (), 2_000)
+    precision: Precision = "float32"
 
     @property
     def specification(self) -> str:
         """Return the hash of everything that was fixed before the first run."""
-        return digest({"schema": SCHEMA, "grid": GRID, "tuning": TUNING_SEEDS, **asdict(self)})
+        fixed = {"schema": SCHEMA, "grid": GRID, "tuning": TUNING_SEEDS, **asdict(self)}
+        if self.precision == "float32":  # what was specified before there was a choice is the same
+            del fixed["precision"]
+        return digest(fixed)
 
     def cells(self) -> Iterator[Cell]:
         """Yield every cell, in the order of the settings."""

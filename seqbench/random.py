@@ -30,6 +30,7 @@ MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # the key grows by these each round
 MASK = 0xFFFFFFFF
 CHUNK = 16_384  # blocks at once: the working set stays in a core's second-level cache
+CHUNK_ON_A_GPU = 2**22  # of which it works on all at once; bounds the memory
 
 Words = Int[Tensor, " K"]  # 32-bit words, each in an int64
 
@@ -91,7 +92,7 @@ class Keys:
     def words(self, draw: str, count: int) -> Int[Tensor, "N count"]:
         """Return ``count`` words of 32 bits for each identity, under the name of the draw."""
         blocks = -(-count // 4)
-        rows = max(1, CHUNK // blocks)
+        rows = max(1, (CHUNK if self.seed.is_cpu else CHUNK_ON_A_GPU) // blocks)
         parts = [
             part
             for start in range(0, len(self), rows)

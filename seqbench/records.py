@@ -15,6 +15,7 @@ SCHEMA: Final = 1
 
 Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
 Role = Literal["reporting", "tuning"]
+Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Options = dict[str, bool | int | float | str]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # is part of file names, too
 
@@ -67,7 +68,11 @@ class Budget(Strict):
 
 
 class Unit(Strict):
-    """One cell of the benchmark: a task at a lag, a model at a size, a budget."""
+    """One cell of the benchmark: a task at a lag, a model at a size, a budget.
+
+    Parameters, loss and optimiser are float32, or all of it float64; ``tf32`` rounds the factors of products, and
+    ``bfloat16`` goes forward in that type.
+    """
 
     task: Name
     task_version: int = Field(ge=1)
@@ -79,7 +84,7 @@ class Unit(Strict):
     layers: int = Field(ge=1)
     model_options: Options = {}
     budget: Budget
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Precision = "float32"
 
     @property
     def id(self) -> str:
@@ -221,7 +226,7 @@ class Throughput(Strict):
     model_version: int = Field(ge=1)
     phase: Literal["training", "inference"]
     scan: str
-    precision: Literal["float32", "float64"]
+    precision: Precision
     device: str
     members: int = Field(ge=1)  # E
     batch: int = Field(ge=1)  # B

@@ -18,6 +18,7 @@ Source: Kingma and Ba (2015) for Adam.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, PerMember
+from seqbench.graph import Captured
 from seqbench.random import Keys
 from seqbench.records import Budget, Curve, Member, Verdict
 from seqbench.snapshot import Snapshot
@@ -38,6 +40,7 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 PATIENCE = 3  # validations in a row that must find a member solved
 NUMBERS_AT_ONCE = 2**18  # of input data drawn in one go: random numbers come cheaper in bulk
+NUMBERS_ON_A_GPU = 2**22  # where the launch of a kernel costs more than what it does
 TOKENS_AT_ONCE = 2**17  # in one forward pass of an evaluation: bounds its memory
 
 
@@ -80,7 +83,7 @@ class Stack:
         return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
     @torch.no_grad()
-    def step(self, g: Float[Tensor, "E P"], t: int, clip: float) -> None:
+    def step(self, g: Float[Tensor, "E P"], t: int | Float[Tensor, ""], clip: float) -> None:
         """Take Adam's step t = 1, 2, … along the gradient, clipped member by member."""
         beta1, beta2 = BETAS
         norm = g.norm(dim=1, keepdim=True)  # (E, 1)
@@ -125,10 +128,15 @@ def draw(
     task: Task, split: Split, seeds: Sequence[int], start: int, stop: int, device: torch.device
 ) -> Folded:
     """Return the sequences ``start … stop - 1`` of each seed."""
-    seed = torch.tensor(seeds, device=device).repeat_interleave(stop - start)
-    index = torch.arange(start, stop, device=device).repeat(len(seeds))
-    batch = task.sample(Keys(task.name, task.version, split, seed, index))
+    return drawn(task, split, torch.tensor(seeds, device=device), start, stop)
+
+
+def drawn(task: Task, split: Split, seeds: Int[Tensor, " E"], start: int, stop: int) -> Folded:
+    """Return the sequences ``start … stop - 1`` of each seed, on the device where the seeds lie."""
     shape = (len(seeds), stop - start)
+    seed = seeds[:, None].expand(shape).flatten()
+    index = torch.arange(start, stop, device=seeds.device).expand(shape).flatten()
+    batch = task.sample(Keys(task.name, task.version, split, seed, index))
     return Folded(*(part.unflatten(0, shape) for part in (batch.x, batch.y, batch.mask)))
 
 
@@ -138,26 +146,25 @@ class Feed:
     def __init__(
         self, task: Task, seeds: Sequence[int], budget: Budget, device: torch.device
     ) -> None:
-        self.task, self.seeds, self.device = task, list(seeds), device
+        self.task, self.seeds = task, torch.tensor(seeds, device=device)
         self.batch, self.steps = budget.batch, budget.steps
-        one = draw(task, "train", self.seeds[:1], 0, 1, device).x.numel()
-        self.chunk = max(1, NUMBERS_AT_ONCE // (one * len(self.seeds) * self.batch))
+        one = drawn(task, "train", self.seeds[:1], 0, 1).x.numel()
+        numbers = NUMBERS_AT_ONCE if device.type == "cpu" else NUMBERS_ON_A_GPU
+        self.chunk = max(1, numbers // (one * len(seeds) * self.batch))
         self.start = self.stop = 0
 
     def step(self, t: int) -> Folded:
         """Return the data of step t, counted from 0."""
         if not self.start <= t < self.stop:
             self.start, self.stop = t, min(t + self.chunk, self.steps)
-            self.data = draw(
-                self.task, "train", self.seeds, t * self.batch, self.stop * self.batch, self.device
-            )
+            first, last = t * self.batch, self.stop * self.batch
+            self.data = drawn(self.task, "train", self.seeds, first, last)
         first = (t - self.start) * self.batch
         return self.data.columns(first, first + self.batch)
 
-    def keep(self, rows: list[int]) -> None:
+    def keep(self, rows: Int[Tensor, " K"]) -> None:
         """Let all members go but these."""
-        self.seeds = [self.seeds[row] for row in rows]
-        self.data = self.data.rows(torch.tensor(rows, device=self.device))
+        self.seeds, self.data = self.seeds[rows], self.data.rows(rows)
 
 
 def encoded(
@@ -179,6 +186,21 @@ def losses(
     else:
         each = (output - y).square().mean(dim=-1)
     return (each * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2))
+
+
+def step(
+    task: Task,
+    stack: Stack,
+    clip: float,
+    x: Shaped[Tensor, "E B T *D"],
+    y: Shaped[Tensor, "E B A *C"],
+    mask: Bool[Tensor, "E B A"],
+    t: int | Float[Tensor, ""],
+) -> None:
+    """Take step t = 1, 2, … of training; all of it is done on the device, and the host need not wait for any of it."""
+    output = stack.model(encoded(task, x, stack.theta.dtype), y.shape[2])
+    loss = losses(task, output, y, mask)
+    stack.step(stack.gradient(loss), t, clip)
 
 
 @torch.no_grad()
@@ -279,12 +301,11 @@ def train(
             table.copy_(saved)
     inside = [outcomes[row] for row in rows]  # row e of the stack is inside[e]
     feed = Feed(task, [outcome.member.seed for outcome in inside], budget, device)
+    advance = Captured(partial(step, task, stack, budget.clip), device)
     since = perf_counter()
     for t in range(first, budget.steps):
         data = feed.step(t)
-        output = model(encoded(task, data.x, stack.theta.dtype), data.y.shape[2])
-        loss = losses(task, output, data.y, data.mask)
-        stack.step(stack.gradient(loss), t + 1, budget.clip)
+        advance(data.x, data.y, data.mask, t + 1)
         last = t + 1 == budget.steps
         if not last and (t + 1) % budget.validate_every:
             continue
@@ -307,8 +328,10 @@ def train(
             break
         if leaving:
             rows, inside = [rows[e] for e in staying], [inside[e] for e in staying]
-            stack.keep(torch.tensor(staying, device=device))
-            feed.keep(staying)
+            kept = torch.tensor(staying, device=device)
+            stack.keep(kept)
+            feed.keep(kept)
+            advance.forget()
         if snapshot.due:
             noted = OUTCOMES.dump_json(outcomes).decode()
             state = {"step": t + 1, "rows": rows, "tables": stack.tables, "outcomes": noted}

@@ -4,6 +4,7 @@ import io
 import itertools
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import guests
 import pytest
@@ -220,6 +221,21 @@ def test_a_folder_of_another_specification_is_refused(tmp_path, dry):
         smoke(store.path, dry_run=dry)
     assert caught.value.exit_code == 3
     assert [f.name for f in store.path.iterdir()] == ["manifest.json"]
+
+
+def test_a_precision_is_a_specification_and_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store, _ = smoke(None, precision="float64", seeds=1)
+    assert store.path == Path("results", "local", "smoke-float64")
+    (measured,) = store.records()
+    assert measured.unit.precision == "float64"
+    assert measured.provenance.specification != SMOKE.specification
+    assert store.validate() == []
+    with pytest.raises(SpecificationDiffers):
+        smoke(store.path, seeds=1)
+    single, _ = smoke(None, seeds=1)
+    assert single.path == Path("results", "local", "smoke")
+    assert single.records()[0].curve != measured.curve
 
 
 def test_a_torn_record_is_told_before_anything_is_measured(tmp_path):
@@ -581,11 +597,12 @@ def test_the_specification_holds_all_that_is_fixed():
             SMOKE,
             replace(SMOKE, seeds=3),
             replace(SMOKE, tuned=True),
+            replace(SMOKE, precision="float64"),
             replace(SMOKE, settings=SMOKE.settings[1:]),
             replace(SMOKE, settings=(replace(SMOKE.settings[0], clip=2.0),)),
         )
     }
-    assert len(specifications) == 5
+    assert len(specifications) == 6
     assert not set(profiles.TUNING_SEEDS) & set(range(profiles.PAPER.seeds))
 
 

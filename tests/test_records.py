@@ -212,6 +212,10 @@ def test_the_name_of_a_unit_changes_with_every_field():
     assert hash(Unit(**fields)) == hash(UNIT)
 
 
+def test_the_name_of_a_unit_that_was_measured_stays():
+    assert UNIT.id == "45528857ea554048"
+
+
 def test_names_do_not_depend_on_the_order_of_options():
     units = [
         Unit(**(UNIT.model_dump() | {"task_options": dict(pairs)}))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf, isnan, nan
+from typing import get_args
 
 import pytest
 import torch
@@ -10,10 +11,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from seqbench import train as trainer
-from seqbench.measure import Job, measure
+from seqbench.errors import BadInput
+from seqbench.machine import products_in
+from seqbench.measure import Job, in_bfloat16, measure
 from seqbench.models import MODELS
 from seqbench.random import Keys
-from seqbench.records import Budget, Member
+from seqbench.records import Budget, Member, Precision
 from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
@@ -453,7 +456,7 @@ def test_drawing_several_steps_at_once_changes_no_bit(monkeypatch, numbers):
     for t in range(30):
         if t in (7, 20):  # in the middle of a chunk
             rows = rows[1:]
-            feed.keep([k for k in range(len(rows) + 1) if k])
+            feed.keep(torch.arange(1, len(rows) + 1))
         data = feed.step(t)
         expected = draw(task, "train", [seeds[row] for row in rows], 4 * t, 4 * (t + 1), CPU)
         for part in ("x", "y", "mask"):
@@ -601,3 +604,71 @@ def test_a_unit_may_ask_for_float64(task, model):
     single, double = (record.curve.loss for record in records)
     assert single != double
     assert single == pytest.approx(double, rel=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_what_a_cpu_does_not_have_is_no_measurement(precision):
+    unit = UNIT.model_copy(update={"precision": precision})
+    with pytest.raises(BadInput, match=f"'{precision}' needs .*'cuda'; .*: float32, float64$"):
+        measure(Job(unit, (Member(seed=0, learning_rate=1e-2),), PROVENANCE))
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm_peephole", "transformer"])
+def test_bfloat16_goes_forward_in_it_and_all_else_is_float32(name):
+    model = model_of(name, ADDING, [0, 1])
+    model.scan = "reference"
+    data = step_data(ADDING, [0, 1], 0)
+    exact = model(data.x, 1)
+    seen = []
+    model.readout.register_forward_hook(lambda module, x, y: seen.append(y.dtype))
+    model.forward = in_bfloat16(model.forward, CPU)
+    stack = Stack(model, [1e-2] * 2)
+    output = model(data.x, 1)
+    assert seen == [torch.bfloat16]
+    assert output.dtype == torch.float32
+    assert 0 < (output - exact).abs().max() < 0.05
+    g = stack.gradient(losses(ADDING, output, data.y, data.mask))
+    assert g.dtype == stack.theta.dtype == torch.float32
+    assert g.isfinite().all()
+    outcomes = train(ADDING, model, members(1e-2, 1e-2), budget(steps=10), CPU)
+    assert all(outcome.curve.loss[1] < outcome.curve.loss[0] for outcome in outcomes)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_every_step_casts_the_weights_that_it_has_now():
+    # Torch keeps what it cast for as long as autocast is on: it must not be on from step to step.
+    model = model_of("rnn", ADDING, [0])
+    model.forward = in_bfloat16(model.forward, CPU)
+    x = step_data(ADDING, [0], 0).x
+    before = model(x, 1)
+    with torch.no_grad():
+        model.readout.b += 1
+    torch.testing.assert_close(model(x, 1), before + 1, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_products_are_rounded_where_a_unit_asks_for_it_and_nowhere_else(precision):
+    def allowed() -> tuple[bool, bool]:
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    before = allowed()
+    with products_in(precision):
+        assert allowed() == (precision == "tf32",) * 2
+    assert allowed() == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.filterwarnings("ignore:RNN module weights", "ignore:Attempting to run cuBLAS")
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "cnn_lstm"])
+def test_on_a_gpu_a_unit_may_ask_for_less(model):
+    where = PROVENANCE.model_copy(update={"device": "cuda"})
+    loss = {}
+    for precision in get_args(Precision):
+        unit = UNIT.model_copy(update={"model": model, "precision": precision})
+        (record,) = measure(Job(unit, (Member(seed=0, learning_rate=1e-3),), where))
+        assert record.reason is None
+        loss[precision] = record.curve.loss[0]
+    assert len(set(loss.values())) == 4
+    for precision, rel in (("float32", 1e-3), ("tf32", 1e-2), ("bfloat16", 5e-2)):
+        assert loss[precision] == pytest.approx(loss["float64"], rel=rel)

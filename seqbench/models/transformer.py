@@ -34,8 +34,9 @@ LONGEST = 10_000  # the longest wavelength, over 2π, in steps
 
 def angles(T: int, width: int, like: Tensor) -> Float[Tensor, "T half"]:
     """Return t / LONGEST^(2k / width) for every step t and every pair k of features."""
-    t = torch.arange(T, device=like.device, dtype=like.dtype)
-    k = torch.arange(0, width, 2, device=like.device, dtype=like.dtype)
+    dtype = torch.promote_types(like.dtype, torch.float32)  # bfloat16 can't tell step 257 from 256
+    t = torch.arange(T, device=like.device, dtype=dtype)
+    k = torch.arange(0, width, 2, device=like.device, dtype=dtype)
     return torch.outer(t, torch.exp(k * (-log(LONGEST) / width)))
 
 

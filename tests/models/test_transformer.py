@@ -77,6 +77,12 @@ def torchs(ours, e, heads):
     return linear(ours.embed), layers, nn.Sequential(norm(ours.norm), linear(ours.readout))
 
 
+def test_angles_of_a_long_sequence_are_exact_in_bfloat16_too():
+    angle = angles(2000, 4, normal(1).bfloat16())
+    assert angle.dtype == torch.float32
+    assert angle[:, 0].tolist() == list(range(2000))
+
+
 def test_sines_are_those_of_the_paper():
     width = 6
     table = sinusoids(angles(9, width, normal(1)))
