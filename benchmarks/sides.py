@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
+from seqbench.graph import Captured
 from seqbench.machine import products_in
 from seqbench.models import MODELS
 from seqbench.random import Keys
@@ -85,11 +86,12 @@ def members(
     net.scan, net.recompute = scan, recompute
     stack = Stack(net, [RATE] * shape.E)
 
-    def step() -> None:
+    def step(x: Tensor, y: Tensor, t: int | Tensor) -> None:
         loss = (net(x, 1)[:, :, 0] - y).square().mean(dim=(1, 2))
-        stack.step(stack.gradient(loss), 1, CLIP)
+        stack.step(stack.gradient(loss), t, CLIP)
 
-    return step
+    advance = Captured(step, torch.device(shape.device))  # as the trainer does
+    return lambda: advance(x, y, 1)
 
 
 def in_turn(model: str, shape: Shape, scan: str = "reference", **options: Any) -> Step:

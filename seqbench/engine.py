@@ -180,7 +180,7 @@ def run(
         The results folder; ``results/local/<profile>`` by default, with another precision than float32
         ``results/local/<profile>-<precision>``.
     scan
-        How recurrences are run: ``auto``, ``reference`` or ``native``.
+        How recurrences are run: ``auto``, ``reference``, ``native``, ``ensemble`` or ``fused``.
     precision
         ``float32`` or ``float64``; with CUDA also ``tf32`` (products) or ``bfloat16`` (the forward pass).
     budget
@@ -203,8 +203,8 @@ def run(
         raise unknown("engine", engine, ENGINES)
     if scan not in get_args(Scan):
         raise unknown("scan", scan, get_args(Scan))
-    if precision == "bfloat16" and scan not in ("auto", "reference"):  # see in_bfloat16
-        raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, reference")
+    if precision == "bfloat16" and scan in ("native", "ensemble"):  # see in_bfloat16
+        raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, fused, reference")
     for what, count in (("seeds", seeds), ("workers", workers), ("budget", budget)):
         if count is not None and count <= 0:
             raise BadInput(f"{what} must be more than 0; got {count}")

@@ -72,7 +72,7 @@ BAD = {
     "run --precision flaot32": ["precision 'flaot32'", "did you mean 'float32'?"],
     "run --device cpu --precision tf32": ["'tf32' needs device 'cuda'", "from: float32, float64"],
     "run --device cpu --precision bfloat16": ["'bfloat16'", "from: float32, float64"],
-    "run --scan native --precision bfloat16": ["'native'", "choose from: auto, reference"],
+    "run --scan native --precision bfloat16": ["'native'", "choose from: auto, fused, reference"],
     "run --device gpu": ["device 'gpu'", "auto, cpu, cuda"],
     "run --sedes 3": ["--sedes", "--seeds"],
     "run adding": ["adding"],

@@ -17,7 +17,6 @@ import on_cpu  # noqa: E402
 import on_gpu  # noqa: E402
 import peers  # noqa: E402
 import sides  # noqa: E402
-
 from seqbench.cli import obey  # noqa: E402
 
 SMALL = sides.Shape(2, 3, 5, 4)
@@ -111,9 +110,7 @@ def test_a_peer_that_is_not_there_says_so():
     assert row.note == "not measured: ImportError: No module named 'torchrl'"
 
 
-def test_rows_are_written_as_they_come_and_goals_that_need_a_gpu_are_named(
-    monkeypatch, tmp_path
-):
+def test_rows_are_written_as_they_come_and_goals_that_need_a_gpu_are_named(monkeypatch, tmp_path):
     file = tmp_path / "peers.json"
 
     def part(rounds):
