@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 
 Rows = list[dict[str, Any]]
+Words = list[str]
 
 Folder = Annotated[Path, typer.Argument(help="A results folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
@@ -263,17 +264,35 @@ def run(
         )
 
 
-@app.command(epilog="Example: seqbench throughput --model lstm,gru --device cpu")
+@app.command(epilog="Example: seqbench throughput --model lstm,gru --hidden 32,64 --phase training")
 def throughput(
     profile: ProfileName = "quick",
     model: ModelNames = [],  # noqa: B006
     device: Device = "auto",
-    scan: Scan = "auto",
+    scan: Annotated[
+        Words, typer.Option(help="Ways to run a recurrence: auto, reference, native.")
+    ] = [],  # noqa: B006
+    length: Annotated[Words, typer.Option(help="Steps of a sequence.")] = [],  # noqa: B006
+    batch: Annotated[Words, typer.Option(help="Sequences a member.")] = [],  # noqa: B006
+    members: Annotated[Words, typer.Option(help="Members side by side.")] = [],  # noqa: B006
+    hidden: Annotated[
+        Words, typer.Option(help="Hidden units; else as many as the profile's size.")
+    ] = [],  # noqa: B006
+    phase: Annotated[Words, typer.Option(help="training, inference or streaming.")] = [],  # noqa: B006
     out: Out = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Time one step of every model, by length, batch and members, and keep what the folder lacks."""
+    """Time one step of every model, and keep what the folder lacks; several values stand between commas.
+
+    What is not given is the profile's.
+    """
+    axes: dict[str, Sequence[Any]] = {
+        "scans": listed(scan), "phases": listed(phase),
+        "lengths": numbers(length, "length"), "batches": numbers(batch, "batch"),
+        "members": numbers(members, "number of members"), "hidden": numbers(hidden, "hidden width"),
+    }  # fmt: skip
+
     from seqbench import throughput as timing
     from seqbench.report.tables import throughput_table
 
@@ -281,7 +300,7 @@ def throughput(
         profile,
         models=listed(model),
         device=device,
-        scan=scan,
+        axes={name: tuple(axis) for name, axis in axes.items() if axis},
         out=out,
         force=force,
         say=complain,
