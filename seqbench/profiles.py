@@ -286,7 +286,7 @@ class Timing:
 
 TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
-    "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=9),
+    "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
     "paper": Timing(lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15),
 }
 

@@ -416,8 +416,8 @@ def run(
         With one sentence that names the culprit and the choices.
     """
     chosen = find_profile(profile)
+    check(models, axes)
     timing = replace(TIMINGS[chosen.name], **axes)
-    check(models, timing)
     device = machine.device(device)
     store = folder(chosen, out)
     store.check(chosen.manifest())
@@ -442,29 +442,24 @@ def run(
     return store
 
 
-def check(models: Iterable[str], timing: Timing) -> None:
+def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
     """Raise at the first name that nobody knows, and at a number that can't be."""
-    named = {
-        "model": (models, MODELS),
-        "scan": (timing.scans, get_args(Scan)),
-        "phase": (timing.phases, PHASES),
-    }
-    for kind, (names, choices) in named.items():
-        for name in names:
-            if name not in choices:
-                raise unknown(kind, name, choices)
-    shortest = MOVING + 1  # of a video
-    for length in timing.lengths:
-        if length < shortest:
-            raise BadInput(f"a length is at least {shortest}; got {length}")
-    numbers = {
-        "batch": timing.batches,
-        "number of members": timing.members,
-        "hidden width": timing.hidden,
-    }
-    for kind, axis in numbers.items():
-        if any(n is not None and n < 1 for n in axis):
-            raise BadInput(f"a {kind} must be more than 0")
+    choices = {"model": MODELS, "scan": get_args(Scan), "phase": PHASES}
+    names = {"model": models, "scan": axes.get("scans", ()), "phase": axes.get("phases", ())}
+    for kind in choices:
+        for name in names[kind]:
+            if name not in choices[kind]:
+                raise unknown(kind, name, choices[kind])
+    least = {
+        "lengths": MOVING + 1,
+        "batches": 1,
+        "members": 1,
+        "hidden": 1,
+    }  # a video moves, then stands
+    for axis, at_least in least.items():
+        for number in axes.get(axis, ()):
+            if number is not None and number < at_least:
+                raise BadInput(f"{axis} must be {at_least} or more; got {number}")
 
 
 def folder(chosen: Profile, out: str | Path | None) -> Store:

@@ -282,24 +282,37 @@ def of_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def throughput(steps: pd.DataFrame) -> Figure:
-    """Return the time a token against the length, from table T2: a panel a phase, device, batch and members."""
+    """Return the time a token against the length, from table T2: a line a model, by the scan that is fastest there.
+
+    A row of panels is a batch, a number of members and a width; a column is a phase, on one scale with the others.
+    """
+    phases = list(dict.fromkeys(steps["phase"]))
+    given = steps["hidden"].where(steps["width"] == "given", 0)
     drawn = [
         (kind, models, rows)
-        for kind, rows in steps.groupby(["phase", "device", "batch", "members"], sort=False)
+        for kind, rows in steps.groupby(["batch", "members", given], sort=True)
         for models in parts(rows["model"])
     ]
     times = steps["microseconds_per_token"]
     with settings():
-        figure, axes = panels(drawn, 2, 2.6)
-        for ax, ((phase, device, batch, members), models, rows) in zip(axes, drawn, strict=True):
-            ax.set_yscale("log")
-            ax.set_ylim(times.min() / 1.3, times.max() * 1.3)
-            draw_times(ax, rows, models)
-            ax.set_title(f"{phase}, {device}: B = {batch}, E = {members}")
-        for ax in axes[::2]:
-            ax.set_ylabel("µs a token")
+        figure, axes = panels(drawn * len(phases), len(phases), 2.5)
+        grid = np.array(axes).reshape(len(drawn), len(phases))
+        for line, ((batch, members, hidden), models, rows) in zip(grid, drawn, strict=True):
+            width = f", H = {hidden:.0f}" if hidden else ""
+            line[0].set_ylabel(f"µs a token;  B = {batch}, E = {members}{width}")
+            for ax, phase in zip(line, phases, strict=True):
+                ax.set_title(phase)
+                ax.set_yscale("log")
+                ax.set_ylim(times.min() / 1.3, times.max() * 1.3)
+                draw_times(ax, rows[rows["phase"] == phase], models)
         figure.supxlabel("length T", fontsize=8.5)
     return figure
+
+
+def fastest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the scan that takes the least time at each length."""
+    best = rows.groupby("length")["microseconds_per_token"].idxmin()
+    return rows.loc[best].sort_values("length")
 
 
 def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
@@ -307,7 +320,9 @@ def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
     ax.set_xscale("log")
     ends = {}
     for model in models:
-        line = rows[rows["model"] == model].sort_values("length")
+        line = fastest(rows[rows["model"] == model])
+        if line.empty:
+            continue
         middle = line["microseconds_per_token"]
         low, high = line["microseconds_per_token_q1"], line["microseconds_per_token_q3"]
         ax.errorbar(
