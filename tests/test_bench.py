@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from seqbench import cli, machine, throughput
+from seqbench.models import MODELS
 from seqbench.profiles import SMOKE, TIMINGS
 from seqbench.store import Store, write
 from seqbench.throughput import PHASES
@@ -19,6 +20,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 
 import bench  # noqa: E402
 import collect  # noqa: E402
+import frames  # noqa: E402
 import overhead  # noqa: E402
 
 AXES = [
@@ -354,3 +356,24 @@ def test_the_bare_loop_learns_what_the_trainer_learns():
     overhead.bare(task, theirs, 4, unit.budget)
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
+
+
+# Convolutions of many members
+
+
+def test_a_convolution_is_the_same_in_all_three_ways():
+    wanted, *others = (frames.steps(3, 1, "cpu")(way) for way in frames.WAYS)
+    assert wanted.shape == (3, 32 * 9, 8, 3, 3)
+    for maps in others:
+        torch.testing.assert_close(maps, wanted)
+
+
+def test_the_groups_are_those_of_the_model():
+    from seqbench.random import Keys
+
+    keys = Keys.span("cnn_lstm", 1, "weights", 0, 0, 2)
+    eye = MODELS["cnn_lstm"](keys, inputs=(1, 12, 12), outputs=2, hidden=4).eye
+    layers = [eye.conv_1, eye.conv_2]
+    x = torch.rand(6, 2, 1, 12, 12)
+    maps = eye.conv_2(eye.conv_1(x.flatten(1, 2))).unflatten(1, (2, -1)).transpose(0, 1)
+    torch.testing.assert_close(frames.groups(x, layers), maps)

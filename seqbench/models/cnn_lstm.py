@@ -34,7 +34,7 @@ class Convolution(nn.Module):
         self.b = nn.Parameter(self.W.new_zeros(len(keys), maps))
 
     def forward(self, x: Float[Tensor, "BT EM h w"]) -> Float[Tensor, "BT EN h2 w2"]:
-        """Return the maps; members lie side by side, each a group of its own."""
+        """Return the maps; members lie side by side, each a group of its own (docs/adr/0016)."""
         W, b = self.W.flatten(0, 1), self.b.flatten()
         return F.conv2d(x, W, b, stride=2, padding=1, groups=len(self.W)).relu()
 

@@ -1,3 +1,4 @@
+import made
 import pytest
 
 from seqbench.report.page import Page, Text
@@ -65,3 +66,12 @@ def test_where_nothing_was_measured_one_line_says_so(make_store, tmp_path, task,
     assert [show() for show in shown] == [None] * len(shown)
     for show in (page.overview, page.throughput, page.sensitivity):
         assert isinstance(show(), Text)
+
+
+def test_a_device_that_was_not_measured_is_named_in_its_place(make_store):
+    page = Page(make_store().path)
+    assert "<svg" in page.step_times("cpu").html
+    assert page.step_times("cuda").markdown == "*Not yet measured on a GPU.*"
+    both = Page(make_store(step_times=[made.throughput(device="cuda")], name="gpu").path)
+    assert "<svg" in both.step_times("cuda").html
+    assert "Not yet measured" in both.step_times("cpu").markdown
