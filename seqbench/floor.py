@@ -31,6 +31,7 @@ ROUNDS = 5
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the square matrices
 COPIED = {"cpu": 2**28, "cuda": 2**30}  # bytes: far more than a cache holds
 UPDATED = 8  # times that each number of the parameters, gradient and moments is read or written
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 
 Shape = tuple[int, ...]
 
@@ -52,7 +53,7 @@ class Work(NamedTuple):
 @cache
 def ceilings(device: str, precision: str) -> Ceilings:
     """Measure the two ceilings, once a process; the best of a few rounds, about a second."""
-    where: dict[str, Any] = {"device": device, "dtype": getattr(torch, precision)}
+    where: dict[str, Any] = {"device": device, "dtype": DTYPES[precision]}
     n = SIDE[device]
     a, b = torch.ones(n, n, **where), torch.ones(n, n, **where)
     x = torch.ones(COPIED[device] // where["dtype"].itemsize, **where)

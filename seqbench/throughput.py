@@ -50,6 +50,8 @@ from seqbench.tasks.moving_shapes import MOVING
 from seqbench.train import Stack, draw, encoded, losses
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
+IDENTITY = ("model", "phase", "scan", "precision", "device")
+IDENTITY += ("members", "batch", "length", "hidden")
 COMPILED = ("fused",)  # the scans that are compiled for a GPU before their first step
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
@@ -187,9 +189,7 @@ def plan(
     for model, hidden, scan in product(models, timing.hidden, timing.scans):
         try:
             tried = Subject(Case(model, MOVING + 2, 1, 1, scan, hidden), parameters, device)
-            if not compiles(
-                tried.scanned("inference"), device
-            ):  # the first step shows how long that takes
+            if not compiles(tried.scanned("inference"), device):  # its first step is timed
                 tried.inference()
         except BadInput as why:
             say(f"{model} is not timed by the scan '{scan}': {why}")
@@ -223,18 +223,7 @@ def facts(subject: Subject, case: Case, phase: Phase) -> Facts:
 
 def identity(facts: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what tells a step from all others on a machine."""
-    names = (
-        "model",
-        "phase",
-        "scan",
-        "precision",
-        "device",
-        "members",
-        "batch",
-        "length",
-        "hidden",
-    )
-    return tuple(facts[name] for name in names)
+    return tuple(facts[name] for name in IDENTITY)
 
 
 def compiles(scan: str, device: str) -> bool:
