@@ -50,8 +50,7 @@ from seqbench.tasks.moving_shapes import MOVING
 from seqbench.train import Stack, draw, encoded, losses
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
-IDENTITY = ("model", "phase", "scan", "precision", "device")
-IDENTITY += ("members", "batch", "length", "hidden")
+IDENTITY = "model", "phase", "scan", "precision", "device", "members", "batch", "length", "hidden"
 COMPILED = ("fused",)  # the scans that are compiled for a GPU before their first step
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
