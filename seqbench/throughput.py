@@ -52,6 +52,7 @@ from seqbench.train import Stack, draw, encoded, losses
 PHASES: tuple[Phase, ...] = get_args(Phase)
 IDENTITY = "model", "phase", "scan", "precision", "device", "members", "batch", "length", "hidden"
 COMPILED = ("fused",)  # the scans that are compiled for a GPU before their first step
+PRECISION = "float32"
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
 SAMPLE = 0.02  # seconds that one timing takes at least, in as many steps as it needs
@@ -261,6 +262,7 @@ def time_steps(
     say
         Who is told what did not fit into memory.
     """
+    ceilings(device, PRECISION)  # wakes a GPU, too, which is no part of compiling for it
     subjects: dict[Case, Subject] = {}
     first: dict[Step, float] = {}
     memory: dict[Step, int] = {}
@@ -360,7 +362,7 @@ def floor(step: Step, parameters: int, device: str) -> Floor:
     weights, inputs, todo = needs(one, phase, parameters)
     E, B = case.members, case.batch
     touched = UPDATED * weights if phase == "training" else weights
-    best = ceilings(device, "float32")
+    best = ceilings(device, PRECISION)
     return Floor(
         flops=E * B * todo.flops,
         bytes=E * (touched + B * (inputs + 2 * todo.saved)),

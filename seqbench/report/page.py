@@ -208,6 +208,20 @@ class Page:
         )
         return figure(figures.throughput(steps), f"throughput {device}", caption)
 
+    def scan_times(self, device: str = "cpu") -> Html | None:
+        """Return the times of the scans on a device, where the loop and another were timed."""
+        if not (self.store.exists and self.results.throughput):
+            return None
+        frame = throughput(self.results).frame
+        steps = frame[frame["device"] == device]
+        if figures.against_reference(steps).empty:
+            return None
+        caption = (
+            "Time of a step over that of the same step by the reference loop (dotted): below it is faster. "
+            "A point is a model at a length, batch and width."
+        )
+        return figure(figures.scans(steps), f"scans {device}", caption)
+
     # Sentences
 
     def seeds(self) -> str:
