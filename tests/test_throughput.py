@@ -66,7 +66,7 @@ def test_a_token_is_a_step_of_a_sequence_of_a_member(clock):
 
 def test_every_scan_that_a_model_has_is_timed_once():
     lines = []
-    timing = Timing((12,), (3,), (1,), 2, scans=("auto", "reference", "native"))
+    timing = Timing((12,), (3,), (1,), 2, scans=("reference", "native"))
     steps = plan(["rnn", "lstm", "lstm_peephole", "transformer"], timing, SIZE, "cpu", lines.append)
     found = sorted((facts["model"], facts["phase"], facts["scan"]) for facts in steps.values())
     assert found == [
@@ -89,6 +89,12 @@ def test_every_scan_that_a_model_has_is_timed_once():
     ]
     (line,) = lines
     assert line.startswith("lstm_peephole is not timed by the scan 'native': torch has no kernel")
+
+
+def test_what_auto_stands_for_is_not_timed_again():
+    timing = Timing((12,), (3,), (1,), 2, scans=("auto", "reference", "native"))
+    scans = [facts["scan"] for facts in plan(["lstm"], timing, SIZE, "cpu").values()]
+    assert sorted(scans) == ["native", "native", "reference", "reference", "step"]
 
 
 @pytest.mark.parametrize("scan", ["reference", "native"])
@@ -305,9 +311,9 @@ def test_a_run_keeps_what_it_measured_and_measures_nothing_twice(tmp_path, monke
     assert [row for row in both if row.model == "rnn"] == first  # only what was lacking
     assert len(both) == 12
 
-    more = run("rnn", axes={"scans": ("reference", "native"), "hidden": (None, 8)}).throughput()
+    more = run("rnn", axes={"hidden": (None, 8)}).throughput()
     assert [row for row in more if row in both] == both
-    assert len(more) == 12 + 4 + 10  # native; and of another width both, and streaming
+    assert len(more) == 12 + 6
     assert store.validate() == []
 
     again = run("rnn", force=True).throughput()
