@@ -10,7 +10,6 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 from math import ceil, inf, sqrt
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -224,14 +223,10 @@ def timed(chosen: Profile, store: Store, asked: dict[str, Any], force: bool) -> 
 
     machine.settle()
     device, models = machine.device(asked["device"]), asked["models"]
-    timing = TIMINGS[chosen.name]
-    cases = [
-        throughput.Case(*case)
-        for case in product(models or MODELS, timing.lengths, timing.batches, timing.members)
-    ]
-    if not force and throughput.measured(store, device).issuperset(
-        product(cases, throughput.PHASES)
-    ):
+    timing, size = TIMINGS[chosen.name], chosen.parameters
+    steps = throughput.plan(models or MODELS, timing, size, device, complain)
+    there = throughput.measured(store, device)
+    if not force and all(throughput.identity(facts) in there for facts in steps.values()):
         complain("steps: timed already")
         return []
     commit, _ = machine.commit()
@@ -250,10 +245,11 @@ def timed(chosen: Profile, store: Store, asked: dict[str, Any], force: bool) -> 
         return [1]
     whence = throughput.here(device)
     rows = []
-    for (model, phase, *shape), (seconds, memory) in found.items():
-        case = throughput.Case(model, *shape)
-        facts = throughput.facts(throughput.Subject(case, chosen.parameters, device))
-        rows.append(throughput.row(throughput.Timed(case, phase, seconds, memory, facts), whence))
+    for (model, phase, scan, *shape), measured in found.items():
+        step = throughput.Case(model, *shape[:3], scan, shape[3]), phase
+        if step in steps:
+            floor = throughput.floor(step, size, device)
+            rows.append(throughput.row(steps[step], throughput.Timed(*measured), whence, floor))
     with store.lock():
         store.add_system(system)
         throughput.keep(store, rows)

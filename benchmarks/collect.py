@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import product
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,8 +19,10 @@ HERE = Path(__file__).parent
 RESULTS = HERE / ".asv" / "results"  # as in asv.conf.json
 TIME = "step.Step.track_seconds_per_token"
 MEMORY = "step.Step.track_peak_memory"
+COMPILING = "step.Step.track_compile_seconds"
 
-Step = tuple[str, str, int, int, int]  # model, phase, length, batch, members
+# model, phase, scan, length, batch, members, hidden
+Step = tuple[str, str, str, int, int, int, int | None]
 
 
 class AsvFailed(Exception):
@@ -97,10 +100,10 @@ def end_children() -> None:
             process.kill()
 
 
-def steps(file: Path) -> dict[Step, tuple[list[float], int]]:
-    """Return the seconds per token in every round, and the bytes, of each step in asv's result file.
+def steps(file: Path) -> dict[Step, tuple[list[float], int, float | None]]:
+    """Return the seconds per token in every round, the bytes, and the seconds to compile, of each step in asv's file.
 
-    What asv could not measure is a bare ``NaN`` or a ``null`` there, and is left out.
+    What asv could not measure is a bare ``NaN`` or a ``null`` there; a step without samples is left out.
     """
     content = json.loads(file.read_text("utf-8"))
     found = {
@@ -109,9 +112,18 @@ def steps(file: Path) -> dict[Step, tuple[list[float], int]]:
         )  # empty columns at the end are left out
         for name, values in content["results"].items()
     }
-    memory = by_step(found[MEMORY], "result")
+    memory, compiling = (by_step(found[name], "result") for name in (MEMORY, COMPILING))
     samples = by_step(found[TIME], "samples")
-    return {step: (each, int(memory[step])) for step, each in samples.items() if each}
+    return {
+        step: (each, int(memory[step]), number(compiling[step]))
+        for step, each in samples.items()
+        if each
+    }
+
+
+def number(value: float | None) -> float | None:
+    """Return a number, or None where there is none."""
+    return None if value is None or isnan(value) else value
 
 
 def by_step(result: dict[str, Any], column: str) -> dict[Step, Any]:

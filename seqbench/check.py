@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from seqbench.errors import BadInput, DataMissing, unknown
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
+from seqbench.models.streaming import Streamed, stream
 from seqbench.random import Keys
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Split, Task
@@ -414,6 +415,18 @@ def model_causal(model: Any) -> str | None:
     return None
 
 
+def model_streams(model: Any) -> str | None:
+    """Step by step, if it can be given its input so, it answers as it does to the whole."""
+    net, x = built(model), read(model)
+    if not isinstance(net, Streamed):
+        return None
+    whole = net(x, x.shape[2])
+    for t, y_t in enumerate(stream(net, x)):
+        if not close(y_t, whole[:, :, t]):
+            return f"'advance' gives another answer at step {t} than the whole sequence does"
+    return None
+
+
 def model_nan(model: Any) -> str | None:
     """A member that is no longer finite leaves the others as they are."""
     net, x = built(model), read(model)
@@ -488,6 +501,6 @@ def model_matched(model: Any) -> str | None:
 
 
 MODEL_CHECKS: tuple[Check, ...] = (
-    model_declared, model_outputs, model_leads, model_alone, model_repeats, model_causal, model_nan,
-    model_gradients, model_learns, model_matched,
+    model_declared, model_outputs, model_leads, model_alone, model_repeats, model_causal,
+    model_streams, model_nan, model_gradients, model_learns, model_matched,
 )  # fmt: skip

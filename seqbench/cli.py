@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 
 Rows = list[dict[str, Any]]
+Words = list[str]
 
 Folder = Annotated[Path, typer.Argument(help="A results folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
@@ -44,7 +45,9 @@ ModelNames = Annotated[
     list[str], typer.Option("--model", "-m", help="Only these models; repeat it or use commas.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Scan = Annotated[str, typer.Option(help="How recurrences run: auto, reference or native.")]
+Scan = Annotated[
+    str, typer.Option(help="How recurrences run: auto, reference, native, ensemble or fused.")
+]
 Out = Annotated[
     Path | None, typer.Option(help="The results folder; results/local/<profile> if not given.")
 ]
@@ -267,17 +270,39 @@ def run(
         )
 
 
-@app.command(epilog="Example: seqbench throughput --model lstm,gru --device cpu")
+@app.command(epilog="Example: seqbench throughput --model lstm,gru --hidden 32,64 --phase training")
 def throughput(
     profile: ProfileName = "quick",
     model: ModelNames = [],  # noqa: B006
     device: Device = "auto",
-    scan: Scan = "auto",
+    scan: Annotated[
+        Words,
+        typer.Option(help="Ways to run a recurrence: auto, reference, native, ensemble, fused."),
+    ] = [],  # noqa: B006
+    length: Annotated[Words, typer.Option(help="Steps of a sequence.")] = [],  # noqa: B006
+    batch: Annotated[Words, typer.Option(help="Sequences a member.")] = [],  # noqa: B006
+    members: Annotated[Words, typer.Option(help="Members side by side.")] = [],  # noqa: B006
+    hidden: Annotated[
+        Words, typer.Option(help="Hidden units; else as many as the profile's size.")
+    ] = [],  # noqa: B006
+    phase: Annotated[Words, typer.Option(help="training, inference or streaming.")] = [],  # noqa: B006
+    precision: Annotated[
+        Words, typer.Option(help="float32, float64, and on a GPU tf32, bfloat16.")
+    ] = [],  # noqa: B006
     out: Out = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Time one step of every model, by length, batch and members, and keep what the folder lacks."""
+    """Time one step of every model, and keep what the folder lacks; several values stand between commas.
+
+    What is not given is the profile's.
+    """
+    axes: dict[str, Sequence[Any]] = {
+        "scans": listed(scan), "phases": listed(phase), "precisions": listed(precision),
+        "lengths": numbers(length, "length"), "batches": numbers(batch, "batch"),
+        "members": numbers(members, "number of members"), "hidden": numbers(hidden, "hidden width"),
+    }  # fmt: skip
+
     from seqbench import throughput as timing
     from seqbench.report.tables import throughput_table
 
@@ -285,7 +310,7 @@ def throughput(
         profile,
         models=listed(model),
         device=device,
-        scan=scan,
+        axes={name: tuple(axis) for name, axis in axes.items() if axis},
         out=out,
         force=force,
         say=complain,

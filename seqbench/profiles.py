@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from statistics import median
+from typing import get_args
 
 from seqbench.errors import BadInput, unknown
-from seqbench.records import SCHEMA, Budget, Manifest, Precision, Record, digest
+from seqbench.records import SCHEMA, Budget, Manifest, Phase, Precision, Record, digest
 
 SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
 VIDEO_MODELS = ("cnn_lstm",)
@@ -260,27 +261,39 @@ PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER)}
 
 @dataclass(frozen=True)
 class Timing:
-    """Which steps are timed, for every model at the profile's number of parameters.
+    """Which steps are timed, for every model: all combinations.
 
     No part of the specification: what a step costs changes no score.
 
     Attributes
     ----------
     lengths, batches, members
-        Every T, B and E; all combinations are timed.
+        Every T, B and E.
     rounds
         How often each is timed, one after the other in turns.
+    hidden
+        Every H; None is the one that matches the profile's number of parameters.
+    scans
+        The ways in which a recurrence is run over time; a model that has not got one is timed by the others.
+    precisions
+        What the numbers are.
+    phases
+        What a step is.
     """
 
     lengths: tuple[int, ...]
     batches: tuple[int, ...]
     members: tuple[int, ...]
     rounds: int
+    hidden: tuple[int | None, ...] = (None,)
+    scans: tuple[str, ...] = ("auto",)
+    precisions: tuple[Precision, ...] = ("float32",)
+    phases: tuple[Phase, ...] = get_args(Phase)
 
 
 TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
-    "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=9),
+    "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
     "paper": Timing(lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15),
 }
 

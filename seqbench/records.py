@@ -16,6 +16,7 @@ SCHEMA: Final = 1
 Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
 Role = Literal["reporting", "tuning"]
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
+Phase = Literal["training", "inference", "streaming"]
 Options = dict[str, bool | int | float | str]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # is part of file names, too
 
@@ -217,6 +218,28 @@ class Record(Strict):
         return canonical(self.model_dump(mode="json", exclude={"cost": True}))
 
 
+class Floor(Strict):
+    """What a step has to do, and what the machine does at best; ``floor.py`` has the equations.
+
+    Attributes
+    ----------
+    flops, bytes
+        The operations of a step, and the bytes that it moves.
+    flops_per_second, bytes_per_second
+        The ceilings: of a large product of matrices, and of a large copy, read and written.
+    """
+
+    flops: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    flops_per_second: float = Field(gt=0)
+    bytes_per_second: float = Field(gt=0)
+
+    @property
+    def seconds(self) -> float:
+        """Return the least time that the step could take."""
+        return max(self.flops / self.flops_per_second, self.bytes / self.bytes_per_second)
+
+
 class Throughput(Strict):
     """The time of one step of one model: median and spread over interleaved rounds."""
 
@@ -224,25 +247,34 @@ class Throughput(Strict):
     schema_version: Literal[1] = SCHEMA
     model: str
     model_version: int = Field(ge=1)
-    phase: Literal["training", "inference"]
-    scan: str
+    phase: Phase
+    scan: str  # "step": one step after the other, as the input comes
     precision: Precision
     device: str
     members: int = Field(ge=1)  # E
     batch: int = Field(ge=1)  # B
     length: int = Field(ge=1)  # T
     parameters: int = Field(ge=1)
+    hidden: int | None = None  # H, if it was given; None: matched to the profile's parameters
     sizes: dict[str, int]
     seconds_per_token: float = Field(
         gt=0
     )  # median; a token is one step of one sequence of one member
     quartiles: tuple[float, float]
     rounds: int = Field(ge=1)
-    peak_memory: int = Field(ge=0)  # bytes
+    peak_memory: int = Field(ge=0)  # bytes, beyond what was held before the model was built
+    floor: Floor | None = None
+    compile_seconds: float | None = Field(None, ge=0)  # None where nothing compiles
     commit: str
     dirty: bool
     system: str
     threads: int = Field(ge=1)
+
+    @property
+    def floor_per_token(self) -> float | None:
+        """Return the least seconds per token."""
+        tokens = self.members * self.batch * self.length
+        return None if self.floor is None else self.floor.seconds / tokens
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -258,6 +290,7 @@ class Throughput(Strict):
             self.batch,
             self.length,
             self.parameters,
+            self.hidden or 0,
             self.system,
         )
 

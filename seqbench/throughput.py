@@ -1,57 +1,80 @@
-r"""The time of one step: what a training step and a forward pass of a model cost, by length, batch and members.
+r"""The time of one step: what it costs to train a model, to run it, and to give it a sequence as it comes.
 
-A training step is the trainer's own: forward, loss, backward, clipping, Adam. Data is drawn beforehand and not timed. A
-token is one step of one sequence of one member, so a step takes
+A step is taken on B sequences of T steps by each of E members, in one of three phases:
+
+``training``
+    The trainer's own step: forward, loss, backward, clipping, Adam.
+``inference``
+    Forward over whole sequences, with the answers that the task asks for.
+``streaming``
+    Forward over whole sequences, one token of each at a time, with an answer to every one (``models/streaming.py``).
+
+Data is drawn beforehand and not timed. Every model looks back only, so that the one that is trained can be streamed. A
+token is one step of one sequence of one member:
 
 .. math::
     \text{seconds per token} = \frac{\text{seconds per step}}{E \cdot B \cdot T}
 
-Models at one length and batch are timed in turns, round by round, so that a machine that is busy for a while is busy
+Steps of one length and batch are timed in turns, round by round, so that a machine that is busy for a while is busy
 for all of them; what is kept is the median over the rounds and its quartiles. Memory is what the process (on a GPU: the
-device) holds at its peak beyond what it held before the model was built.
+device) holds at its peak beyond what it held before the model was built. Where a kernel is compiled, its time is that
+of the very first step beyond the median; what this process or a cache on the disk has already is not compiled again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 
 from seqbench import machine
-from seqbench.errors import unknown
+from seqbench.errors import BadInput, unknown
+from seqbench.floor import UPDATED, Work, ceilings, work
+from seqbench.graph import WARM_UP as UNCAPTURED
+from seqbench.graph import Captured
+from seqbench.machine import products_in
 from seqbench.measure import build
 from seqbench.models import MODELS
 from seqbench.models.base import count
-from seqbench.profiles import TIMINGS, Cell, Profile, Setting, find_profile
-from seqbench.records import Throughput, Unit
+from seqbench.models.streaming import Streamed, stream
+from seqbench.profiles import TIMINGS, Cell, Profile, Setting, Timing, find_profile
+from seqbench.random import Keys
+from seqbench.records import Floor, Phase, Precision, Throughput, Unit
 from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.tasks.moving_shapes import MOVING
-from seqbench.train import Stack, draw, encoded, losses
+from seqbench.train import Stack, draw, encoded
+from seqbench.train import step as take_step
 
-Phase = Literal["training", "inference"]
-PHASES: tuple[Phase, ...] = ("training", "inference")
+PHASES: tuple[Phase, ...] = get_args(Phase)
+IDENTITY = "model", "phase", "scan", "precision", "device", "members", "batch", "length", "hidden"
+COMPILED = ("fused",)  # the scans that are compiled for a GPU before their first step
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
 SAMPLE = 0.02  # seconds that one timing takes at least, in as many steps as it needs
-WARM_UP = 2  # steps that nobody counts
+WARM_UP = UNCAPTURED + 2  # steps that nobody counts; the first are those before a capture
 Say = Callable[[str], Any]
+Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model at a length, with so many sequences and members."""
+    """A model at a length, with so many sequences and members; H as given, or matched to the parameters."""
 
     model: str
     length: int
     batch: int
     members: int
+    scan: str = "auto"
+    hidden: int | None = None
+    precision: Precision = "float32"
 
     @property
     def tokens(self) -> int:
@@ -67,6 +90,11 @@ class Case:
     def unit(self, task: Task, parameters: int) -> Unit:
         """Return the unit of which this is a step; it says how large the model is."""
         setting = Setting(task.name, (task.lag,), steps=1, batch=self.batch, clip=CLIP)
+        layers = Cell(setting, task.lag, self.model).layers
+        options: dict[str, Any] = {"causal": True}
+        if self.hidden is not None:
+            options["hidden"] = self.hidden
+            parameters = self.size(task, layers)
         return Unit(
             task=task.name,
             task_version=task.version,
@@ -74,49 +102,74 @@ class Case:
             model=self.model,
             model_version=getattr(MODELS[self.model], "version", 1),
             parameters=parameters,
-            layers=Cell(setting, task.lag, self.model).layers,
+            layers=layers,
+            model_options=options,
+            precision=self.precision,
             budget=setting.budget(),
         )
+
+    def size(self, task: Task, layers: int) -> int:
+        """Return how many parameters a member has whose H was given, all other sizes as the model has them then."""
+        nobody = Keys.span(self.model, 1, "weights", 0, 0, 0)
+        shape = {"inputs": task.inputs, "outputs": task.outputs, "hidden": self.hidden}
+        return count(MODELS[self.model](nobody, **shape, layers=layers, causal=True))
+
+
+Step = tuple[Case, Phase]
 
 
 class Subject:
     """A model with its data, ready to be stepped."""
 
-    def __init__(self, case: Case, parameters: int, device: str, scan: str = "auto") -> None:
+    def __init__(self, case: Case, parameters: int, device: str) -> None:
         self.case, self.on = case, torch.device(device)
         self.task = case.task()
         seeds = range(case.members)
         self.unit = case.unit(self.task, parameters)
-        self.model, self.sizes = build(self.unit, self.task, seeds, self.on)
-        self.model.scan = scan
+        self.model, sizes = build(self.unit, self.task, seeds, self.on)
+        self.sizes = sizes if case.hidden is None else {"hidden": case.hidden} | sizes
+        self.model.scan = case.scan
         self.data = draw(self.task, "train", seeds, 0, case.batch, self.on)
         self.stack = Stack(self.model, [RATE] * case.members)
+        self.x = encoded(self.task, self.data.x, self.stack.theta.dtype)
+        self.advance = Captured(partial(take_step, self.task, self.stack, CLIP), self.on)
         self.steps = 0
 
     def forward(self) -> torch.Tensor:
         """Return the outputs."""
-        return self.model(encoded(self.task, self.data.x), self.data.y.shape[2])
+        return self.model(self.x, self.data.y.shape[2])
 
     def training(self) -> None:
         """Take one step of training, as the trainer does."""
-        loss = losses(self.task, self.forward(), self.data.y, self.data.mask)
         self.steps += 1
-        self.stack.step(self.stack.gradient(loss), self.steps, CLIP)
+        self.advance(self.data.x, self.data.y, self.data.mask, self.steps)
 
     @torch.no_grad()
     def inference(self) -> None:
         """Go forward once."""
         self.forward()
 
+    def streaming(self) -> None:
+        """Go forward once, one token after the other."""
+        for _ in stream(self.model, self.x):
+            pass
+
+    def scanned(self, phase: Phase) -> str:
+        """Return by which scan a phase runs."""
+        if not hasattr(self.model, "scanned"):
+            return "none"
+        return "step" if phase == "streaming" else self.model.scanned
+
     def seconds(self, phase: Phase, repeats: int) -> float:
         """Return the time of one step, from so many in a row."""
-        step = self.training if phase == "training" else self.inference
-        self.wait()
-        since = perf_counter()
-        for _ in range(repeats):
-            step()
-        self.wait()
-        return (perf_counter() - since) / repeats
+        once = getattr(self, phase)
+        with products_in(self.case.precision):
+            self.wait()
+            since = perf_counter()
+            for _ in range(repeats):
+                once()
+            self.wait()
+            return (perf_counter() - since) / repeats
 
     def wait(self) -> None:
         """Let the device finish what it was given."""
@@ -124,114 +177,181 @@ class Subject:
             torch.cuda.synchronize(self.on)
 
 
-class Timed(NamedTuple):
-    """What was measured of a step: seconds per token in every round, and bytes."""
-
-    case: Case
-    phase: Phase
-    seconds: list[float]
-    memory: int
-    facts: dict[str, Any]
+# What can be timed
 
 
-def measure_steps(
-    models: Sequence[str],
-    lengths: Sequence[int],
-    batches: Sequence[int],
-    members: Sequence[int],
-    device: str,
-    *,
+def plan(
+    models: Iterable[str],
+    timing: Timing,
     parameters: int,
-    phases: Sequence[Phase] = PHASES,
-    rounds: int = 9,
-    scan: str = "auto",
+    device: str,
     say: Say = lambda line: None,
-) -> Iterator[Throughput]:
-    """Yield a row for each combination, all of one length and batch as soon as they are known.
+) -> dict[Step, Facts]:
+    """Return all steps with what a row says of them beforehand; say which can't be taken, and why.
 
-    Parameters
-    ----------
-    device
-        ``cpu`` or ``cuda``.
-    parameters
-        The count that every model is matched to.
-    rounds
-        How often each is timed; one timing takes at least ``SAMPLE`` seconds.
-    say
-        Who is told how it goes on, and what did not fit into memory.
+    A model that has no scans is there once, and so is one of which ``auto`` is a scan that is asked for, too.
     """
-    whence = here(device)
-    for length, batch in product(lengths, batches):
-        say(f"timing steps of {batch} sequences of length {length} on {device}")
-        cases = [Case(model, length, batch, E) for model, E in product(models, members)]
-        for timed in time_steps(cases, device, parameters, phases, rounds, scan, say):
-            yield row(timed, whence)
-
-
-def time_steps(
-    cases: Iterable[Case],
-    device: str,
-    parameters: int,
-    phases: Sequence[Phase] = PHASES,
-    rounds: int = 9,
-    scan: str = "auto",
-    say: Say = lambda line: None,
-) -> Iterator[Timed]:
-    """Time the steps of all cases in turns, and yield what was measured of each."""
-    subjects: dict[Case, Subject] = {}
-    memory: dict[tuple[Case, Phase], int] = {}
-    for case in cases:
+    found: dict[tuple[Any, ...], tuple[Step, Facts]] = {}
+    ways = product(models, timing.hidden, timing.scans, timing.precisions)
+    for model, hidden, scan, precision in ways:
         try:
-            for _ in range(2):  # the first time also fills what torch keeps for good
-                memory |= {
-                    (case, phase): held for phase, held in footprint(case, device, parameters, scan)
-                }
-            subjects[case] = Subject(case, parameters, device, scan)
-        except (torch.OutOfMemoryError, MemoryError):
-            say(
-                f"{case.model}, {case.members} members of length {case.length}: no memory left, not timed"
-            )
-    repeats = {
-        (case, phase): 1 + int(SAMPLE / subjects[case].seconds(phase, WARM_UP))
-        for phase in phases
-        for case in subjects
-    }
-    seconds: dict[tuple[Case, Phase], list[float]] = {step: [] for step in repeats}
-    for _ in range(rounds):
-        for (case, phase), n in repeats.items():
-            seconds[case, phase].append(subjects[case].seconds(phase, n) / case.tokens)
-    for (case, phase), each in seconds.items():
-        yield Timed(case, phase, each, memory[case, phase], facts(subjects[case]))
+            small = Case(model, MOVING + 2, 1, 1, scan, hidden, precision)
+            tried = Subject(small, parameters, device)
+            if not compiles(tried.scanned("inference"), device):  # its first step is timed
+                tried.inference()
+        except BadInput as why:
+            say(f"{model} is not timed by the scan '{scan}': {why}")
+            continue
+        streamed = isinstance(tried.model, Streamed) and precision != "bfloat16"  # see in_bfloat16
+        phases = [phase for phase in timing.phases if phase != "streaming" or streamed]
+        shapes = product(timing.lengths, timing.batches, timing.members)
+        for (length, batch, E), phase in product(shapes, phases):
+            case = Case(model, length, batch, E, scan, hidden, precision)
+            about = facts(tried, case, phase)
+            found.setdefault(identity(about), ((case, phase), about))
+    return dict(found.values())
 
 
-def footprint(case: Case, device: str, parameters: int, scan: str) -> Iterator[tuple[Phase, int]]:
-    """Yield each phase with the bytes that a model, its data and one step add to what is held already."""
-    peak = machine.Peak(device)
-    before = peak.bytes()
-    subject = Subject(case, parameters, device, scan)
-    for phase in reversed(PHASES):  # inference first: it needs less, and a peak never sinks
-        subject.seconds(phase, 1)
-        yield phase, max(0, peak.bytes() - before)
-
-
-def facts(subject: Subject) -> dict[str, Any]:
-    """Return what a row says of a model that was stepped, apart from its times."""
-    case = subject.case
+def facts(subject: Subject, case: Case, phase: Phase) -> Facts:
+    """Return what a row says of a step of a case, of which the subject is a small one."""
     return {
         "model": case.model,
         "model_version": subject.unit.model_version,
-        "scan": getattr(subject.model, "scanned", "none"),
+        "phase": phase,
+        "scan": subject.scanned(phase),
         "precision": subject.unit.precision,
         "device": subject.on.type,
         "members": case.members,
         "batch": case.batch,
         "length": case.length,
         "parameters": count(subject.model),
+        "hidden": case.hidden,
         "sizes": subject.sizes,
     }
 
 
-def here(device: str) -> dict[str, Any]:
+def identity(facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a step from all others on a machine."""
+    return tuple(facts[name] for name in IDENTITY)
+
+
+def compiles(scan: str, device: str) -> bool:
+    """Return whether something is compiled before the first step."""
+    return scan in COMPILED and device == "cuda"
+
+
+# What is timed
+
+
+class Timed(NamedTuple):
+    """What was measured of a step: seconds per token in every round, bytes, and seconds to compile it."""
+
+    seconds: list[float]
+    memory: int
+    compiling: float | None = None
+
+
+def time_steps(
+    steps: Sequence[Step],
+    device: str,
+    parameters: int,
+    rounds: int = 9,
+    say: Say = lambda line: None,
+) -> Iterator[tuple[Step, Timed]]:
+    """Time steps in turns, and yield what was measured of each.
+
+    Parameters
+    ----------
+    device
+        ``cpu`` or ``cuda``.
+    parameters
+        The count to which every model is matched whose H is not given.
+    rounds
+        How often each is timed; one timing takes at least ``SAMPLE`` seconds.
+    say
+        Who is told what did not fit into memory.
+    """
+    for precision in {case.precision for case, _ in steps}:
+        ceilings(device, precision)  # wakes a GPU, too, which is no part of compiling for it
+    subjects: dict[Case, Subject] = {}
+    first: dict[Step, float] = {}
+    memory: dict[Step, int] = {}
+    for case in dict.fromkeys(case for case, _ in steps):
+        phases = [phase for phase in reversed(PHASES) if (case, phase) in steps]
+        try:
+            for _ in range(2):  # the first time also fills what torch keeps for good
+                for phase, seconds, held in footprint(case, phases, parameters, device):
+                    first.setdefault((case, phase), seconds)
+                    memory[case, phase] = held
+            subjects[case] = Subject(case, parameters, device)
+        except (torch.OutOfMemoryError, MemoryError):
+            say(
+                f"{case.model}, {case.members} members of length {case.length}: no memory left, not timed"
+            )
+        except BadInput as why:
+            say(f"{case.model} is not timed: {why}")
+    steps = [step for step in steps if step[0] in subjects]
+    repeats = {
+        (case, phase): 1 + int(SAMPLE / subjects[case].seconds(phase, WARM_UP))
+        for case, phase in steps
+    }
+    each: dict[Step, list[float]] = {step: [] for step in steps}
+    for _ in range(rounds):
+        for (case, phase), n in repeats.items():
+            each[case, phase].append(subjects[case].seconds(phase, n))
+    for (case, phase), times in each.items():
+        compiling = None
+        if compiles(subjects[case].scanned(phase), device):
+            compiling = max(0.0, first[case, phase] - median(times))
+        per_token = [time / case.tokens for time in times]
+        yield (case, phase), Timed(per_token, memory[case, phase], compiling)
+
+
+def footprint(
+    case: Case, phases: Sequence[Phase], parameters: int, device: str
+) -> Iterator[tuple[Phase, float, int]]:
+    """Yield the time of a first step of each phase, and the bytes that a model, its data and that step add.
+
+    A peak never sinks, so the phase that needs most comes last.
+    """
+    peak = machine.Peak(device)
+    before = peak.bytes()
+    subject = Subject(case, parameters, device)
+    for phase in phases:
+        seconds = subject.seconds(phase, 1)
+        yield phase, seconds, max(0, peak.bytes() - before)
+
+
+def measure_steps(
+    steps: Mapping[Step, Facts],
+    device: str,
+    parameters: int,
+    rounds: int = 9,
+    say: Say = lambda line: None,
+) -> Iterator[Throughput]:
+    """Yield a row for each step of a plan."""
+    whence = here(device)
+    for step, timed in time_steps(list(steps), device, parameters, rounds, say):
+        yield row(steps[step], timed, whence, floor(step, parameters, device))
+
+
+def row(facts: Facts, timed: Timed, whence: Facts, floor: Floor) -> Throughput:
+    """Return a row of what was measured, and where."""
+    each = timed.seconds
+    low, _, high = quantiles(each, n=4, method="inclusive") if len(each) > 1 else each * 3
+    return Throughput(
+        **facts,
+        **whence,
+        seconds_per_token=median(each),
+        quartiles=(low, high),
+        rounds=len(each),
+        peak_memory=timed.memory,
+        floor=floor,
+        compile_seconds=timed.compiling,
+    )
+
+
+def here(device: str) -> Facts:
     """Return what a row says of the machine and the code."""
     commit, dirty = machine.commit()
     return {
@@ -242,19 +362,32 @@ def here(device: str) -> dict[str, Any]:
     }
 
 
-def row(timed: Timed, whence: dict[str, Any]) -> Throughput:
-    """Return a row of what was measured, and where."""
-    each = timed.seconds
-    low, _, high = quantiles(each, n=4, method="inclusive") if len(each) > 1 else each * 3
-    return Throughput(
-        **timed.facts,
-        **whence,
-        phase=timed.phase,
-        seconds_per_token=median(each),
-        quartiles=(low, high),
-        rounds=len(each),
-        peak_memory=timed.memory,
+# The floor (see ``floor.py``)
+
+
+def floor(step: Step, parameters: int, device: str) -> Floor:
+    """Return what a step has to do, and what the device does at best."""
+    case, phase = step
+    one = replace(case, members=1, batch=1, scan="reference", precision="float32")
+    weights, inputs, todo = needs(one, phase, parameters)
+    E, B = case.members, case.batch
+    touched = UPDATED * weights if phase == "training" else weights
+    best = ceilings(device, case.precision)
+    return Floor(
+        flops=E * B * todo.flops,
+        bytes=E * (touched + B * (inputs + 2 * todo.saved)),
+        flops_per_second=best.flops,
+        bytes_per_second=best.bytes,
     )
+
+
+@cache
+def needs(one: Case, phase: Phase, parameters: int) -> tuple[int, int, Work]:
+    """Return the bytes of the parameters and of the input of one sequence of one member, and the work on it."""
+    subject = Subject(one, parameters, "cpu")
+    data = subject.data
+    todo = work(getattr(subject, phase), [subject.stack.theta, subject.x, data.y, data.mask])
+    return subject.stack.theta.nbytes, subject.x.nbytes, todo
 
 
 # Into the store
@@ -265,12 +398,17 @@ def run(
     *,
     models: Sequence[str] = (),
     device: str = "auto",
-    scan: str = "auto",
+    axes: Mapping[str, Any] = {},
     out: str | Path | None = None,
     force: bool = False,
     say: Say = lambda line: None,
 ) -> Store:
     """Time the steps of a profile that the store lacks for this code on this machine; return the store.
+
+    Parameters
+    ----------
+    axes
+        What takes the place of the profile's own, by the names that ``Timing`` has for them.
 
     Raises
     ------
@@ -278,40 +416,52 @@ def run(
         With one sentence that names the culprit and the choices.
     """
     chosen = find_profile(profile)
-    for name in models:
-        if name not in MODELS:
-            raise unknown("model", name, MODELS)
-    if scan not in get_args(Scan):
-        raise unknown("scan", scan, get_args(Scan))
+    check(models, axes)
+    timing = replace(TIMINGS[chosen.name], **axes)
     device = machine.device(device)
-    machine.settle()
-    timing = TIMINGS[chosen.name]
+    for precision in timing.precisions:
+        machine.precision(precision, device)
     store = folder(chosen, out)
+    store.check(chosen.manifest())
+    machine.settle()
+    steps = plan(models or MODELS, timing, chosen.parameters, device, say)
     store.create(chosen.manifest())
     with store.lock():
         store.add_system(machine.system(device))
+        there = set() if force else measured(store, device)
         for length, batch in product(timing.lengths, timing.batches):
-            wanted = cases_of(chosen, models, length, batch)
-            there = set() if force else measured(store, device, scan)
             lacking = {
-                case.model for case in wanted if not there.issuperset(product([case], PHASES))
+                (case, phase): about
+                for (case, phase), about in steps.items()
+                if (case.length, case.batch) == (length, batch) and identity(about) not in there
             }
             if not lacking:
                 say(f"steps of {length} x {batch} tokens were timed already and are skipped")
                 continue
-            rows = measure_steps(
-                [model for model in models or MODELS if model in lacking],
-                [length],
-                [batch],
-                timing.members,
-                device,
-                parameters=chosen.parameters,
-                rounds=timing.rounds,
-                scan=scan,
-                say=say,
-            )
+            say(f"timing steps of {batch} sequences of length {length} on {device}")
+            rows = measure_steps(lacking, device, chosen.parameters, timing.rounds, say)
             keep(store, list(rows))
     return store
+
+
+def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
+    """Raise at the first name that nobody knows, and at a number that can't be."""
+    choices = {"model": MODELS, "scan": get_args(Scan), "phase": PHASES}
+    names = {"model": models, "scan": axes.get("scans", ()), "phase": axes.get("phases", ())}
+    for kind in choices:
+        for name in names[kind]:
+            if name not in choices[kind]:
+                raise unknown(kind, name, choices[kind])
+    least = {
+        "lengths": MOVING + 1,
+        "batches": 1,
+        "members": 1,
+        "hidden": 1,
+    }  # a video moves, then stands
+    for axis, at_least in least.items():
+        for number in axes.get(axis, ()):
+            if number is not None and number < at_least:
+                raise BadInput(f"{axis} must be {at_least} or more; got {number}")
 
 
 def folder(chosen: Profile, out: str | Path | None) -> Store:
@@ -319,30 +469,16 @@ def folder(chosen: Profile, out: str | Path | None) -> Store:
     return Store(Path("results", "local", chosen.name) if out is None else out)
 
 
-def cases_of(chosen: Profile, models: Sequence[str], length: int, batch: int) -> list[Case]:
-    """Return the cases of a profile at one length and batch."""
-    members = TIMINGS[chosen.name].members
-    return [Case(model, length, batch, E) for model, E in product(models or MODELS, members)]
-
-
-def measured(store: Store, device: str, scan: str = "auto") -> set[tuple[Case, Phase]]:
-    """Return what the store holds of this code on this machine."""
+def measured(store: Store, device: str) -> set[tuple[Any, ...]]:
+    """Return the identities of the steps that the store holds of this code on this machine."""
     now = here(device)
-    return {
-        (Case(r.model, r.length, r.batch, r.members), r.phase)
-        for r in store.throughput()
-        if (r.commit, r.dirty, r.system) == (now["commit"], now["dirty"], now["system"])
-        and scan in ("auto", r.scan)
-    }
+    code = (now["commit"], now["dirty"], now["system"])
+    return {identity(dict(r)) for r in store.throughput() if (r.commit, r.dirty, r.system) == code}
 
 
 def keep(store: Store, rows: Sequence[Throughput]) -> None:
     """Put rows of one machine into the store, in place of older ones of the same step."""
-
-    def step(r: Throughput) -> tuple[Any, ...]:
-        return r.model, r.phase, r.scan, r.precision, r.device, r.members, r.batch, r.length
-
     for system in {r.system for r in rows}:
-        new = {step(r): r for r in rows if r.system == system}
-        old = [r for r in store.throughput() if r.system == system and step(r) not in new]
+        new = {identity(dict(r)): r for r in rows if r.system == system}
+        old = [r for r in store.throughput() if r.system == system and identity(dict(r)) not in new]
         store.add_throughput(system, [*old, *new.values()])

@@ -6,6 +6,7 @@ from seqbench.records import (
     Budget,
     Cost,
     Curve,
+    Floor,
     Manifest,
     Member,
     Provenance,
@@ -94,6 +95,9 @@ def throughput(**changes: Any) -> Throughput:
         "quartiles": (0.9e-6, 1.2e-6),
         "rounds": 9,
         "peak_memory": 2**20,
+        "floor": Floor(
+            flops=2**30, bytes=2**20, flops_per_second=2.0**36, bytes_per_second=2.0**34
+        ),
         "commit": "0" * 40,
         "dirty": False,
         "system": SYSTEM.id,

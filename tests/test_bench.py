@@ -10,33 +10,40 @@ import pytest
 import torch
 
 from seqbench import cli, machine, throughput
-from seqbench.profiles import SMOKE
+from seqbench.models import MODELS
+from seqbench.profiles import SMOKE, TIMINGS
 from seqbench.store import Store, write
-from seqbench.throughput import PHASES, Case
+from seqbench.throughput import PHASES
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 import bench  # noqa: E402
 import collect  # noqa: E402
+import frames  # noqa: E402
 import overhead  # noqa: E402
 import paired  # noqa: E402
 
+AXES = [
+    ["'rnn'", "'lstm'"],
+    ["'training'", "'streaming'"],
+    ["'auto'"],
+    ["12"],
+    ["4"],
+    ["1"],
+    ["None"],
+]
 ASV = {  # as asv 0.6.6 writes it, but for the bare NaN, which Python's json writes and reads, too
     "commit_hash": "0" * 40,
     "result_columns": ["result", "params", "version", "started_at", "duration", "stats_ci_99_a",
                        "stats_ci_99_b", "stats_q_25", "stats_q_75", "stats_number", "stats_repeat", "samples"],
     "results": {
-        "step.Step.track_peak_memory": [
-            [4096, 2048, float("nan"), 1024],
-            [["'rnn'", "'lstm'"], ["'training'", "'inference'"], ["12"], ["4"], ["1"]],
-            "da40", 1, 10.1,
-        ],
+        "step.Step.track_compile_seconds": [[float("nan"), None, float("nan"), 0.5], AXES, "da40", 1, 10.1],
+        "step.Step.track_peak_memory": [[4096, 2048, float("nan"), 1024], AXES, "da40", 1, 10.1],
         "step.Step.track_seconds_per_token": [
-            [2e-6, 1e-6, float("nan"), None],
-            [["'rnn'", "'lstm'"], ["'training'", "'inference'"], ["12"], ["4"], ["1"]],
-            "6dad", 2, 7.9, [None] * 4, [None] * 4, [None] * 4, [None] * 4, [1, 1, None, None], [3, 3, None, None],
-            [[2e-6, 1e-6, 3e-6], [1e-6, 1e-6, 1e-6], None, None],
+            [2e-6, 1e-6, float("nan"), 3e-6], AXES,
+            "6dad", 2, 7.9, [None] * 4, [None] * 4, [None] * 4, [None] * 4, [1, 1, None, 1], [3, 3, None, 3],
+            [[2e-6, 1e-6, 3e-6], [1e-6, 1e-6, 1e-6], None, [3e-6, 3e-6, 3e-6]],
         ],
     },
 }  # fmt: skip
@@ -71,24 +78,26 @@ def test_asv_s_file_is_read(tmp_path):
     file = tmp_path / "asv.json"
     file.write_text(json.dumps(ASV))
     assert "NaN" in file.read_text()
+    shape = ("auto", 12, 4, 1, None)
     assert collect.steps(file) == {
-        ("rnn", "training", 12, 4, 1): ([2e-6, 1e-6, 3e-6], 4096),
-        ("rnn", "inference", 12, 4, 1): ([1e-6, 1e-6, 1e-6], 2048),
+        ("rnn", "training", *shape): ([2e-6, 1e-6, 3e-6], 4096, None),
+        ("rnn", "streaming", *shape): ([1e-6, 1e-6, 1e-6], 2048, None),
+        ("lstm", "streaming", *shape): ([3e-6, 3e-6, 3e-6], 1024, 0.5),
     }
 
 
 def test_what_asv_measured_becomes_rows(tmp_path, monkeypatch):
     file = tmp_path / "asv.json"
     file.write_text(json.dumps(ASV))
-    asked = {"device": "cpu", "models": ["rnn"]}
+    asked = {"device": "cpu", "models": ["rnn", "lstm"]}
     calls = []
     monkeypatch.setattr(collect, "run_asv", lambda *what: calls.append(what) or file)
     monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
     store = Store(tmp_path / "out").create(SMOKE.manifest())
     assert bench.timed(SMOKE, store, asked, force=False) == []
     system = machine.system("cpu")
-    assert calls == [(system.id, "1" * 40, "smoke", "cpu", ["rnn"])]
-    rows = {row.phase: row for row in store.throughput()}
+    assert calls == [(system.id, "1" * 40, "smoke", "cpu", ["rnn", "lstm"])]
+    rows = {row.phase: row for row in store.throughput() if row.model == "rnn"}
     assert rows["training"].seconds_per_token == 2e-6
     assert rows["training"].quartiles == pytest.approx((1.5e-6, 2.5e-6))
     assert rows["training"].rounds == 3
@@ -96,16 +105,18 @@ def test_what_asv_measured_becomes_rows(tmp_path, monkeypatch):
     assert rows["training"].commit == "1" * 40
     assert (rows["training"].length, rows["training"].batch, rows["training"].members) == (12, 4, 1)
     assert rows["training"].sizes == {"hidden": 30}
+    assert rows["training"].compile_seconds is None
+    assert rows["streaming"].scan == "step"
+    (other,) = [row for row in store.throughput() if row.model == "lstm"]
+    assert (other.phase, other.compile_seconds) == ("streaming", 0.5)
+    assert 0 < other.floor_per_token < 1e-6
     assert store.validate() == []
 
 
 def test_steps_that_are_there_are_not_timed_again(tmp_path, monkeypatch):
-    everything = {
-        (Case(model, 12, 4, members), phase)
-        for model in ("rnn", "lstm")
-        for members in (1, 2)
-        for phase in PHASES
-    }
+    plan = throughput.plan(["rnn", "lstm"], TIMINGS["smoke"], SMOKE.parameters, "cpu")
+    everything = {throughput.identity(facts) for facts in plan.values()}
+    assert len(everything) == 2 * 2 * len(PHASES)
     monkeypatch.setattr(throughput, "measured", lambda *_: everything)
     monkeypatch.setattr(collect, "run_asv", lambda *_: pytest.fail("asv was run"))
     assert (
@@ -131,7 +142,7 @@ def test_without_a_commit_the_steps_are_timed_without_asv(tmp_path, monkeypatch)
     monkeypatch.setattr(collect, "run_asv", lambda *_: pytest.fail("asv was run"))
     store = Store(tmp_path / "out").create(SMOKE.manifest())
     assert bench.timed(SMOKE, store, {"device": "cpu", "models": ["rnn"]}, False) == []
-    assert len(store.throughput()) == 4
+    assert len(store.throughput()) == 6
 
 
 def test_asv_finds_the_benchmarks_without_torch():
@@ -146,7 +157,7 @@ def test_asv_finds_the_benchmarks_without_torch():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
-        "(['rnn', 'gru'], ['training', 'inference'], (12,), (4,), (1, 2))"
+        "(['rnn', 'gru'], ('training', 'inference', 'streaming'), ('auto',), (12,), (4,), (1, 2), (None,))"
     )
 
 
@@ -161,8 +172,9 @@ def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch):
     file = collect.run_asv("a-test", commit, "smoke", "cpu", ["rnn"])
     try:
         found = collect.steps(file)
-        assert len(found) == 4
-        for seconds, memory in found.values():
+        assert len(found) == 6
+        for seconds, memory, compiling in found.values():
+            assert compiling is None
             assert len(seconds) == 3
             assert min(seconds) > 0
             assert memory >= 0
@@ -342,3 +354,24 @@ def test_the_bare_loop_learns_what_the_trainer_learns():
     overhead.bare(task, theirs, 4, unit.budget)
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
+
+
+# Convolutions of many members
+
+
+def test_a_convolution_is_the_same_in_all_three_ways():
+    wanted, *others = (frames.steps(3, 1, "cpu")(way) for way in frames.WAYS)
+    assert wanted.shape == (3, 32 * 9, 8, 3, 3)
+    for maps in others:
+        torch.testing.assert_close(maps, wanted)
+
+
+def test_the_groups_are_those_of_the_model():
+    from seqbench.random import Keys
+
+    keys = Keys.span("cnn_lstm", 1, "weights", 0, 0, 2)
+    eye = MODELS["cnn_lstm"](keys, inputs=(1, 12, 12), outputs=2, hidden=4).eye
+    layers = [eye.conv_1, eye.conv_2]
+    x = torch.rand(6, 2, 1, 12, 12)
+    maps = eye.conv_2(eye.conv_1(x.flatten(1, 2))).unflatten(1, (2, -1)).transpose(0, 1)
+    torch.testing.assert_close(frames.groups(x, layers), maps)

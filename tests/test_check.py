@@ -254,6 +254,15 @@ class Prophet(guests.Last):
         return super().forward(x.flip(2).cumsum(2).flip(2), answers)
 
 
+class Forgetful(MODELS["gru"]):
+    """Begins anew at every step, when it is given them one by one."""
+
+    name = "forgetful"
+
+    def advance(self, x, state):
+        return super().advance(x, self.start(x.shape[1], 1))
+
+
 class Blind(guests.Last):
     """Has a parameter that it never uses."""
 
@@ -315,6 +324,7 @@ class Strange(nn.Module):
         (Twin, "model_alone", "depends on the other members"),
         (Random, "model_repeats", "random state"),
         (Prophet, "model_causal", "changes an answer before it"),
+        (Forgetful, "model_streams", "another answer at step 1"),
         (Social, "model_nan", "member 1 is NaN"),
         (Blind, "model_gradients", "no gradient reaches 'unused'"),
         (Stubborn, "model_learns", "has a loss of"),

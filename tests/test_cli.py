@@ -81,6 +81,10 @@ BAD = {
     "throughput --model lsm": ["model 'lsm'", "did you mean 'lstm'?"],
     "throughput --profile smok": ["profile 'smok'"],
     "throughput --scan nativ": ["scan 'nativ'"],
+    "throughput --scan reference,nativ": ["scan 'nativ'"],
+    "throughput --phase streming": ["phase 'streming'", "did you mean 'streaming'?"],
+    "throughput --length 1,x": ["a length is a whole number"],
+    "throughput --hidden 0": ["hidden must be 1 or more"],
     "check ading": ["'ading'", "did you mean 'adding'?"],
     "check nowhere.at_all:Thing": ["nowhere"],
     "check json:dumps": ["a class"],
@@ -266,11 +270,32 @@ def test_step_times_are_one_document(call):
         ("training", 2),
         ("inference", 1),
         ("inference", 2),
+        ("streaming", 1),
+        ("streaming", 2),
     ]
     code, out, err = call(*command)
     assert code == 0
     assert "timed already" in err
     assert "rnn" in out
+
+
+def test_step_times_of_other_sizes_are_asked_for(call):
+    command = "throughput -p smoke -m rnn,lstm --scan reference,native --members 1 --length 9,10 --batch 2"
+    options = "--hidden 3,4 --phase training,streaming --device cpu --out results --json"
+    code, out, _ = call(*command.split(), *options.split())
+    assert code == 0
+    rows = json.loads(out)["throughput"]
+    names = ("model", "phase", "scan", "length", "batch", "members", "hidden")
+    found = {tuple(row[name] for name in names) for row in rows}
+    assert len(rows) == len(found)
+    assert found == {
+        (model, phase, scan, length, 2, 1, hidden)
+        for model in ("rnn", "lstm")
+        for phase, scans in {"training": ("reference", "native"), "streaming": ("step",)}.items()
+        for scan in scans
+        for length in (9, 10)
+        for hidden in (3, 4)
+    }
 
 
 def test_tables_are_listed_where_they_lie(call):

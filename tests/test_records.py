@@ -250,9 +250,25 @@ def test_only_the_cost_is_left_out_of_what_must_be_the_same_again():
 
 def test_a_throughput_is_named_by_what_was_timed():
     assert throughput(seconds_per_token=2e-6, rounds=3, commit="1" * 40).key == throughput().key
-    for name, value in [("members", 4), ("system", "0" * 16), ("phase", "inference")]:
+    for name, value in [
+        ("members", 4),
+        ("system", "0" * 16),
+        ("phase", "streaming"),
+        ("scan", "reference"),
+        ("hidden", 14),
+    ]:
         assert throughput(**{name: value}).key != throughput().key
     assert throughput().system_id == record().system_id == SYSTEM.id
+
+
+def test_the_floor_is_the_higher_of_two():
+    floor = throughput().floor
+    assert floor.seconds == 2**-6  # of the operations
+    slower = floor.model_copy(update={"bytes_per_second": 2.0**25})
+    assert slower.seconds == 2**-5  # of the bytes
+    row = throughput(floor=slower, members=2, batch=2, length=2)
+    assert row.floor_per_token == 2**-8
+    assert throughput(floor=None).floor_per_token is None
 
 
 def test_the_name_of_a_system_is_the_hash_of_its_description():

@@ -175,6 +175,23 @@ class Recurrent(nn.Module):
             x = scan(layer, x, self.scan, self.recompute)
         return self.readout(x[:, :, -answers:])
 
+    def start(self, B: int, T: int) -> list[tuple[Hidden, ...]]:
+        """Return the state of every layer before the first step, of however many."""
+        E = len(self.readout.W)
+        no_steps = self.readout.W.new_empty(E, B, 0, 0)
+        return [layer.start(no_steps) for layer in self.layers]
+
+    def advance(
+        self, x: Float[Tensor, "E B *D"], state: list[tuple[Hidden, ...]]
+    ) -> tuple[Float[Tensor, "E B C"], list[tuple[Hidden, ...]]]:
+        """Return the outputs at the next step, and the state of every layer after it."""
+        after = []
+        for layer, before in zip(self.layers, state, strict=True):
+            a = layer.project(x[:, :, None])[:, :, 0]
+            x, *rest = layer.step(a, *before)
+            after.append((x, *rest))
+        return self.readout(x), after
+
 
 def count(model: nn.Module) -> int:
     """Return P, the numbers in all parameters of one member."""

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqbench.axes import Outputs, Sequences
+from seqbench.axes import Hidden, Outputs, Sequences
 from seqbench.models.base import Linear, Recurrent, uniform
 from seqbench.models.lstm import LSTMCell
 from seqbench.random import Keys
@@ -34,7 +34,7 @@ class Convolution(nn.Module):
         self.b = nn.Parameter(self.W.new_zeros(len(keys), maps))
 
     def forward(self, x: Float[Tensor, "BT EM h w"]) -> Float[Tensor, "BT EN h2 w2"]:
-        """Return the maps; members lie side by side, each a group of its own."""
+        """Return the maps; members lie side by side, each a group of its own (docs/adr/0016)."""
         W, b = self.W.flatten(0, 1), self.b.flatten()
         return F.conv2d(x, W, b, stride=2, padding=1, groups=len(self.W)).relu()
 
@@ -109,3 +109,9 @@ class CNNLSTM(Recurrent):
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` frames."""
         return super().forward(self.eye(x), answers)
+
+    def advance(
+        self, x: Float[Tensor, "E B channels h w"], state: list[tuple[Hidden, ...]]
+    ) -> tuple[Float[Tensor, "E B C"], list[tuple[Hidden, ...]]]:
+        """Return the outputs at the next frame, and the state after it."""
+        return super().advance(self.eye(x[:, :, None])[:, :, 0], state)

@@ -16,7 +16,7 @@ at all (``none``: only the mask of a causal model gives order away). None of the
 """
 
 from math import log, sqrt
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -32,10 +32,10 @@ POSITIONS = ("rotary", "sinusoidal", "none")
 LONGEST = 10_000  # the longest wavelength, over 2π, in steps
 
 
-def angles(T: int, width: int, like: Tensor) -> Float[Tensor, "T half"]:
-    """Return t / LONGEST^(2k / width) for every step t and every pair k of features."""
+def angles(T: int, width: int, like: Tensor, first: int = 0) -> Float[Tensor, "T half"]:
+    """Return t / LONGEST^(2k / width) for T steps t from the first, and every pair k of features."""
     dtype = torch.promote_types(like.dtype, torch.float32)  # bfloat16 can't tell step 257 from 256
-    t = torch.arange(T, device=like.device, dtype=dtype)
+    t = torch.arange(first, first + T, device=like.device, dtype=dtype)
     k = torch.arange(0, width, 2, device=like.device, dtype=dtype)
     return torch.outer(t, torch.exp(k * (-log(LONGEST) / width)))
 
@@ -68,6 +68,18 @@ class Norm(nn.Module):
         return torch.addcmul(self.shift, F.layer_norm(x, x.shape[-1:]), self.gain)
 
 
+class Cache(NamedTuple):
+    """What attention keeps of the steps so far: their keys and values, with room for T steps."""
+
+    k: Float[Tensor, "N heads T d"]
+    v: Float[Tensor, "N heads T d"]
+
+    def kept(self, t: int, k: Tensor, v: Tensor) -> "Cache":
+        """Write down step t; return it and all before it."""
+        self.k[:, :, t : t + 1], self.v[:, :, t : t + 1] = k, v
+        return Cache(self.k[:, :, : t + 1], self.v[:, :, : t + 1])
+
+
 class Attention(nn.Module):
     """Attention with several heads; the columns of W_qkv are Q, K, V, and within each the heads."""
 
@@ -84,17 +96,34 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "E B A H"]:
         """Return what each of the last steps gathers from those that it may look at."""
         E, B, T, H = x.shape
-        heads = self.qkv(x).view(E * B, T, 3, self.heads, H // self.heads)
-        # members are more sequences: q, k, v are each (E B, heads, T, d)
-        q, k, v = heads.permute(2, 0, 3, 1, 4)
-        if angle is not None:
-            q, k = rotated(q, angle), rotated(k, angle)
+        q, k, v = self.split(x, angle)
         q = q[:, :, -answers:]
         mask = None
         if self.causal and 1 < answers < T:  # torch aligns its own causal mask with the first step
             mask = torch.ones(answers, T, dtype=torch.bool, device=x.device).tril(T - answers)
         y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=self.causal and answers == T)
         return self.out(y.transpose(1, 2).reshape(E, B, answers, H))
+
+    def split(
+        self, x: Float[Tensor, "E B T H"], angle: Float[Tensor, "T half"] | None
+    ) -> tuple[Float[Tensor, "EB heads T d"], ...]:
+        """Return queries, keys and values; members are more sequences."""
+        E, B, T, H = x.shape
+        heads = self.qkv(x).view(E * B, T, 3, self.heads, H // self.heads)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)
+        return (q, k, v) if angle is None else (rotated(q, angle), rotated(k, angle), v)
+
+    def advance(
+        self,
+        x: Float[Tensor, "E B 1 H"],
+        angle: Float[Tensor, "1 half"] | None,
+        t: int,
+        cache: Cache,
+    ) -> Float[Tensor, "E B 1 H"]:
+        """Return what step t gathers from itself and those before it; the cache keeps its key and value."""
+        q, k, v = self.split(x, angle)
+        y = F.scaled_dot_product_attention(q, *cache.kept(t, k, v))
+        return self.out(y.transpose(1, 2).reshape(x.shape))
 
 
 class Block(nn.Module):
@@ -121,6 +150,17 @@ class Block(nn.Module):
     ) -> Float[Tensor, "E B A H"]:
         """Return the stream at the last steps after both sublayers have added to it."""
         x = x[:, :, -answers:] + self.attention(self.norm_1(x), angle, answers)
+        return x + self.down(F.gelu(self.up(self.norm_2(x))))
+
+    def advance(
+        self,
+        x: Float[Tensor, "E B 1 H"],
+        angle: Float[Tensor, "1 half"] | None,
+        t: int,
+        cache: Cache,
+    ) -> Float[Tensor, "E B 1 H"]:
+        """Return the stream at step t."""
+        x = x + self.attention.advance(self.norm_1(x), angle, t, cache)
         return x + self.down(F.gelu(self.up(self.norm_2(x))))
 
 
@@ -168,11 +208,11 @@ class Transformer(nn.Module):
                 f"hidden width {hidden} does not suit {heads} heads with {positions} positions; "
                 f"choose a multiple of {step}"
             )
-        self.heads, self.positions = heads, positions
+        self.heads, self.positions, self.causal = heads, positions, causal
         scale = 1 / sqrt(2 * layers)  # 2 layers sublayers add to one stream (Radford et al., 2019)
         # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
         self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             Block(keys, f"layer {k}", hidden, feedforward or hidden // 2, heads, causal, scale)
             for k in range(layers)
         )
@@ -187,12 +227,38 @@ class Transformer(nn.Module):
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps; the last block is spared all others."""
-        x = self.embed(x)
-        T, H = x.shape[2:]
-        if self.positions == "sinusoidal":
-            x = x + sinusoids(angles(T, H, x))
-        angle = angles(T, H // self.heads, x) if self.positions == "rotary" else None
+        x, angle = self.placed(self.embed(x))
         for block in self.blocks[:-1]:
-            x = block(x, angle, T)
+            x = block(x, angle, x.shape[2])
         x = self.blocks[-1](x, angle, answers)
         return self.readout(self.norm(x))
+
+    def placed(
+        self, x: Float[Tensor, "E B T H"], first: int = 0
+    ) -> tuple[Float[Tensor, "E B T H"], Float[Tensor, "T half"] | None]:
+        """Return the stream of T steps from the first with sines added, and the angles to rotate by."""
+        T, H = x.shape[2:]
+        if self.positions == "sinusoidal":
+            x = x + sinusoids(angles(T, H, x, first))
+        return x, angles(T, H // self.heads, x, first) if self.positions == "rotary" else None
+
+    def start(self, B: int, T: int) -> tuple[int, list[Cache]]:
+        """Return the number of steps seen, and for each block a cache with room for T."""
+        if not self.causal:
+            raise BadInput(
+                f"{self.name} that looks both ways can't be given a sequence step by step"
+            )
+        E, H = self.readout.W.shape[:2]
+        shape = (E * B, self.heads, T, H // self.heads)
+        empty = self.readout.W.new_empty
+        return 0, [Cache(empty(shape), empty(shape)) for _ in self.blocks]
+
+    def advance(
+        self, x: Float[Tensor, "E B D"], state: tuple[int, list[Cache]]
+    ) -> tuple[Float[Tensor, "E B C"], tuple[int, list[Cache]]]:
+        """Return the outputs at the next step, and the caches with that step in them."""
+        t, caches = state
+        x, angle = self.placed(self.embed(x[:, :, None]), first=t)
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x = block.advance(x, angle, t, cache)
+        return self.readout(self.norm(x))[:, :, 0], (t + 1, caches)

@@ -13,6 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import (
     FixedLocator,
@@ -37,6 +38,8 @@ from seqbench.report.drawing import (
     settings,
 )
 from seqbench.tasks import TASKS
+
+SCANS = {"native": "s", "ensemble": "o", "fused": "^"}  # and the loop is a line
 
 
 def cells(runs: pd.DataFrame) -> pd.DataFrame:
@@ -282,24 +285,37 @@ def of_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def throughput(steps: pd.DataFrame) -> Figure:
-    """Return the time a token against the length, from table T2: a panel a phase, device, batch and members."""
+    """Return the time a token against the length, from table T2: a line a model, by the scan that is fastest there.
+
+    A row of panels is a batch, a number of members and a width; a column is a phase, on one scale with the others.
+    """
+    phases = list(dict.fromkeys(steps["phase"]))
+    given = steps["hidden"].where(steps["width"] == "given", 0)
     drawn = [
         (kind, models, rows)
-        for kind, rows in steps.groupby(["phase", "device", "batch", "members"], sort=False)
+        for kind, rows in steps.groupby(["batch", "members", given], sort=True)
         for models in parts(rows["model"])
     ]
     times = steps["microseconds_per_token"]
     with settings():
-        figure, axes = panels(drawn, 2, 2.6)
-        for ax, ((phase, device, batch, members), models, rows) in zip(axes, drawn, strict=True):
-            ax.set_yscale("log")
-            ax.set_ylim(times.min() / 1.3, times.max() * 1.3)
-            draw_times(ax, rows, models)
-            ax.set_title(f"{phase}, {device}: B = {batch}, E = {members}")
-        for ax in axes[::2]:
-            ax.set_ylabel("µs a token")
+        figure, axes = panels(drawn * len(phases), len(phases), 2.5)
+        grid = np.array(axes).reshape(len(drawn), len(phases))
+        for line, ((batch, members, hidden), models, rows) in zip(grid, drawn, strict=True):
+            width = f", H = {hidden:.0f}" if hidden else ""
+            line[0].set_ylabel(f"µs a token;  B = {batch}, E = {members}{width}")
+            for ax, phase in zip(line, phases, strict=True):
+                ax.set_title(phase)
+                ax.set_yscale("log")
+                ax.set_ylim(times.min() / 1.3, times.max() * 1.3)
+                draw_times(ax, rows[rows["phase"] == phase], models)
         figure.supxlabel("length T", fontsize=8.5)
     return figure
+
+
+def fastest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the scan that takes the least time at each length."""
+    best = rows.groupby("length")["microseconds_per_token"].idxmin()
+    return rows.loc[best].sort_values("length")
 
 
 def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
@@ -307,7 +323,9 @@ def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
     ax.set_xscale("log")
     ends = {}
     for model in models:
-        line = rows[rows["model"] == model].sort_values("length")
+        line = fastest(rows[rows["model"] == model])
+        if line.empty:
+            continue
         middle = line["microseconds_per_token"]
         low, high = line["microseconds_per_token_q1"], line["microseconds_per_token_q3"]
         ax.errorbar(
@@ -327,3 +345,46 @@ def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.yaxis.set_minor_locator(NullLocator())
     label_ends(ax, ends)
+
+
+def against_reference(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the other scans with their time over that of the loop, where both were timed."""
+    same = ["phase", "device", "model", "length", "batch", "members", "hidden", "system"]
+    loop = steps[steps["scan"] == "reference"][[*same, "microseconds_per_token"]]
+    others = steps[steps["scan"] != "reference"]
+    found = others.merge(loop, on=same, suffixes=("", "_reference"))
+    ratio = found["microseconds_per_token"] / found["microseconds_per_token_reference"]
+    return found.assign(ratio=ratio)
+
+
+def scans(steps: pd.DataFrame) -> Figure:
+    """Return the time of each scan over that of the loop, from table T2: a panel a phase and number of members."""
+    found = against_reference(steps)
+    drawn = list(found.groupby(["phase", "members"], sort=False))
+    models = in_order(MODELS, found["model"])
+    with settings():
+        figure, axes = panels(drawn, 2, 2.5)
+        for ax, ((phase, members), rows) in zip(axes, drawn, strict=True):
+            ax.set_yscale("log")
+            ax.set_ylim(found["ratio"].min() / 1.3, max(1, found["ratio"].max()) * 1.3)
+            ax.axhline(1, color=INK, linewidth=0.9, linestyle=":")
+            ax.set_title(f"{phase}, E = {members}")
+            for scan, marker in SCANS.items():
+                part = rows[rows["scan"] == scan]
+                at = [models.index(model) for model in part["model"]]
+                colours = [look(model).colour for model in part["model"]]
+                ax.scatter(at, part["ratio"], s=20, c=colours, marker=marker)
+            ax.set_xticks(
+                range(len(models)), models, rotation=30, ha="right", rotation_mode="anchor"
+            )
+            ax.set_xlim(-0.5, len(models) - 0.5)
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ax.yaxis.set_minor_locator(NullLocator())
+        keys = [
+            Line2D([], [], color=INK, marker=SCANS[scan], linestyle="", label=scan)
+            for scan in in_order(SCANS, found["scan"])
+        ]
+        figure.legend(handles=keys, loc="outside upper right", ncols=len(keys), frameon=False)
+        figure.supylabel("time / time of the loop", fontsize=8.5)
+    return figure

@@ -15,7 +15,15 @@ import pandas as pd
 from seqbench.report import drawing, figures, stats
 from seqbench.report.frame import Results, frame_of
 from seqbench.report.table import Table
-from seqbench.report.tables import accuracy, described, machines, runs, sensitivity, throughput
+from seqbench.report.tables import (
+    NO_GPU,
+    accuracy,
+    described,
+    machines,
+    runs,
+    sensitivity,
+    throughput,
+)
 from seqbench.store import Store
 
 ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
@@ -186,12 +194,33 @@ class Page:
         caption = "Seeds that solved, of those run, by task and lag. Hatched: the model can't read such data."
         return figure(figures.heat_map(accuracy(self.results).frame), "map", caption)
 
-    def step_times(self) -> Html | None:
-        """Return the time of a step against the length."""
+    def step_times(self, device: str = "cpu") -> Html | Text | None:
+        """Return the time of a step against the length on a device, or say that it was not measured there."""
         if not (self.store.exists and self.results.throughput):
             return None
-        caption = "Time of one step of one sequence of one member: median over the rounds, with quartiles."
-        return figure(figures.throughput(throughput(self.results).frame), "throughput", caption)
+        frame = throughput(self.results).frame
+        steps = frame[frame["device"] == device]
+        if steps.empty:
+            return Text(f"*{NO_GPU}.*" if device == "cuda" else "*Not yet measured on a CPU.*")
+        caption = (
+            "Time of one step of one sequence of one member: median over the rounds, with quartiles; "
+            "each model by the scan that is fastest there."
+        )
+        return figure(figures.throughput(steps), f"throughput {device}", caption)
+
+    def scan_times(self, device: str = "cpu") -> Html | None:
+        """Return the times of the scans on a device, where the loop and another were timed."""
+        if not (self.store.exists and self.results.throughput):
+            return None
+        frame = throughput(self.results).frame
+        steps = frame[frame["device"] == device]
+        if figures.against_reference(steps).empty:
+            return None
+        caption = (
+            "Time of a step over that of the same step by the reference loop (dotted): below it is faster. "
+            "A point is a model at a length, batch and width."
+        )
+        return figure(figures.scans(steps), f"scans {device}", caption)
 
     # Sentences
 

@@ -7,7 +7,7 @@ two builds of the same records are the same bytes.
 id    name         a row is
 ====  ===========  ==============================================================
 T1    accuracy     a task at a lag with a model
-T2    throughput   a model at a length, batch and number of members, on a device
+T2    throughput   a phase of a model at a size, by a scan, on a device
 T3    sensitivity  a cell of T1 at a learning rate of the tuning grid
 T4    runs         a run
 T5    machines     a machine
@@ -17,11 +17,11 @@ T5    machines     a machine
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from seqbench.models import MODELS
 from seqbench.profiles import GRID, VIDEO_MODELS
-from seqbench.records import Record, System, Throughput
+from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
 from seqbench.report.frame import Results, load_results, place, row_of, times_to_solve
 from seqbench.report.table import Column, Row, Table, fixed, significant
@@ -214,11 +214,14 @@ def not_applicable(there: set[tuple[str, int, str]]) -> list[Row]:
     ]
 
 
+NO_GPU = "Not yet measured on a GPU"
+
 THROUGHPUT = (
     Column(
         "phase",
         "Phase",
-        "training (forward, backward, update) or inference (forward)",
+        "training (forward, backward, update), inference (forward), "
+        "or streaming (forward, one token after the other)",
         css="label",
         key=True,
     ),
@@ -227,6 +230,8 @@ THROUGHPUT = (
     Column("length", "T", "time steps", css="number"),
     Column("batch", "B", "sequences a member", css="number"),
     Column("members", "E", "members side by side", css="number"),
+    Column("hidden", "H", "hidden units", css="number"),
+    Column("width", "Width", "matched to the number of parameters, or given", files_only=True),
     Column("scan", "Scan", "how the recurrence runs over time", css="label"),
     Column(
         "microseconds_per_token",
@@ -253,6 +258,15 @@ THROUGHPUT = (
         "number high",
     ),
     Column(
+        "microseconds_per_token_floor",
+        "floor",
+        "least time that this machine could take, from its ceilings",
+        significant(3),
+        "Time a token, µs",
+        "number low",
+    ),
+    Column("share", "of floor", "floor / median: 1 is the best", significant(2), css="number"),
+    Column(
         "tokens_per_second",
         "Tokens a second",
         "one over the median time",
@@ -262,8 +276,15 @@ THROUGHPUT = (
     Column(
         "peak_memory_mib",
         "Memory, MiB",
-        "peak, of the device or of the worker process",
+        "peak of the process, or of the device, beyond what was held before the model was built",
         fixed(1),
+        css="number",
+    ),
+    Column(
+        "compile_seconds",
+        "Compiled, s",
+        "how much longer the very first step took, where something is compiled",
+        significant(2),
         css="number",
     ),
     Column("parameters", "Parameters", "numbers that are trained", css="number"),
@@ -273,11 +294,15 @@ THROUGHPUT = (
     Column("system", "Machine", "id of the machine, described in T5", css="label"),
     Column("machine", "Machine", "what it is", files_only=True),
     Column("commit", "Commit", "code that was timed", files_only=True),
+    Column("flops", "FLOP", "operations of a step", files_only=True),
+    Column("bytes", "Bytes", "bytes that a step moves at least", files_only=True),
+    Column("flops_per_second", "FLOP/s", "of a large product of matrices", files_only=True),
+    Column("bytes_per_second", "Bytes/s", "of a large copy, read and written", files_only=True),
 )
 
 
 def throughput_table(store: Store) -> Table:
-    """Return T2: how long a step takes, by model, length, batch, members, phase and device."""
+    """Return T2: how long a step takes, by phase, device, model, sizes and scan."""
     return throughput(Results.read(store))
 
 
@@ -286,42 +311,25 @@ def throughput(results: Results) -> Table:
 
     def key(t: Throughput) -> tuple[Any, ...]:
         return (
-            t.phase != "training",
+            get_args(Phase).index(t.phase),
             t.device,
             t.system,
             place(MODELS, t.model),
+            t.hidden or 0,
             t.length,
             t.batch,
             t.members,
             t.key,
         )
 
-    rows: list[Row] = [
-        {
-            "model": t.model,
-            "phase": t.phase,
-            "device": t.device,
-            "scan": t.scan,
-            "length": t.length,
-            "batch": t.batch,
-            "members": t.members,
-            "microseconds_per_token": t.seconds_per_token * 1e6,
-            "microseconds_per_token_q1": t.quartiles[0] * 1e6,
-            "microseconds_per_token_q3": t.quartiles[1] * 1e6,
-            "tokens_per_second": 1 / t.seconds_per_token,
-            "peak_memory_mib": t.peak_memory / 2**20,
-            "parameters": t.parameters,
-            "rounds": t.rounds,
-            "threads": t.threads,
-            "precision": t.precision,
-            "system": t.system,
-            "machine": described(results.systems.get(t.system)),
-            "commit": t.commit + (" with changes" if t.dirty else ""),
-        }
+    rows = [
+        throughput_row(t, results.systems.get(t.system))
         for t in sorted(results.throughput, key=key)
     ]
     used = sorted({t.system for t in results.throughput})
     notes = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
+    if all(t.device == "cpu" for t in results.throughput):
+        notes.append(f"{NO_GPU}.")
     return Table(
         "T2",
         "throughput",
@@ -331,6 +339,39 @@ def throughput(results: Results) -> Table:
         results.manifest,
         tuple(notes),
     )
+
+
+def throughput_row(t: Throughput, system: System | None) -> Row:
+    """Return a row of T2."""
+    row: Row = {
+        "phase": t.phase,
+        "device": t.device,
+        "model": t.model,
+        "length": t.length,
+        "batch": t.batch,
+        "members": t.members,
+        "hidden": t.sizes.get("hidden"),
+        "width": "matched" if t.hidden is None else "given",
+        "scan": t.scan,
+        "microseconds_per_token": t.seconds_per_token * 1e6,
+        "microseconds_per_token_q1": t.quartiles[0] * 1e6,
+        "microseconds_per_token_q3": t.quartiles[1] * 1e6,
+        "tokens_per_second": 1 / t.seconds_per_token,
+        "peak_memory_mib": t.peak_memory / 2**20,
+        "compile_seconds": t.compile_seconds,
+        "parameters": t.parameters,
+        "rounds": t.rounds,
+        "threads": t.threads,
+        "precision": t.precision,
+        "system": t.system,
+        "machine": described(system),
+        "commit": t.commit + (" with changes" if t.dirty else ""),
+    }
+    if t.floor is not None and t.floor_per_token is not None:
+        row["microseconds_per_token_floor"] = t.floor_per_token * 1e6
+        row["share"] = t.floor_per_token / t.seconds_per_token
+        row |= t.floor.model_dump()
+    return row
 
 
 def described(system: System | None) -> str:

@@ -3,6 +3,7 @@ import xml.etree.ElementTree as ET
 from itertools import chain, pairwise
 
 import pytest
+from made import throughput
 from matplotlib.figure import Figure
 
 from seqbench.models import MODELS
@@ -60,6 +61,61 @@ def test_no_line_is_a_mean_and_every_seed_is_seen(drawn):
     ]
     assert len(points) == 8
     assert sum(line.get_marker() == "x" for line in points) == 2  # diverged and failed
+
+
+def test_a_model_is_drawn_by_its_fastest_scan(make_store):
+    times = {
+        (50, "native"): 3e-6,
+        (50, "reference"): 2e-6,
+        (100, "native"): 4e-6,
+        (100, "reference"): 5e-6,
+    }
+    rows = [
+        throughput(length=length, scan=scan, seconds_per_token=s, quartiles=(s, s), phase=phase)
+        for (length, scan), s in times.items()
+        for phase in ("training", "streaming")
+    ]
+    figure = figures.throughput(throughput_table(make_store(step_times=rows)).frame)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["training", "streaming"]
+    for ax in figure.axes:
+        drawn = ax.containers[0].lines[0]
+        assert drawn.get_xdata().tolist() == [50, 100]
+        assert drawn.get_ydata().tolist() == [2, 4]
+
+
+def test_a_scan_is_drawn_over_the_loop(make_store):
+    times = {"native": 3e-6, "ensemble": 1e-6, "reference": 2e-6}
+    rows = [
+        throughput(scan=scan, length=length, members=members, seconds_per_token=s, quartiles=(s, s))
+        for scan, s in times.items()
+        for length in (50, 100)
+        for members in (1, 3)
+    ]
+    rows.append(throughput(model="gru", scan="native"))  # whose loop was not timed
+    figure = figures.scans(throughput_table(make_store(step_times=rows)).frame)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "training, E = 1",
+        "training, E = 3",
+    ]
+    for ax in figure.axes:
+        drawn = [points.get_offsets().tolist() for points in ax.collections]
+        assert drawn == [[[0, 1.5], [0, 1.5]], [[0, 0.5], [0, 0.5]], []]  # native, ensemble, fused
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["native", "ensemble"]
+    svg(figure, "scans", "scans")  # without a warning
+
+
+def test_every_scan_has_a_marker():
+    from seqbench.scan import SCANS
+
+    assert set(SCANS) - {"reference"} <= set(figures.SCANS)
+
+
+def test_widths_that_were_given_have_panels_of_their_own(make_store):
+    rows = [throughput(hidden=hidden, sizes={"hidden": hidden or 14}) for hidden in (None, 8, 64)]
+    figure = figures.throughput(throughput_table(make_store(step_times=rows)).frame)
+    labels = [ax.get_ylabel().partition("E = 3")[2] for ax in figure.axes]
+    assert labels == ["", ", H = 8", ", H = 64"]
 
 
 def test_the_map_has_the_counts_and_says_what_is_missing(drawn):

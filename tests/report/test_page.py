@@ -1,3 +1,4 @@
+import made
 import pytest
 
 from seqbench.report.page import Page, Text
@@ -61,7 +62,23 @@ def test_where_nothing_was_measured_one_line_says_so(make_store, tmp_path, task,
         page.steps_to_solve,
         page.heat_map,
     ]
-    shown += [page.step_times, page.findings, page.provenance]
+    shown += [page.step_times, page.scan_times, page.findings, page.provenance]
     assert [show() for show in shown] == [None] * len(shown)
     for show in (page.overview, page.throughput, page.sensitivity):
         assert isinstance(show(), Text)
+
+
+def test_a_device_that_was_not_measured_is_named_in_its_place(make_store):
+    page = Page(make_store().path)
+    assert "<svg" in page.step_times("cpu").html
+    assert page.step_times("cuda").markdown == "*Not yet measured on a GPU.*"
+    both = Page(make_store(step_times=[made.throughput(device="cuda")], name="gpu").path)
+    assert "<svg" in both.step_times("cuda").html
+    assert "Not yet measured" in both.step_times("cpu").markdown
+
+
+def test_scans_are_compared_where_there_are_several(make_store):
+    times = [made.throughput(scan=scan) for scan in ("native", "reference")]
+    assert "<svg" in Page(make_store(step_times=times).path).scan_times("cpu").html
+    assert Page(make_store(step_times=times, name="cpu").path).scan_times("cuda") is None
+    assert Page(make_store(name="one").path).scan_times("cpu") is None

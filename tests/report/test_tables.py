@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from io import StringIO
 
 import pytest
+from made import throughput
 
 from seqbench.errors import BadInput
 from seqbench.report.tables import (
@@ -256,6 +257,27 @@ def test_a_preview_says_in_every_form_that_it_is_one(store):
     assert all("not to be cited" in files[f"T1.{form}"] for form in ("html", "tex", "bib", "ris"))
     assert json.loads(files["T1.json"])["citable"] is False
     assert "year" not in files["T1.bib"]
+
+
+def test_a_step_is_compared_with_the_floor(make_store):
+    fast = throughput(length=50, seconds_per_token=2**-12, quartiles=(2**-12, 2**-12))
+    old = throughput(length=100, floor=None)
+    table = throughput_table(make_store(step_times=[fast, old]))
+    row, other = (row_of(table, length=length) for length in (50, 100))
+    least = 2**30 / 2**36 / (3 * 32 * 50)  # seconds per token
+    assert row["microseconds_per_token_floor"] == pytest.approx(least * 1e6, rel=1e-2)
+    assert row["share"] == pytest.approx(least / 2**-12, rel=1e-1)
+    assert (row["flops"], row["bytes_per_second"]) == (2**30, pytest.approx(2**34, rel=1e-5))
+    assert other["share"] is other["microseconds_per_token_floor"] is None
+
+
+def test_where_no_gpu_was_measured_the_table_says_so(make_store):
+    without = throughput_table(make_store())
+    assert "Not yet measured on a GPU." in without.html()
+    measured = [*STEP_TIMES, throughput(device="cuda", compile_seconds=1.5)]
+    table = throughput_table(make_store(step_times=measured, name="gpu"))
+    assert "Not yet measured" not in table.html()
+    assert row_of(table, device="cuda")["compile_seconds"] == 1.5
 
 
 def test_the_content_hash_is_of_what_is_printed(make_store):

@@ -1,0 +1,127 @@
+"""Convolutions of many members: as groups of one, as products of unfolded frames, or one after the other.
+
+All three give the features of the same frames by the same weights, forward and backward, one round each in turn; a
+ratio is the median over rounds of that way / groups. Above 1 the groups are faster.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from statistics import median, quantiles
+from time import perf_counter
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqbench.models.cnn_lstm import Convolution
+from seqbench.random import Keys
+from seqbench.tasks.moving_shapes import SIDE, MovingShapes
+
+MEMBERS = (1, 3, 8)
+MAPS = 8
+B = 32
+
+
+def groups(frames: Tensor, layers: list[Convolution]) -> Tensor:
+    """Members lie side by side in the channels, each a group of its own."""
+    E = frames.shape[1]
+    x = frames.flatten(1, 2)  # (BT, E channels, h, w)
+    for layer in layers:
+        W, b = layer.W.flatten(0, 1), layer.b.flatten()
+        x = F.conv2d(x, W, b, stride=2, padding=1, groups=E).relu()
+    return x.unflatten(1, (E, -1)).transpose(0, 1)
+
+
+def products(frames: Tensor, layers: list[Convolution]) -> Tensor:
+    """Every patch is a row, and all members' patches are multiplied at once."""
+    x = frames.transpose(0, 1)  # (E, BT, channels, h, w)
+    for layer in layers:
+        E, K, _, h, w = x.shape
+        patches = F.unfold(x.flatten(0, 1), 3, stride=2, padding=1)  # (E BT, 9 channels, h w / 4)
+        rows = patches.unflatten(0, (E, K)).transpose(2, 3).flatten(1, 2)
+        y = torch.baddbmm(layer.b[:, None], rows, layer.W.flatten(2).mT).relu()
+        y = y.unflatten(1, (K, -1)).transpose(2, 3)  # (E, BT, maps, h w / 4)
+        x = y.unflatten(3, (-(-h // 2), -(-w // 2)))
+    return x
+
+
+def alone(frames: Tensor, layers: list[Convolution]) -> Tensor:
+    """One member after the other."""
+    members = []
+    for e, x in enumerate(frames.unbind(1)):
+        for layer in layers:
+            x = F.conv2d(x, layer.W[e], layer.b[e], stride=2, padding=1).relu()
+        members.append(x)
+    return torch.stack(members)
+
+
+WAYS = {"groups": groups, "products": products, "alone": alone}
+
+
+def main(
+    lag: Annotated[int, typer.Option(help="Blank frames after the motion.")] = 20,
+    rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 15,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Time the three ways on the frames of moving shapes."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    print("  E   way        ms      way / groups (quartiles)")
+    for row in measured(lag, rounds, device):
+        print(
+            "{members:3d}   {way:8s} {ms:7.2f}   {ratio:6.2f}  ({low:.2f} to {high:.2f})".format(
+                **row
+            )
+        )
+
+
+def measured(lag: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
+    """Yield a row for every number of members and way."""
+    for E in MEMBERS:
+        step = steps(E, lag, device)
+        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _, way in product(range(rounds + 1), WAYS):
+            seconds[way].append(timed(step, way, device))
+        first = seconds["groups"][1:]  # round 0 warms up
+        for way in WAYS:
+            ratios = [a / b for a, b in zip(seconds[way][1:], first, strict=True)]
+            low, middle, high = quantiles(ratios, n=4, method="inclusive")
+            ms = 1e3 * median(seconds[way][1:])
+            yield {"members": E, "way": way, "ms": ms, "ratio": middle, "low": low, "high": high}
+
+
+def steps(E: int, lag: int, device: str) -> Callable[[str], Tensor]:
+    """Return a function that goes through both convolutions and back, in one way or another."""
+    keys = Keys.span("frames", 1, "weights", 0, 0, E).to(device)
+    layers = [Convolution(keys, f"conv {k}", n, MAPS) for k, n in ((1, 1), (2, MAPS))]
+    task = MovingShapes(lag=lag)
+    x = task.sample(task.keys("train", 0, 0, E * B)).x.to(device)  # (E B, T, 1, P, P)
+    frames = x.unflatten(0, (E, B)).flatten(1, 2).transpose(0, 1)  # (BT, E, 1, P, P)
+    assert frames.shape[-1] == SIDE
+    parameters = [p for layer in layers for p in layer.parameters()]
+
+    def step(way: str) -> Tensor:
+        maps = WAYS[way](frames, layers)
+        torch.autograd.grad(maps.square().sum(), parameters)
+        return maps
+
+    same = step("groups")
+    for way in WAYS:
+        torch.testing.assert_close(step(way), same)
+    return step
+
+
+def timed(step: Callable[[str], Tensor], way: str, device: str) -> float:
+    """Return the seconds of one step, its kernels included."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    wait()
+    start = perf_counter()
+    step(way)
+    wait()
+    return perf_counter() - start
+
+
+if __name__ == "__main__":
+    typer.run(main)
