@@ -1,7 +1,7 @@
 """A goal, a row that says whether it was met, and two sides that are timed in turns."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 
 from paired import Median, in_turns
 from seqbench import machine
+from seqbench.records import Comparison, Side
 from sides import Step
 
 SAMPLE = 0.05  # seconds that one timing takes at least, in as many steps as it needs
@@ -40,7 +41,7 @@ class Goal:
 
 @dataclass
 class Row:
-    """What came out for one goal."""
+    """What came out for one goal; the fields are those of the record that is kept of it."""
 
     goal: str
     what: str
@@ -49,16 +50,19 @@ class Row:
     interval: tuple[float, float] | None = None
     rounds: int = 0
     met: bool | None = None
-    ours: dict[str, Any] = field(default_factory=dict)
-    theirs: dict[str, Any] = field(default_factory=dict)
+    ours: Side | None = None
+    theirs: Side | None = None
     note: str = ""
 
     @classmethod
     def of(cls, goal: Goal, what: str, found: Median, **more: Any) -> "Row":
         """Return the row of a measurement."""
-        between = (found.low, found.high)
-        met = goal.met(found.value)
-        return cls(goal.name, what, str(goal), found.value, between, found.rounds, met, **more)
+        interval, met = (found.low, found.high), goal.met(found.value)
+        return cls(goal.name, what, str(goal), found.value, interval, found.rounds, met, **more)
+
+    def record(self, **whence: Any) -> Comparison:
+        """Return the record, with where it comes from."""
+        return Comparison(**vars(self), **whence)
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,9 @@ class Peer:
         times = in_turns([side.seconds for side in sides], rounds)
         ratios = [theirs / ours for ours, theirs in times]
         ours, theirs = (
-            {"seconds": median(each), "peak_memory": side.memory, "precision": precision}
-            for each, side, precision in zip(
-                zip(*times, strict=True), sides, self.precisions, strict=True
+            figures([side], [each], precision)
+            for side, each, precision in zip(
+                sides, zip(*times, strict=True), self.precisions, strict=True
             )
         )
         yield Row.of(self.goal, self.what, Median.of(ratios), ours=ours, theirs=theirs)
@@ -120,6 +124,17 @@ class Timed:
         """Let the device finish what it was given."""
         if self.device == "cuda":
             torch.cuda.synchronize()
+
+
+def figures(
+    sides: Sequence[Timed], times: Sequence[Sequence[float]], precision: str = "float32"
+) -> Side:
+    """Return the median seconds and the memory of what was timed."""
+    return Side(
+        seconds=tuple(median(each) for each in times),
+        peak_memory=tuple(side.memory for side in sides),
+        precision=precision,
+    )
 
 
 def once(value: float) -> Median:

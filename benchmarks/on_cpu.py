@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from math import log
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import linear_regression
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import overhead
-from goals import Goal, Peer, Row, Timed, compared, once
+from goals import Goal, Peer, Row, Timed, compared, figures, once
 from paired import Median, in_turns, seconds
 from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_one, torchrl
 
@@ -100,10 +100,7 @@ def scaling(rounds: int) -> Iterator[Row]:
             Goal("scaling", at_least=0.95, at_most=1.05),
             f"{model}: slope of log time by log T, T = {LENGTHS[0]} to {LENGTHS[-1]}",
             Median.of(slopes),
-            ours={
-                "seconds": [median(each) for each in zip(*times, strict=True)],
-                "peak_memory": [side.memory for side in sides],
-            },
+            ours=figures(sides, [*zip(*times, strict=True)]),
         )
     shape = Shape(3, B, 250, 32)
     for model in RECURRENT:

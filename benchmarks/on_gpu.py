@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import log
-from statistics import linear_regression, median
+from statistics import linear_regression
 from typing import Any
 
 import torch
 from torch import nn
 
 import overhead
-from goals import Goal, Peer, Row, Timed, compared, once
+from goals import Goal, Peer, Row, Timed, compared, figures, once
 from paired import Median, in_turns
 from seqbench.models import MODELS
 from seqbench.random import Keys
@@ -158,13 +158,12 @@ def flat(rounds: int) -> Iterator[Row]:
         times = in_turns([side.seconds for side in sides], rounds)
         found = Median.of([many / one for many, one in times])
         what = f"LSTM with peepholes, H = 64, {precision}: 32 members / one"
-        yield Row.of(Goal("gpu-flat", at_most=2.0), what, found, ours=figures(sides, times))
-
-
-def figures(sides: list[Timed], times: list[list[float]]) -> dict[str, Any]:
-    """Return the median seconds and the memory of each side."""
-    each = zip(*times, strict=True)
-    return {"seconds": [median(t) for t in each], "peak_memory": [side.memory for side in sides]}
+        yield Row.of(
+            Goal("gpu-flat", at_most=2.0),
+            what,
+            found,
+            ours=figures(sides, [*zip(*times, strict=True)], precision),
+        )
 
 
 def single() -> Iterator[Peer]:
@@ -220,7 +219,9 @@ def scaling(rounds: int) -> Iterator[Row]:
             f"{model}, fused, tf32: slope of log time by log T, T = {LENGTHS[0]} to {LENGTHS[-1]}"
         )
         goal = Goal("gpu-scaling", at_least=0.95, at_most=1.05)
-        yield Row.of(goal, what, Median.of(slopes), ours=figures(sides, times))
+        yield Row.of(
+            goal, what, Median.of(slopes), ours=figures(sides, [*zip(*times, strict=True)], "tf32")
+        )
     shape = on_gpu(32, 1000, 64)
     yield from Peer(
         Goal("gpu-scaling", at_least=1 / 1.4),

@@ -2,8 +2,8 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies records, step times and machines to ``results/<edition>``, writes the tables, checks all of it, and seals it:
-from then on ``seqbench validate`` finds every changed digit.
+It copies records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of it, and
+seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from seqbench.errors import BadInput
 from seqbench.report.tables import check_tables, write_tables
 from seqbench.store import Store
 
-PARTS = ("records", "throughput", "systems")
+PARTS = ("records", "throughput", "comparisons", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 

@@ -300,6 +300,48 @@ class Throughput(Strict):
         return self.system
 
 
+class Side(Strict):
+    """One side of a comparison: seconds and peak bytes of a step, for each of the cases that were timed."""
+
+    seconds: tuple[float, ...]
+    peak_memory: tuple[int, ...]
+    precision: str
+
+
+class Comparison(Strict):
+    """A goal for speed, and what was measured for it: most often, how many times as fast one side is as another."""
+
+    kind: Literal["comparison"] = "comparison"
+    schema_version: Literal[1] = SCHEMA
+    goal: str
+    what: str
+    aim: str  # in words; "" where nothing is aimed at
+    measured: (
+        float | None
+    )  # median over interleaved rounds; None where it was not measured, for the reason in note
+    interval: tuple[float, float] | None  # 95 %, by bootstrap
+    rounds: int = Field(ge=0)
+    met: bool | None
+    ours: Side | None
+    theirs: Side | None
+    note: str
+    device: str
+    commit: str
+    dirty: bool
+    system: str
+    threads: int = Field(ge=1)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return the identity of the measurement."""
+        return self.goal, self.what, self.system
+
+    @property
+    def system_id(self) -> str:
+        """Return the name of the machine."""
+        return self.system
+
+
 class System(Strict):
     """A machine and what runs on it, without anything that names its owner."""
 

@@ -5,6 +5,7 @@ A results folder::
     manifest.json                              schema, edition, profile, specification
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
+    comparisons/<name>.jsonl                   goals for speed
     systems/<system>.json
     tables/
     unfinished/                                the state of long jobs, while they run
@@ -29,6 +30,7 @@ from pydantic import ValidationError
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import (
     SCHEMA,
+    Comparison,
     Manifest,
     Member,
     Record,
@@ -41,7 +43,7 @@ from seqbench.records import (
 )
 
 T = TypeVar("T", bound=Strict)
-Row = TypeVar("Row", Record, Throughput)
+Row = TypeVar("Row", Record, Throughput, Comparison)
 
 
 class Store:
@@ -128,9 +130,15 @@ class Store:
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Keep a table of step times under a name, in place of an older one."""
-        write(
-            self.path / "throughput" / f"{name}.jsonl", "".join(f"{r.canonical()}\n" for r in rows)
-        )
+        self._keep("throughput", name, rows)
+
+    def add_comparisons(self, name: str, rows: Iterable[Comparison]) -> None:
+        """Keep a table of goals under a name, in place of an older one."""
+        self._keep("comparisons", name, rows)
+
+    def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
+        text = "".join(f"{row.canonical()}\n" for row in rows)
+        write(self.path / folder / f"{name}.jsonl", text)
 
     def records(self) -> list[Record]:
         """Return all records; raise at the first line that is none, or that is there twice."""
@@ -139,6 +147,10 @@ class Store:
     def throughput(self) -> list[Throughput]:
         """Return all step times; raise as ``records`` does."""
         return list(self._once(Throughput, "throughput/*.jsonl"))
+
+    def comparisons(self) -> list[Comparison]:
+        """Return all goals; raise as ``records`` does."""
+        return list(self._once(Comparison, "comparisons/*.jsonl"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
@@ -165,7 +177,9 @@ class Store:
             if systems[file.stem].id != file.stem:
                 wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
         rows = chain(
-            self._rows(Record, "records/*/*.jsonl"), self._rows(Throughput, "throughput/*.jsonl")
+            self._rows(Record, "records/*/*.jsonl"),
+            self._rows(Throughput, "throughput/*.jsonl"),
+            self._rows(Comparison, "comparisons/*.jsonl"),
         )
         for where, row in rows:
             if isinstance(row, BadInput):

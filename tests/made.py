@@ -4,6 +4,7 @@ from typing import Any
 
 from seqbench.records import (
     Budget,
+    Comparison,
     Cost,
     Curve,
     Floor,
@@ -12,6 +13,7 @@ from seqbench.records import (
     Provenance,
     Record,
     Scale,
+    Side,
     System,
     Throughput,
     Unit,
@@ -104,3 +106,25 @@ def throughput(**changes: Any) -> Throughput:
         "threads": 1,
     }
     return Throughput(**(fields | changes))
+
+
+def comparison(**changes: Any) -> Comparison:
+    """Return what was measured for a goal, with changes."""
+    fields = {
+        "goal": "cells",
+        "what": "GRU: auto / nn.GRU",
+        "aim": ">= 1.7",
+        "measured": 2.5,
+        "interval": (2.25, 2.75),
+        "rounds": 9,
+        "met": True,
+        "ours": Side(seconds=(0.002,), peak_memory=(2**21,), precision="float32"),
+        "theirs": Side(seconds=(0.005,), peak_memory=(2**20,), precision="float32"),
+        "note": "",
+        "device": "cpu",
+        "commit": "c" * 40,
+        "dirty": False,
+        "system": SYSTEM.id,
+        "threads": 1,
+    }
+    return Comparison(**(fields | changes))

@@ -1,6 +1,5 @@
 """The goals for speed: what a row says, and that both sides of a ratio take the same step."""
 
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import on_gpu  # noqa: E402
 import peers  # noqa: E402
 import sides  # noqa: E402
 from seqbench.cli import obey  # noqa: E402
+from seqbench.store import Store  # noqa: E402
 
 SMALL = sides.Shape(2, 3, 5, 4)
 
@@ -87,8 +87,9 @@ def test_a_row_says_what_was_measured(monkeypatch):
     assert row.measured > 1.5
     assert row.interval[0] <= row.measured <= row.interval[1]
     assert (row.met, row.rounds, row.aim) == (True, 3, ">= 1.5")
-    assert row.ours["seconds"] < row.theirs["seconds"]
-    assert {"seconds", "peak_memory", "precision"} == row.ours.keys() == row.theirs.keys()
+    assert row.ours.seconds < row.theirs.seconds
+    assert row.ours.precision == row.theirs.precision == "float32"
+    assert len(row.ours.peak_memory) == len(row.theirs.peak_memory) == 1
 
 
 def slept(seconds):
@@ -110,25 +111,52 @@ def test_a_peer_that_is_not_there_says_so():
     assert row.note == "not measured: ImportError: No module named 'torchrl'"
 
 
-def test_rows_are_written_as_they_come_and_goals_that_need_a_gpu_are_named(monkeypatch, tmp_path):
-    file = tmp_path / "peers.json"
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """Run the goals that are given as lists of values; return what the store holds before each, and at the end."""
 
-    def part(rounds):
-        yield goals.Row.of(goals.Goal("a", at_most=1.0), "first", goals.once(2.0))
-        seen.append(json.loads(file.read_text()))
-        yield goals.Row.of(goals.Goal("a"), "second", goals.once(3.0))
+    def run(*arguments, **values):
+        seen = []
 
-    seen = []
-    monkeypatch.setattr(on_cpu, "PARTS", {"a": part})
-    with pytest.raises(SystemExit) as left:
-        obey(peers.app, ["--device", "cpu", "--json", str(file)])
-    assert left.value.code == 0
-    assert seen[0]["rows"][0]["what"] == "first"
-    rows = json.loads(file.read_text())["rows"]
-    assert [row["met"] for row in rows[:2]] == [False, None]
-    assert [row["goal"] for row in rows[2:]] == list(on_gpu.AIMS)
-    assert {row["note"] for row in rows[2:]} == {"not yet measured on a GPU"}
-    assert all(row["measured"] is None for row in rows[2:])
+        def part(rounds, name):
+            for value in values[name]:
+                seen.append(store.comparisons() if store.exists else [])
+                yield goals.Row.of(
+                    goals.Goal(name, at_most=1.0), f"{name} {value}", goals.once(value)
+                )
+
+        monkeypatch.setattr(on_cpu, "PARTS", {name: partial(part, name=name) for name in values})
+        with pytest.raises(SystemExit) as left:
+            obey(peers.app, ["--device", "cpu", "--out", str(store.path), *arguments])
+        assert left.value.code == 0
+        return [*seen, store.comparisons()]
+
+    store = Store(tmp_path / "out")
+    return run
+
+
+def found(rows):
+    return [(row.goal, row.measured, row.met) for row in rows if row.measured is not None]
+
+
+def test_rows_are_kept_as_they_come(measured):
+    _, first, last = measured(a=[2.0, 0.5])
+    assert found(first) == [("a", 2.0, False)]
+    assert found(last) == [("a", 2.0, False), ("a", 0.5, True)]
+
+
+def test_a_goal_that_is_measured_again_takes_the_place_of_the_old_one(measured):
+    measured(a=[2.0], b=[3.0])
+    before, last = measured("--goal", "a", a=[0.5], b=[])
+    assert found(before) == [("a", 2.0, False), ("b", 3.0, False)]
+    assert found(last) == [("a", 0.5, True), ("b", 3.0, False)]
+
+
+def test_what_needs_a_gpu_is_named_and_not_measured(measured):
+    *_, last = measured(a=[2.0])
+    missing = [row for row in last if row.measured is None]
+    assert [row.goal for row in missing] == list(on_gpu.AIMS)
+    assert {(row.note, row.met) for row in missing} == {("Not yet measured on a GPU", None)}
 
 
 def test_an_unknown_goal_teaches(capsys):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, record, throughput
+from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, record, throughput
 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import Member, canonical
@@ -82,6 +82,9 @@ def test_systems_and_times_are_kept(full):
     full.add_throughput("mine", rows)
     full.add_throughput("mine", rows[:1])
     assert full.throughput() == rows[:1]
+    full.add_comparisons("mine", [comparison()])
+    full.add_comparisons("mine", [comparison(measured=3.0)])
+    assert full.comparisons() == [comparison(measured=3.0)]
     assert full.add_system(SYSTEM) == SYSTEM.id
     assert full.systems() == {SYSTEM.id: SYSTEM}
     assert full.validate() == []
@@ -194,6 +197,7 @@ def test_all_that_is_wrong_is_told_at_once(full):
     full.append([record(3, provenance=PROVENANCE.model_copy(update={"system": "0" * 16}))])
     full.append([record(4, provenance=PROVENANCE.model_copy(update={"specification": "0" * 16}))])
     full.add_throughput("mine", [throughput(system="1" * 16)])
+    full.add_comparisons("mine", [comparison(system="2" * 16)])
     wrong = "\n".join(full.validate())
     for part in (
         "line 1: Invalid JSON",
@@ -202,10 +206,11 @@ def test_all_that_is_wrong_is_told_at_once(full):
         "torn.json: Invalid JSON",
         "its system 0000000000000000 has no file",
         "its system 1111111111111111 has no file",
+        "its system 2222222222222222 has no file",
         "measured under specification 0000000000000000, the manifest says ffffffffffffffff",
     ):
         assert part in wrong
-    assert len(full.validate()) == 7
+    assert len(full.validate()) == 8
 
 
 def test_a_wrong_manifest_is_named(store):
@@ -220,10 +225,11 @@ def test_a_wrong_manifest_is_named(store):
 
 def test_after_sealing_every_changed_digit_is_found(full):
     full.add_throughput("mine", [throughput()])
+    full.add_comparisons("mine", [comparison()])
     full.seal()
     assert full.validate() == []
     hashed = full.manifest().files
-    assert len(hashed) == 4
+    assert len(hashed) == 5
     for name in hashed:
         file = full.path / name
         before = file.read_bytes()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqbench.models import MODELS
 from seqbench.profiles import PROFILES
-from seqbench.records import Manifest, Record, System, Throughput
+from seqbench.records import Comparison, Manifest, Record, System, Throughput
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 
@@ -22,13 +22,14 @@ class Results:
     records: list[Record]
     throughput: list[Throughput]
     systems: dict[str, System]
+    comparisons: list[Comparison]
 
     @classmethod
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
         records = sorted(store.records(), key=order)
-        return cls(manifest, records, store.throughput(), store.systems())
+        return cls(manifest, records, store.throughput(), store.systems(), store.comparisons())
 
     @property
     def reporting(self) -> list[Record]:
@@ -45,6 +46,23 @@ class Results:
     def seeds(self) -> int:
         """Return how many reporting seeds the profile plans, 0 if that is not known."""
         return PROFILES[self.manifest.profile].seeds if self.cells() else 0
+
+
+def described(system: System | None) -> str:
+    """Return a machine in a line."""
+    if system is None:
+        return "not described"
+    parts = [
+        system.processor,
+        f"{system.cores} cores",
+        f"{system.memory / 2**30:.1f} GiB",
+        system.accelerator or "no accelerator",
+        system.operating_system,
+        f"Python {system.python}",
+    ]
+    return ", ".join(
+        [*parts, *(f"{name} {version}" for name, version in sorted(system.versions.items()))]
+    )
 
 
 def load_results(path: str | Path) -> pd.DataFrame:

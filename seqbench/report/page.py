@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 
 from seqbench.report import drawing, figures, stats
-from seqbench.report.frame import Results, frame_of
+from seqbench.report.frame import Results, described, frame_of
+from seqbench.report.goals import goals
 from seqbench.report.table import Table
 from seqbench.report.tables import (
     NO_GPU,
     accuracy,
-    described,
     machines,
     runs,
     sensitivity,
@@ -127,6 +127,11 @@ class Page:
             return throughput(self.results)
         return Text("*Nothing was timed yet: `seqbench throughput` times it.*")
 
+    def goals(self) -> Table | Text:
+        """Return T6."""
+        found = goals(self.results) if self.store.exists else None
+        return found or Text("*Nothing was compared yet: `python benchmarks/peers.py` does it.*")
+
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""
         found = None if self.empty else sensitivity(self.results)
@@ -142,7 +147,7 @@ class Page:
         """Return the files of every table, with how to cite it."""
         if not self.store.exists:
             return None
-        found = [accuracy, throughput, sensitivity, runs, machines]
+        found = [accuracy, throughput, sensitivity, runs, machines, goals]
         made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
         lines = [links(table, f"tables/{edition}") for table in made]

@@ -11,6 +11,7 @@ T2    throughput   a phase of a model at a size, by a scan, on a device
 T3    sensitivity  a cell of T1 at a learning rate of the tuning grid
 T4    runs         a run
 T5    machines     a machine
+T6    goals        a goal for speed
 ====  ===========  ==============================================================
 """
 
@@ -23,7 +24,8 @@ from seqbench.models import MODELS
 from seqbench.profiles import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
-from seqbench.report.frame import Results, load_results, place, row_of, times_to_solve
+from seqbench.report.frame import Results, described, load_results, place, row_of, times_to_solve
+from seqbench.report.goals import goals
 from seqbench.report.table import Column, Row, Table, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
@@ -374,23 +376,6 @@ def throughput_row(t: Throughput, system: System | None) -> Row:
     return row
 
 
-def described(system: System | None) -> str:
-    """Return a machine in a line."""
-    if system is None:
-        return "not described"
-    parts = [
-        system.processor,
-        f"{system.cores} cores",
-        f"{system.memory / 2**30:.1f} GiB",
-        system.accelerator or "no accelerator",
-        system.operating_system,
-        f"Python {system.python}",
-    ]
-    return ", ".join(
-        [*parts, *(f"{name} {version}" for name, version in sorted(system.versions.items()))]
-    )
-
-
 SENSITIVITY = (
     *ACCURACY[:3],
     Column("learning_rate", "Rate", "learning rate", css="number"),
@@ -514,6 +499,7 @@ def tables(store: Store) -> list[Table]:
         sensitivity(results),
         runs(results),
         machines(results),
+        goals(results),
     ]
     return [table for table in made if table is not None and table.rows]
 
