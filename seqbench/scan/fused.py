@@ -4,7 +4,7 @@ Gates, h and the products' operands are bfloat16 under ``torch.autocast`` to it;
 float32. Otherwise all is float32, multiplied as TF32 where ``torch.backends.cuda.matmul`` allows it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -69,7 +69,9 @@ def fused(
             None if extra is None else widened(extra, H, more),
         )
         x = x.to(torch.bfloat16 if precision == "bf16" else W_h.dtype)
-        return recurrence(FUSED[type(cell.form)](cell.form, precision), x, weights, recompute)[..., :H]
+        return recurrence(FUSED[type(cell.form)](cell.form, precision), x, weights, recompute)[
+            ..., :H
+        ]
 
 
 def precision_of(cell: Steps, device: str) -> Precision:
@@ -97,25 +99,50 @@ class Configuration:
     Attributes
     ----------
     width
-        Of a tile; below H, the kernel is the one that goes through the units in blocks.
-    BB
-        Sequences of a program.
+        Units of a tile, a power of two. Below H, the kernel goes through the units in blocks of it.
     warps
         Of a program, 32 threads each.
     stages
-        How many steps (split: blocks) ahead loads are issued.
+        How many steps (in blocks: products) ahead what is needed is fetched; 1 is not ahead.
+    BB
+        Sequences of a program; tensor cores take no fewer than 16.
     """
 
     width: int
+    warps: int
+    stages: int
     BB: int = 16
-    warps: int = 4
-    stages: int = 1
+
+
+# Width, warps and stages for H up to 16, 32, 64, 128, 256. All of these compile for sm_90 with no register spilled and
+# at most 227 KB of shared memory (tests/scan/test_compile.py), and W_h stays on the chip as long as it fits. None was
+# timed: benchmarks/sweep.py does that, on a GPU.
+SHIPPED = {
+    ("rnn", "bf16", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (256, 8, 2)),
+    ("rnn", "bf16", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (256, 8, 2)),
+    ("rnn", "tf32", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("rnn", "tf32", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("rnn", "fp32", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (64, 8, 2), (64, 8, 2)),
+    ("rnn", "fp32", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("lstm", "bf16", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("lstm", "bf16", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("lstm", "tf32", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (64, 8, 2), (64, 8, 2)),
+    ("lstm", "tf32", "backward"): ((16, 4, 2), (32, 4, 2), (64, 4, 2), (64, 8, 2), (64, 8, 2)),
+    ("lstm", "fp32", "forward"): ((16, 2, 2), (32, 4, 2), (64, 8, 2), (64, 8, 2), (64, 8, 2)),
+    ("lstm", "fp32", "backward"): ((16, 2, 2), (32, 4, 2), (64, 8, 2), (64, 8, 1), (64, 8, 1)),
+    ("gru", "bf16", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("gru", "bf16", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("gru", "tf32", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (64, 8, 2)),
+    ("gru", "tf32", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 1), (64, 8, 2)),
+    ("gru", "fp32", "forward"): ((16, 2, 2), (32, 4, 2), (64, 8, 2), (64, 4, 2), (64, 4, 2)),
+    ("gru", "fp32", "backward"): ((16, 2, 2), (32, 4, 2), (64, 16, 2), (64, 8, 2), (64, 8, 2)),
+}
 
 
 def configuration(form: Form, which: Pass, H: int, precision: Precision) -> Configuration:
     """Return how the kernel of a form is launched."""
-    width = max(ALIGNED, 1 << (H - 1).bit_length())
-    return Configuration(width)
+    row = SHIPPED[FAMILIES[type(form)], "fp32" if precision == "fp64" else precision, which]
+    return Configuration(*row[(H - 1).bit_length() - 4])
 
 
 class FusedLoops(Loops):
@@ -137,7 +164,7 @@ class FusedLoops(Loops):
     def launch(
         self,
         which: Pass,
-        shape: tuple[int, int, int, int],
+        shape: Sequence[int],
         tensors: Sequence[Tensor | None],
         strides: Sequence[int],
         **flags: bool,
@@ -282,5 +309,9 @@ def rows(dh: Tensor) -> Tensor:
     return dh if dh.stride(-1) == 1 else dh.contiguous()
 
 
-FUSED = {RNNForm: FusedRNN, LSTMForm: FusedLSTM, GRUForm: FusedGRU}
+FUSED: dict[type, Callable[[Any, Precision], Loops]] = {
+    RNNForm: FusedRNN,
+    LSTMForm: FusedLSTM,
+    GRUForm: FusedGRU,
+}
 FAMILIES = {RNNForm: "rnn", LSTMForm: "lstm", GRUForm: "gru"}

@@ -7,40 +7,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqbench.models import MODELS
 from seqbench.scan import recurrence, scan
 from seqbench.scan.ensemble import loops
-from tests.models import CASES, RECURRENT, SEEDS, identities, normal
-
-CLOSE = {"rtol": 1e-11, "atol": 1e-11}
-CELLS = {
-    case: (CASES[case][0], {k: v for k, v in CASES[case][1].items() if k != "layers"})
-    for case in RECURRENT
-    if "two layers" not in case
-}
-each = pytest.mark.parametrize("case", CELLS)
-
-
-def cell_of(case, H, D=3, E=len(SEEDS)):
-    """Return a cell in float64, its peepholes open."""
-    name, options = CELLS[case]
-    cell = MODELS[name].cell(identities(name, SEEDS[:E]), "layer 0", D, H, **options).double()
-    with torch.no_grad():
-        for k, p in enumerate(cell.parameters()):
-            p.add_(normal(*p.shape, seed=k), alpha=0.3)
-    return cell
-
-
-def derivatives(cell, x, how, recompute=False):
-    """Return h and the derivatives of a sum in which every h has a weight of its own."""
-    h = scan(cell, x, how, recompute)
-    weighted = (h * normal(*h.shape, seed=1)).sum()
-    return h.detach(), torch.autograd.grad(weighted, [x, *cell.parameters()])
+from tests.models import SEEDS, normal
+from tests.scan import CLOSE, cell_of, derivatives, each
 
 
 @each
 @pytest.mark.parametrize("recompute", [False, True])
-@given(E=st.integers(1, 3), B=st.integers(1, 3), T=st.integers(1, 12), H=st.integers(1, 9), K=st.integers(1, 12))  # fmt: skip
+@given(
+    E=st.integers(1, 3),
+    B=st.integers(1, 3),
+    T=st.integers(1, 12),
+    H=st.integers(1, 9),
+    K=st.integers(1, 12),
+)
 @settings(max_examples=10, deadline=None)
 def test_it_agrees_with_autograd_in_chunks_of_any_length(case, recompute, E, B, T, H, K):
     cell, x = cell_of(case, H, E=E), normal(E, B, T, 3, seed=4).requires_grad_()
@@ -63,8 +44,8 @@ def test_gradients_are_the_derivatives(case, recompute):
     names, values = zip(*cell.named_parameters(), strict=True)
 
     def h(x, *parameters):
-        cell_with = dict(zip(names, parameters, strict=True))
-        return torch.func.functional_call(Scan(cell, recompute), {f"cell.{n}": p for n, p in cell_with.items()}, (x,))  # fmt: skip
+        given = {f"cell.{name}": p for name, p in zip(names, parameters, strict=True)}
+        return torch.func.functional_call(Scan(cell, recompute), given, (x,))
 
     assert torch.autograd.gradcheck(h, (normal(2, 2, 3, 2).requires_grad_(), *values))
 

@@ -238,11 +238,16 @@ def backward_split(
         if not AFTER:
             for n_0 in tl.range(0, H, WIDTH, num_stages=1):
                 units = n_0 + block
-                here, at, at_gates = (rows < B) & (units < H), rows * H + units, rows * G * H + units
+                here, at, at_gates = (
+                    (rows < B) & (units < H),
+                    rows * H + units,
+                    rows * G * H + units,
+                )
                 du = tl.zeros((BB, WIDTH), ACC)
                 for k in tl.range(0, H, WIDTH, num_stages=STAGES):
-                    da_n = tl.load(da_ptr + 2 * H + rows * G * H + k + block, (rows < B) & (k + block < H), 0)  # fmt: skip
+                    da, inside = da_ptr + rows * G * H + k + block, (rows < B) & (k + block < H)
                     W, square = W_ptr + units * 3 * H + k + outputs, (k + outputs < H) & (units < H)
+                    da_n = tl.load(da + 2 * H, inside, 0)
                     du = dot(da_n, tl.load(W + 2 * H, square, 0), du, PRECISION)
                 r = tl.load(gates_ptr + at_gates, here, 0).to(ACC)
                 h_old = tl.load(h_ptr + at, here, 0).to(ACC)

@@ -71,8 +71,10 @@ def forward(
     here, at, at_a = (rows < B) & (units < H), rows * H + units, rows * G * H + units
     W_ptr += e * H * G * H + inputs * G * H + units
     square = (inputs < H) & (units < H)
-    W_i, W_g, W_o = tl.load(W_ptr, square, 0), tl.load(W_ptr + to_g, square, 0), tl.load(W_ptr + to_o, square, 0)  # fmt: skip
+    W_i = tl.load(W_ptr, square, 0)
     W_f = tl.load(W_ptr + H, square, 0) if FORGET else W_i
+    W_g = tl.load(W_ptr + to_g, square, 0)
+    W_o = tl.load(W_ptr + to_o, square, 0)
     p_i, p_f, p_o = 0.0, 0.0, 0.0
     if PEEP:
         p_ptr += e * 3 * H + units
@@ -121,8 +123,10 @@ def backward(
     here, at, at_a = (rows < B) & (units < H), rows * H + units, rows * G * H + units
     W_ptr += e * H * G * H + units * G * H + outputs  # transposed
     square = (outputs < H) & (units < H)
-    W_i, W_g, W_o = tl.load(W_ptr, square, 0), tl.load(W_ptr + to_g, square, 0), tl.load(W_ptr + to_o, square, 0)  # fmt: skip
+    W_i = tl.load(W_ptr, square, 0)
     W_f = tl.load(W_ptr + H, square, 0) if FORGET else W_i
+    W_g = tl.load(W_ptr + to_g, square, 0)
+    W_o = tl.load(W_ptr + to_o, square, 0)
     p_i, p_f, p_o = 0.0, 0.0, 0.0
     if PEEP:
         p_ptr += e * 3 * H + units
@@ -147,7 +151,9 @@ def backward(
         o = tl.load(gates_ptr + to_o + at_a, here, 0).to(ACC)
         c_old = tl.load(c_ptr + at, here, 0)
         dh += tl.load(dy_ptr, here, 0).to(ACC)
-        da_i, da_f, da_g, da_o, dc = step_back(dh, dc, i, f, g, o, c_old, c, p_i, p_f, p_o, FORGET, PEEP)  # fmt: skip
+        da_i, da_f, da_g, da_o, dc = step_back(
+            dh, dc, i, f, g, o, c_old, c, p_i, p_f, p_o, FORGET, PEEP
+        )
         if PEEP:
             dp_i += da_i * c_old
             dp_f += da_f * c_old
@@ -270,7 +276,9 @@ def backward_split(
             c_old, c = tl.load(c_ptr + at, here, 0), tl.load(c_ptr + B * H + at, here, 0)
             dh = tl.load(dh_ptr + at, here, 0) + tl.load(dy_ptr + units, here, 0).to(ACC)
             dc = tl.load(dc_ptr + at, here, 0)
-            da_i, da_f, da_g, da_o, dc = step_back(dh, dc, i, f, g, o, c_old, c, p_i, p_f, p_o, FORGET, PEEP)  # fmt: skip
+            da_i, da_f, da_g, da_o, dc = step_back(
+                dh, dc, i, f, g, o, c_old, c, p_i, p_f, p_o, FORGET, PEEP
+            )
             if PEEP:
                 dp = dp_ptr + (e * tl.num_programs(1) + tl.program_id(1)) * 3 * H + units
                 dp_i = tl.load(dp, units < H, 0) + tl.sum(da_i * c_old, 0)[None, :]
