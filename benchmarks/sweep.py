@@ -31,7 +31,7 @@ FORMS: dict[str, tuple[Form, int]] = {  # and the blocks of columns in the weigh
 }
 DEVICE = "cuda"
 HIDDEN = (16, 32, 64, 128, 256)
-ERROR = {"bf16": 3e-2, "tf32": 3e-3, "fp32": 1e-5}  # ||out - ref|| / ||ref||
+ERROR = {"bf16": 5e-2, "tf32": 1e-2, "fp32": 1e-4}  # ||out - ref|| / ||ref||
 KEY = ("form", "hidden", "precision", "pass")
 HOW = ("width", "warps", "stages", "BB")
 

@@ -133,6 +133,21 @@ def test_in_bfloat16_it_is_near_and_the_gradients_are_float32(case, recompute, m
         assert (g - g_wanted).norm() < 0.03 * g_wanted.norm()
 
 
+def test_what_flows_back_from_step_to_step_is_as_wide_as_the_weights(monkeypatch):
+    widths = []
+
+    def backward(self, dh, carry, gates, states, W_h, extra):
+        widths.append([*(c.dtype for c in carry), *(s.dtype for s in states)])
+        return torch.zeros_like(gates), torch.zeros_like(W_h), None
+
+    monkeypatch.setattr(fused.FusedLSTM, "forward", lambda *_: None)
+    monkeypatch.setattr(fused.FusedLSTM, "backward", backward)
+    with torch.autocast("cpu", torch.bfloat16):
+        h = scan(cell_of("lstm", 4).float(), normal(3, 2, 5, 3).float(), "fused")
+    h.sum().backward()
+    assert widths == [[torch.float32, torch.float32, torch.bfloat16, torch.float32]]
+
+
 def test_what_is_lacking_is_said(monkeypatch):
     cpu, cell = torch.device("cpu"), cell_of("lstm", 8)
     assert fused.lacking(cell, cpu) is None  # under the interpreter
