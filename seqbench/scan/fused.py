@@ -61,19 +61,12 @@ def fused(
     """Return the hidden state at every step."""
     assert cell.form is not None
     precision = precision_of(cell, x.device.type)
-    W_x, b, W_h, extra = cell.weights
-    H = W_h.shape[1]
-    more = -H % ALIGNED
+    passes = FUSED[type(cell.form)](cell.form, precision)
+    W_h = cell.weights[2]
     with torch.autocast(x.device.type, enabled=False):
-        weights = (
-            widened(W_x, H, more),
-            widened(b, H, more),
-            pad(widened(W_h, H, more), (0, 0, 0, more)),
-            None if extra is None else widened(extra, H, more),
-        )
         x = x.to(torch.bfloat16 if precision == "bf16" else W_h.dtype)
-        passes = FUSED[type(cell.form)](cell.form, precision)
-        return recurrence(passes, x, weights, recompute)[..., :H]
+        h = recurrence(passes, x, filled_up(*cell.weights), recompute)
+    return h[..., : W_h.shape[1]]
 
 
 def precision_of(cell: Steps, device: str) -> Precision:
@@ -85,13 +78,24 @@ def precision_of(cell: Steps, device: str) -> Precision:
     return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "fp32"
 
 
-def widened(W: Tensor, H: int, more: int) -> Tensor:
-    """Return weights with units more in every block of columns, which are and stay zero.
+def filled_up(W_x: Tensor, b: Tensor, W_h: Tensor, extra: Tensor | None) -> list[Tensor | None]:
+    """Return the weights of a cell that has some units more, up to a multiple of 16, which do nothing.
 
     A unit whose weights are all zero has a = 0, hence g or n = tanh 0 = 0, hence c = h = 0 at every step; and no weight
     leads out of it, so that nothing comes back.
     """
-    return pad(W.unflatten(-1, (-1, H)), (0, more)).flatten(-2)
+    H = W_h.shape[1]
+    more = -H % ALIGNED
+
+    def columns(W: Tensor) -> Tensor:
+        """Return a block of H columns after the other, each with its units more."""
+        return pad(W.unflatten(-1, (-1, H)), (0, more)).flatten(-2)
+
+    weights: list[Tensor | None] = [W_x, b, W_h, extra]
+    if more:
+        rows = pad(W_h, (0, 0, 0, more))
+        weights = [None if W is None else columns(W) for W in (W_x, b, rows, extra)]
+    return [None if W is None else W.contiguous() for W in weights]
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ each = pytest.mark.parametrize("case", [case for case in CELLS if "identity" not
 
 
 @pytest.fixture(params=ERROR)
-def precision(request, monkeypatch):
+def precision(request):
     """Multiply so."""
-    how = "tf32" if request.param == "tf32" else "ieee"
-    monkeypatch.setattr(torch.backends.cuda.matmul, "fp32_precision", how)
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = "tf32" if request.param == "tf32" else "ieee"
     with torch.autocast("cuda", torch.bfloat16, enabled=request.param == "bf16"):
         yield request.param
+    torch.backends.cuda.matmul.fp32_precision = before
 
 
 @pytest.fixture(autouse=True)
