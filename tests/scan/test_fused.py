@@ -112,9 +112,12 @@ def test_a_derivative_may_come_in_any_layout(case):
 
 
 @each
-@pytest.mark.parametrize("recompute", [False, True])
-def test_in_bfloat16_it_is_near_and_the_gradients_are_float32(case, recompute, monkeypatch):
+@pytest.mark.parametrize(("width", "recompute"), [(32, False), (32, True), (16, False)])
+def test_in_bfloat16_it_is_near_and_the_gradients_are_float32(
+    case, width, recompute, tiles, monkeypatch
+):
     """What is stored is rounded, nothing else is: c and the gradients are as wide as the weights."""
+    tiles(width)
     monkeypatch.setattr(fused, "STEPS", 3)
     for family in ("rnn", "lstm", "gru"):
         monkeypatch.setattr(
@@ -122,7 +125,7 @@ def test_in_bfloat16_it_is_near_and_the_gradients_are_float32(case, recompute, m
             "dot",
             import_module("tests.scan.widened").dot,
         )
-    cell, x = cell_of(case, 12, E=2).float(), normal(2, 2, 5, 3, seed=4).float().requires_grad_()
+    cell, x = cell_of(case, 20, E=2).float(), normal(2, 2, 5, 3, seed=4).float().requires_grad_()
     wanted, wanted_grads = derivatives(cell, x, "reference")
     with torch.autocast("cpu", torch.bfloat16):
         h = scan(cell, x, "fused", recompute)
