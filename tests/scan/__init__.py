@@ -40,4 +40,8 @@ def poison(monkeypatch):
         return t.new_full(shape[0] if isinstance(shape[0], tuple) else shape, torch.nan, **options)
 
     monkeypatch.setattr(torch.Tensor, "new_empty", new_empty)
-    monkeypatch.setattr(torch, "empty_like", lambda t: torch.full_like(t, torch.nan))
+
+    def empty_like(t, **options):
+        return torch.full_like(t, torch.nan, **options)
+
+    monkeypatch.setattr(torch, "empty_like", empty_like)
