@@ -1,12 +1,26 @@
 """Under pytest every shape that is written down is checked: jaxtyping reads it, beartype enforces it."""
 
 import os
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from jaxtyping import install_import_hook
 
 install_import_hook("seqbench", "beartype.beartype")  # before anything of seqbench is imported
 
+
+class AsTheyStand(PathFinder):
+    """Finds the kernels before the hook does: Triton compiles their source, which nothing may wrap."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return super().find_spec(name, path, target) if ".kernels" in name else None
+
+
+sys.meta_path.insert(0, AsTheyStand)
+
+import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
@@ -14,3 +28,11 @@ torch.set_num_threads(1)
 BESIDE = Path(__file__).parents[2] / "shared" / "data"  # data sets may lie beside the checkout
 if BESIDE.is_dir():
     os.environ.setdefault("SEQBENCH_DATA", str(BESIDE))
+
+
+@pytest.fixture(autouse=True)
+def unsettled():
+    """Take back what a test has let ``machine.settle`` do to this process."""
+    yield
+    torch.set_flush_denormal(False)
+    torch.use_deterministic_algorithms(False)

@@ -51,11 +51,9 @@ ASV = {  # as asv 0.6.6 writes it, but for the bare NaN, which Python's json wri
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Work in an empty folder, and take back what settling does to this process."""
+    """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
     yield
-    torch.set_flush_denormal(False)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

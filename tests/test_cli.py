@@ -21,12 +21,10 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Work in an empty folder, and take back what settling does to this process."""
+    """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "tests")
     yield
-    torch.set_flush_denormal(False)
-    torch.use_deterministic_algorithms(False)
     TASKS.added.clear()
     MODELS.added.clear()
 

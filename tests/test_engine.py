@@ -26,11 +26,9 @@ from seqbench.tasks import TASKS
 
 
 @pytest.fixture(autouse=True)
-def unsettled():
-    """Take back what a serial run does to this process, and send its guests home."""
+def alone():
+    """Send the guests of a serial run home."""
     yield
-    torch.set_flush_denormal(False)
-    torch.use_deterministic_algorithms(False)
     TASKS.added.clear()
     MODELS.added.clear()
 

@@ -19,14 +19,6 @@ from seqbench.train import Stack, losses
 SIZE = 1_000
 
 
-@pytest.fixture(autouse=True)
-def unsettled():
-    """Take back what settling does to this process."""
-    yield
-    torch.set_flush_denormal(False)
-    torch.use_deterministic_algorithms(False)
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """Let every look at the clock be a second after the one before."""

@@ -12,6 +12,10 @@ A sequence is walked over in chunks of K steps, so that what is passed from one 
 cache. Of every chunk the backward pass needs the states and the gates. It finds the gates as the forward pass left
 them, or computes them once more from the states, for all steps of the chunk at once: less memory for some time.
 
+The weights may be wider than x, for example float32 and bfloat16. Then a, h, the gates and their derivatives are as
+narrow as x, and what is summed over many steps is as wide as the weights: the rest of the state, what is carried back
+from step to step, and the weights' gradients.
+
 Who walks is a :class:`Loops`: ``ensemble`` (torch's operations) or ``fused`` (Triton kernels).
 """
 
@@ -99,9 +103,8 @@ class Recurrence(torch.autograd.Function):
         x = x.transpose(1, 2)  # (E, T, B, D): a step of all members and sequences at once
         K = loops.steps(E, B, T, H, keep)
         h = x.new_empty(E, T + 1, B, H)
-        rest = [
-            x.new_empty(E, (K if keep == "nothing" else T) + 1, B, H) for _ in range(1, loops.parts)
-        ]
+        rows = (K if keep == "nothing" else T) + 1
+        rest = [W_h.new_empty(E, rows, B, H) for _ in range(1, loops.parts)]
         gates = x.new_empty(E, T if keep == "gates" else K, B, loops.blocks * H)
         for part in (h, *rest):
             part[:, 0] = 0
@@ -129,7 +132,7 @@ class Recurrence(torch.autograd.Function):
         x, W_x, b, W_h, extra, gates, *whole = ctx.saved_tensors
         loops, K = ctx.loops, ctx.K
         dh = dh.transpose(1, 2)  # (E, T, B, H)
-        carry = [torch.zeros_like(part[:, 0]) for part in whole]
+        carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
         dx = torch.empty_like(x) if ctx.needs_input_grad[2] else None
         dW_x, db, dW_h = torch.zeros_like(W_x), torch.zeros_like(b), torch.zeros_like(W_h)
         d_extra = None if extra is None else torch.zeros_like(extra)
@@ -146,10 +149,11 @@ class Recurrence(torch.autograd.Function):
             if d_extra is not None:
                 d_extra += more[1]
             rows = da.flatten(1, 2)  # (E, K B, GH)
-            dW_x.baddbmm_(x_k.flatten(1, 2).transpose(1, 2), rows)
-            db += rows.sum(dim=1, keepdim=True)
+            dW_x += x_k.flatten(1, 2).transpose(1, 2) @ rows
+            db += rows.sum(dim=1, keepdim=True, dtype=db.dtype)
             if dx is not None:
-                dx[:, start:stop] = (rows @ W_x.transpose(1, 2)).unflatten(1, x_k.shape[1:3])
+                W = W_x.to(x.dtype).transpose(1, 2)
+                dx[:, start:stop] = (rows @ W).unflatten(1, x_k.shape[1:3])
         return None, None, None if dx is None else dx.transpose(1, 2), dW_x, db, dW_h, d_extra
 
 
@@ -166,4 +170,5 @@ def recurrence(
 
 def projected(x: Float[Tensor, "E K B D"], W_x: Tensor, b: Tensor) -> Chunk:
     """Return x_t W_x + b for the steps of a chunk."""
+    W_x, b = W_x.to(x.dtype), b.to(x.dtype)
     return torch.baddbmm(b, x.flatten(1, 2), W_x).unflatten(1, x.shape[1:3])

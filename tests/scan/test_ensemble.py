@@ -7,35 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqbench.models import MODELS
 from seqbench.scan import recurrence, scan
 from seqbench.scan.ensemble import loops
-from tests.models import CASES, RECURRENT, SEEDS, identities, normal
-
-CLOSE = {"rtol": 1e-11, "atol": 1e-11}
-CELLS = {
-    case: (CASES[case][0], {k: v for k, v in CASES[case][1].items() if k != "layers"})
-    for case in RECURRENT
-    if "two layers" not in case
-}
-each = pytest.mark.parametrize("case", CELLS)
-
-
-def cell_of(case, H, D=3, seeds=SEEDS):
-    """Return a cell in float64, its peepholes open."""
-    name, options = CELLS[case]
-    cell = MODELS[name].cell(identities(name, seeds), "layer 0", D, H, **options).double()
-    with torch.no_grad():
-        for k, p in enumerate(cell.parameters()):
-            p.add_(normal(*p.shape, seed=k), alpha=0.3)
-    return cell
-
-
-def derivatives(cell, x, how, recompute=False):
-    """Return h and the derivatives of a sum in which every h has a weight of its own."""
-    h = scan(cell, x, how, recompute)
-    weighted = (h * normal(*h.shape, seed=1)).sum()
-    return h.detach(), torch.autograd.grad(weighted, [x, *cell.parameters()])
+from tests.models import SEEDS, normal
+from tests.scan import CLOSE, cell_of, derivatives, each
 
 
 @each
@@ -49,7 +24,7 @@ def derivatives(cell, x, how, recompute=False):
 )
 @settings(max_examples=10, deadline=None)
 def test_it_agrees_with_autograd_in_chunks_of_any_length(case, recompute, E, B, T, H, K):
-    cell, x = cell_of(case, H, seeds=SEEDS[:E]), normal(E, B, T, 3, seed=4).requires_grad_()
+    cell, x = cell_of(case, H, E=E), normal(E, B, T, 3, seed=4).requires_grad_()
     wanted, wanted_grads = derivatives(cell, x, "reference")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recurrence, "NUMBERS", K * E * B * max(1, loops(cell.form).blocks) * H)
@@ -65,7 +40,7 @@ def test_it_agrees_with_autograd_in_chunks_of_any_length(case, recompute, E, B, 
 @each
 @pytest.mark.parametrize("recompute", [False, True])
 def test_gradients_are_the_derivatives(case, recompute):
-    cell = cell_of(case, 2, 2, SEEDS[:2])
+    cell = cell_of(case, 2, 2, E=2)
     layer = Layer(cell, recompute)
     names, values = zip(*layer.named_parameters(), strict=True)
 

@@ -128,7 +128,7 @@ class GRUBeforeLoops(Loops):
         a_rz, a_n = a.split((2 * H, H), dim=-1)
         h = states[0][:, :-1]
         rz = (a_rz + (h.flatten(1, 2) @ W_h[..., : 2 * H]).view_as(a_rz)).sigmoid_()
-        v = (rz[..., :H] * h).flatten(1, 2)
+        v = (rz[..., :H] * h).to(h.dtype).flatten(1, 2)
         n = tanh_(a_n + (v @ W_h[..., 2 * H :]).view_as(a_n))
         return torch.cat([rz, n], dim=-1)
 

@@ -1,0 +1,193 @@
+"""How the kernels of the scan ``fused`` are best launched on this GPU: tile, warps, stages, sequences of a program.
+
+Every launch is first compared with the same pass in float64, then timed. Its row is written at once, one JSON object a
+line; a sweep that was interrupted goes on where it stopped. At the end the fastest of each kernel is printed beside the
+one that is shipped (``SHIPPED`` in ``seqbench/scan/fused.py``).
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from seqbench.scan.forms import Form, GRUForm, LSTMForm, RNNForm
+
+fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
+
+FORMS: dict[str, tuple[Form, int]] = {  # and the blocks of columns in the weights
+    "rnn": (RNNForm(), 1),
+    "lstm": (LSTMForm(), 4),
+    "lstm_peephole": (LSTMForm(peepholes=True), 4),
+    "lstm_1997": (LSTMForm(forget=False), 3),
+    "gru": (GRUForm(), 3),
+    "gru, reset before": (GRUForm("before"), 3),
+}
+DEVICE = "cuda"
+HIDDEN = (16, 32, 64, 128, 256)
+ERROR = {"bf16": 5e-2, "tf32": 1e-2, "fp32": 1e-4}  # ||out - ref|| / ||ref||
+KEY = ("form", "hidden", "precision", "pass")
+HOW = ("width", "warps", "stages", "BB")
+
+
+def main(
+    file: Annotated[Path, typer.Argument(help="Rows are added to it.")] = Path("sweep.jsonl"),
+    form: Annotated[list[str], typer.Option(help="Of which forms.")] = [*FORMS],  # noqa: B006
+    hidden: Annotated[list[int], typer.Option(help="Of which widths.")] = [*HIDDEN],  # noqa: B006
+    precision: Annotated[list[str], typer.Option(help="In which precisions.")] = [*ERROR],  # noqa: B006
+    members: Annotated[int, typer.Option(help="E.")] = 32,
+    batch: Annotated[int, typer.Option(help="B.")] = 64,
+    length: Annotated[int, typer.Option(help="T.")] = 200,
+    rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 10,
+) -> None:
+    """Time all launches of all kernels."""
+    if not torch.cuda.is_available():
+        print("The sweep times kernels on a GPU, and there is none here.")
+        raise typer.Exit(2)
+    shape = {"members": members, "batch": batch, "length": length}
+    about = shape | {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []  # fmt: skip
+    done = {identity(row, about) for row in rows}
+    for name, H, how, which in product(form, hidden, precision, ("forward", "backward")):
+        key = about | dict(zip(KEY, (name, H, how, which), strict=True))
+        todo = [c for c in candidates(name, H, which, how) if identity(key | vars(c), about) not in done]  # fmt: skip
+        if not todo:
+            continue
+        test = Pass(name, H, how, which, members, batch, length)
+        for candidate in todo:
+            row = key | vars(candidate) | measured(test, candidate, ERROR[how], rounds)
+            rows.append(row)
+            with file.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(row) + "\n")
+    show([row for row in rows if about.items() <= row.items()])
+
+
+def identity(row: dict[str, Any], about: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells one launch from another."""
+    return tuple(row.get(name) for name in (*about, *KEY, *HOW))
+
+
+def candidates(name: str, H: int, which: str, precision: str) -> Iterator[Any]:
+    """Yield the launches that are worth a try, the shipped one first."""
+    shipped = fused.configuration(FORMS[name][0], which, H, precision)
+    yield shipped
+    widths = [H] if H < 128 else [H, 64, 32]
+    warps = (1, 2, 4) if H < 64 else (4, 8, 16)
+    for width, w, stages, BB in product(widths, warps, (1, 2, 3), (16, 32)):
+        candidate = fused.Configuration(width, w, stages, BB)
+        if candidate != shipped:
+            yield candidate
+
+
+class Pass:
+    """One pass over random numbers, by the kernels or by torch's operations in float64."""
+
+    def __init__(
+        self, name: str, H: int, precision: str, which: str, E: int, B: int, T: int
+    ) -> None:
+        form, G = FORMS[name]
+        random = torch.Generator(DEVICE).manual_seed(0)
+
+        def normal(*shape: int, scale: float = 1.0) -> Tensor:
+            options = {"device": DEVICE, "dtype": torch.float64, "generator": random}
+            return scale * torch.randn(shape, **options)
+
+        self.which, self.low = which, torch.bfloat16 if precision == "bf16" else torch.float32
+        self.loops = fused.FUSED[type(form)](form, precision)
+        self.a, self.dy = normal(E, T, B, G * H).to(self.low), normal(E, T, B, H).to(self.low)
+        self.W_h = normal(E, H, G * H, scale=0.5 * H**-0.5).float()
+        rows = {"lstm_peephole": 3, "gru": 1}.get(name)
+        self.extra = None if rows is None else normal(E, rows, H, scale=0.1).float()
+        self.gates = normal(E, T, B, self.loops.blocks * H)
+        self.states = [0 * normal(E, T + 1, B, H) for _ in range(self.loops.parts)]
+        self.wanted = self.walk(self.loops.plain, torch.float64, torch.float64, "forward")()
+        if which == "backward":
+            self.gates, *self.states = self.wanted  # what a backward pass finds
+            self.wanted = self.walk(self.loops.plain, torch.float64, torch.float64, which)()
+
+    def by_kernels(self) -> Callable[[], list[Tensor]]:
+        """Return a function that runs the kernel, on memory of its own."""
+        return self.walk(self.loops, self.low, torch.float32, self.which)
+
+    def walk(
+        self, loops: Any, low: torch.dtype, wide: torch.dtype, which: str
+    ) -> Callable[[], list[Tensor]]:
+        """Return a function that runs a pass; low is what is stored, wide what is summed up in."""
+        a, dy, gates = (t.to(low, copy=True) for t in (self.a, self.dy, self.gates))
+        W_h, extra = self.W_h.to(wide), None if self.extra is None else self.extra.to(wide)
+        types = (low, wide)[: loops.parts]
+        states = [part.to(t, copy=True) for part, t in zip(self.states, types, strict=True)]
+        carry = [torch.zeros_like(part[:, 0], dtype=wide) for part in states]
+        if which == "forward":
+            for written in (gates, *(part[:, 1:] for part in states)):
+                written.fill_(torch.nan)
+
+        def run() -> list[Tensor]:
+            if which == "forward":
+                loops.forward(a, gates, states, W_h, extra)
+                return [gates, *states]
+            derivatives = loops.backward(dy, carry, gates, states, W_h, extra)
+            return [t for t in (*derivatives, *carry) if t is not None]
+
+        return run
+
+
+def measured(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
+    """Return the milliseconds of a pass that is launched so, or why it can't be.
+
+    That of a backward pass holds the product for the derivative by W_h, which is no kernel of ours.
+    """
+    shipped = fused.configuration
+    fused.configuration = lambda *_: how
+    try:
+        run = test.by_kernels()
+        error = max(
+            float((found.double() - wanted).norm() / wanted.norm().clamp(min=1e-30))
+            for found, wanted in zip(run(), test.wanted, strict=True)
+            if wanted.numel()
+        )
+        if not error < limit:  # NaN is not
+            return {"error": error, "why": f"the error is {error:.1e}"}
+        times = []
+        for _ in range(rounds):
+            start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            run()
+            stop.record()
+            stop.synchronize()
+            times.append(start.elapsed_time(stop))
+        return {"ms": median(times), "error": error}
+    except Exception as e:  # too much shared memory, too many threads: a result, too
+        return {"why": f"{type(e).__name__}: {str(e)[:200]}"}
+    finally:
+        fused.configuration = shipped
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the fastest launch of each kernel, and how much slower the shipped one is."""
+    print(
+        f"{'form':18s} {'H':>4s} {'':5s} {'pass':9s}       ms  (width, warps, stages, BB)   shipped"
+    )
+    for key in dict.fromkeys(tuple(row[name] for name in KEY) for row in rows):
+        of_key = [row for row in rows if tuple(row[name] for name in KEY) == key]
+        timed = [row for row in of_key if "ms" in row]
+        if not timed:
+            print(*key, "nothing works:", of_key[0]["why"])
+            continue
+        best = min(timed, key=lambda row: row["ms"])
+        name, H, precision, which = key
+        shipped = vars(fused.configuration(FORMS[name][0], which, H, precision))
+        ours = [row["ms"] / best["ms"] for row in timed if shipped.items() <= row.items()]
+        times = f"{ours[0]:.2f} x" if ours else "fails"
+        how = str(tuple(best[k] for k in HOW))
+        print(f"{name:18s} {H:4d} {precision:5s} {which:9s} {best['ms']:8.3f}  {how:30s} {times}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
