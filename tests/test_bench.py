@@ -53,7 +53,6 @@ ASV = {  # as asv 0.6.6 writes it, but for the bare NaN, which Python's json wri
 def elsewhere(tmp_path, monkeypatch):
     """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    yield
 
 
 @pytest.fixture

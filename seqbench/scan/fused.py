@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from seqbench.axes import Hidden
-from seqbench.scan.ensemble import loops, product
+from seqbench.scan.ensemble import loops
+from seqbench.scan.ensemble.parts import product
 from seqbench.scan.forms import Form, GRUForm, LSTMForm, RNNForm
 from seqbench.scan.recurrence import Chunk, Keep, Kept, Loops, States, recurrence
 from seqbench.scan.reference import Steps
