@@ -30,7 +30,7 @@ from sides import (
 )
 
 AIMS = {  # what stands in the table where there is no GPU
-    "gpu-correct": ("fused / float64: relative error of h and of every gradient", "<= 1e-4, 1e-2, 5e-2"),
+    "gpu-correct": ("fused / float64: relative error of h and of every gradient", "<= 1e-4, 4e-2, 1e-1"),
     "gpu-ensemble": ("LSTM with peepholes, 32 members, T = 1000: fused / 32 times nn.LSTM", ">= 10 and >= 3"),
     "gpu-flat": ("LSTM with peepholes, H = 64: 32 members / one", "<= 2"),
     "gpu-single": ("LSTM with peepholes, 1 member: fused / nn.LSTM, and the eager loop", ">= 1 and >= 40"),
@@ -76,7 +76,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("gru", {}),
     ("gru", {"reset": "before"}),
 ]
-ERRORS = {"float32": 1e-4, "tf32": 1e-2, "bfloat16": 5e-2}  # at most, over 50 steps
+ERRORS = {"float32": 1e-4, "tf32": 4e-2, "bfloat16": 1e-1}  # at most; docs/performance.md says why
 
 
 def correct(rounds: int) -> Iterator[Row]:
