@@ -1,4 +1,4 @@
-"""The goals that need a GPU, most important first, all of them in under 8 minutes."""
+"""The goals that need a GPU, most important first; all of them are meant to take less than 8 minutes."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
