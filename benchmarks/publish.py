@@ -22,10 +22,11 @@ def publish(source: Store, edition: str) -> Store:
     """Return the sealed edition."""
     manifest = source.manifest()
     target = Store(Path("results", edition))
-    dirty = [r for r in source.records() if r.provenance.dirty]
-    if dirty:
+    dirty = [r.provenance.dirty for r in source.records()]
+    dirty += [r.dirty for r in (*source.throughput(), *source.comparisons())]
+    if any(dirty):
         raise BadInput(
-            f"{source.path}: {len(dirty)} records were measured by code that was not committed"
+            f"{source.path}: {sum(dirty)} records were measured by code that was not committed"
         )
     if target.exists and edition != PREVIEW:
         raise BadInput(f"{target.path} is published and is not rewritten; choose another edition")

@@ -56,7 +56,8 @@ def under(precision: str, make: Callable[[], Step]) -> Callable[[], Step]:
         half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
         with (
             products_in("tf32" if precision == "tf32" else "float32"),
-            torch.autocast("cuda", half, enabled=half is not None),
+            # A cast that is remembered from before a capture would be no part of the graph.
+            torch.autocast("cuda", half, enabled=half is not None, cache_enabled=False),
         ):
             yield
 

@@ -31,7 +31,7 @@ FORMS: dict[str, tuple[Form, int]] = {  # and the blocks of columns in the weigh
 }
 DEVICE = "cuda"
 HIDDEN = (16, 32, 64, 128, 256)
-ERROR = {"bf16": 5e-2, "tf32": 1e-2, "fp32": 1e-4}  # ||out - ref|| / ||ref||
+ERROR = {"bf16": 1e-1, "tf32": 4e-2, "fp32": 1e-4}  # ||out - ref|| / ||ref||
 KEY = ("form", "hidden", "precision", "pass")
 HOW = ("width", "warps", "stages", "BB")
 
@@ -163,6 +163,8 @@ def measured(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
             stop.synchronize()
             times.append(start.elapsed_time(stop))
         return {"ms": median(times), "error": error}
+    except torch.AcceleratorError:
+        raise  # the device is lost to this process: what comes next is no fault of its launch
     except Exception as e:  # too much shared memory, too many threads: a result, too
         return {"why": f"{type(e).__name__}: {str(e)[:200]}"}
     finally:

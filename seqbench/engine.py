@@ -18,7 +18,7 @@ from typing import Any, get_args
 from seqbench import machine
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, DataMissing, unknown
-from seqbench.measure import Job, guests
+from seqbench.measure import Job, guests, scan_in
 from seqbench.models import MODELS
 from seqbench.profiles import GRID, TUNING_SEEDS, Cell, Profile, best_rate, find_profile
 from seqbench.progress import Listener, listener
@@ -29,10 +29,7 @@ from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.workers import ENGINES, Engine
 
-MEMBERS_AT_ONCE = {
-    "cpu": 8,
-    "cuda": 64,
-}  # more on a CPU, and glibc maps and unmaps big buffers at every step
+MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
 
 
 @dataclass
@@ -203,8 +200,7 @@ def run(
         raise unknown("engine", engine, ENGINES)
     if scan not in get_args(Scan):
         raise unknown("scan", scan, get_args(Scan))
-    if precision == "bfloat16" and scan in ("native", "ensemble"):  # see in_bfloat16
-        raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, fused, reference")
+    scan_in(precision, scan)
     for what, count in (("seeds", seeds), ("workers", workers), ("budget", budget)):
         if count is not None and count <= 0:
             raise BadInput(f"{what} must be more than 0; got {count}")

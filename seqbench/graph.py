@@ -89,8 +89,10 @@ class Captured:
             # Where a capture fails, torch stays on its stream; the outer context leaves it.
             with cuda.stream(self.stream), cuda.graph(graph, stream=self.stream):
                 self.function(*self.places)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
-            self.able = False
+            self.able, self.places = False, []
             reason = str(error.__context__ or error).partition("\n")[0]
             warnings.warn(
                 f"no CUDA graph can be made of a step, it runs without: {reason}", stacklevel=3

@@ -19,6 +19,8 @@ from seqbench.records import Precision, System
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
+CUDNN: Any = torch.backends.cudnn
+PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, CUDNN.conv, CUDNN.rnn)
 ON_A_CPU = ("float32", "float64")  # the precisions that it has; CUDA has all
 
 
@@ -102,14 +104,14 @@ def precision(name: str, device: str) -> Precision:
 @contextmanager
 def products_in(precision: Precision) -> Iterator[None]:
     """Round the factors of float32 products to TF32 within, if that is the precision, and only then."""
-    matmul: Any = torch.backends.cuda.matmul
-    cudnn: Any = torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    before = [switch.fp32_precision for switch in PRODUCTS]
+    for switch in PRODUCTS:
+        switch.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        for switch, old in zip(PRODUCTS, before, strict=True):
+            switch.fp32_precision = old
 
 
 def settle() -> None:
@@ -122,7 +124,8 @@ def settle() -> None:
     torch.set_num_threads(1)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+    for switch in PRODUCTS:
+        switch.fp32_precision = "ieee"  # float32 means float32
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
     # Else glibc gives big buffers back when they are freed, and the next step faults every page of them in again.
     _libc("mallopt", M_MMAP_MAX, 0)

@@ -132,14 +132,27 @@ def in_bfloat16(forward: Forward, device: torch.device) -> Forward:
     return lowered
 
 
+def scan_in(precision: str, scan: str) -> str:
+    """Return the scan that is taken in a precision.
+
+    Raises
+    ------
+    BadInput
+        Where it would compute in another one: see ``in_bfloat16``, and ``ensemble`` keeps to that of its weights.
+    """
+    if precision != "bfloat16" or scan in ("fused", "reference"):
+        return scan
+    if scan == "auto":
+        return "reference"
+    raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, fused, reference")
+
+
 def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     unit, device = job.unit, torch.device(job.provenance.device)
     peak = Peak(job.provenance.device)
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
-    model.scan = job.scan
-    if unit.precision == "bfloat16" and job.scan == "auto":
-        model.scan = "reference"
+    model.scan = scan_in(unit.precision, job.scan)
     with products_in(unit.precision):
         outcomes = train(task, model, job.members, unit.budget, device, progress, job.snapshot)
     return [

@@ -38,7 +38,7 @@ from seqbench.floor import UPDATED, Work, ceilings, work
 from seqbench.graph import WARM_UP as UNCAPTURED
 from seqbench.graph import Captured
 from seqbench.machine import products_in
-from seqbench.measure import build
+from seqbench.measure import build, scan_in
 from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.models.streaming import Streamed, stream
@@ -128,7 +128,7 @@ class Subject:
         self.unit = case.unit(self.task, parameters)
         self.model, sizes = build(self.unit, self.task, seeds, self.on)
         self.sizes = sizes if case.hidden is None else {"hidden": case.hidden} | sizes
-        self.model.scan = case.scan
+        self.model.scan = scan_in(case.precision, case.scan)
         self.data = draw(self.task, "train", seeds, 0, case.batch, self.on)
         self.stack = Stack(self.model, [RATE] * case.members)
         self.x = encoded(self.task, self.data.x, self.stack.theta.dtype)
@@ -368,14 +368,16 @@ def here(device: str) -> Facts:
 def floor(step: Step, parameters: int, device: str) -> Floor:
     """Return what a step has to do, and what the device does at best."""
     case, phase = step
-    one = replace(case, members=1, batch=1, scan="reference", precision="float32")
+    on_a_cpu = case.precision if case.precision in machine.ON_A_CPU else "float32"
+    one = replace(case, members=1, batch=1, scan="reference", precision=on_a_cpu)
     weights, inputs, todo = needs(one, phase, parameters)
     E, B = case.members, case.batch
     touched = UPDATED * weights if phase == "training" else weights
+    saved = todo.saved // 2 if case.precision == "bfloat16" else todo.saved  # half a float32
     best = ceilings(device, case.precision)
     return Floor(
         flops=E * B * todo.flops,
-        bytes=E * (touched + B * (inputs + 2 * todo.saved)),
+        bytes=E * (touched + B * (inputs + 2 * saved)),
         flops_per_second=best.flops,
         bytes_per_second=best.bytes,
     )

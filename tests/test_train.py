@@ -648,13 +648,13 @@ def test_every_step_casts_the_weights_that_it_has_now():
 
 @pytest.mark.parametrize("precision", get_args(Precision))
 def test_products_are_rounded_where_a_unit_asks_for_it_and_nowhere_else(precision):
-    def allowed() -> tuple[bool, bool]:
-        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    def rounded() -> list[str]:
+        return [switch.fp32_precision for switch in machine.PRODUCTS]
 
-    before = allowed()
+    before = rounded()
     with products_in(precision):
-        assert allowed() == (precision == "tf32",) * 2
-    assert allowed() == before
+        assert set(rounded()) == {"tf32" if precision == "tf32" else "ieee"}
+    assert rounded() == before
 
 
 @pytest.mark.gpu

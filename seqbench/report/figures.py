@@ -293,16 +293,19 @@ def throughput(steps: pd.DataFrame) -> Figure:
     given = steps["hidden"].where(steps["width"] == "given", 0)
     drawn = [
         (kind, models, rows)
-        for kind, rows in steps.groupby(["batch", "members", given], sort=True)
+        for kind, rows in steps.groupby(["batch", "members", given, "precision"], sort=True)
         for models in parts(rows["model"])
     ]
     times = steps["microseconds_per_token"]
     with settings():
         figure, axes = panels(drawn * len(phases), len(phases), 2.5)
         grid = np.array(axes).reshape(len(drawn), len(phases))
-        for line, ((batch, members, hidden), models, rows) in zip(grid, drawn, strict=True):
-            width = f", H = {hidden:.0f}" if hidden else ""
-            line[0].set_ylabel(f"µs a token;  B = {batch}, E = {members}{width}")
+        for line, ((batch, members, hidden, precision), models, rows) in zip(
+            grid, drawn, strict=True
+        ):
+            more = f", H = {hidden:.0f}" if hidden else ""
+            more += f", {precision}" if precision != "float32" else ""
+            line[0].set_ylabel(f"µs a token;  B = {batch}, E = {members}{more}")
             for ax, phase in zip(line, phases, strict=True):
                 ax.set_title(phase)
                 ax.set_yscale("log")
@@ -349,7 +352,17 @@ def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
 
 def against_reference(steps: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the other scans with their time over that of the loop, where both were timed."""
-    same = ["phase", "device", "model", "length", "batch", "members", "hidden", "system"]
+    same = [
+        "phase",
+        "device",
+        "model",
+        "length",
+        "batch",
+        "members",
+        "hidden",
+        "precision",
+        "system",
+    ]
     loop = steps[steps["scan"] == "reference"][[*same, "microseconds_per_token"]]
     others = steps[steps["scan"] != "reference"]
     found = others.merge(loop, on=same, suffixes=("", "_reference"))
@@ -360,15 +373,16 @@ def against_reference(steps: pd.DataFrame) -> pd.DataFrame:
 def scans(steps: pd.DataFrame) -> Figure:
     """Return the time of each scan over that of the loop, from table T2: a panel a phase and number of members."""
     found = against_reference(steps)
-    drawn = list(found.groupby(["phase", "members"], sort=False))
+    drawn = list(found.groupby(["phase", "members", "precision"], sort=False))
     models = in_order(MODELS, found["model"])
     with settings():
         figure, axes = panels(drawn, 2, 2.5)
-        for ax, ((phase, members), rows) in zip(axes, drawn, strict=True):
+        for ax, ((phase, members, precision), rows) in zip(axes, drawn, strict=True):
             ax.set_yscale("log")
             ax.set_ylim(found["ratio"].min() / 1.3, max(1, found["ratio"].max()) * 1.3)
             ax.axhline(1, color=INK, linewidth=0.9, linestyle=":")
-            ax.set_title(f"{phase}, E = {members}")
+            kind = f", {precision}" if precision != "float32" else ""
+            ax.set_title(f"{phase}, E = {members}{kind}")
             for scan, marker in SCANS.items():
                 part = rows[rows["scan"] == scan]
                 at = [models.index(model) for model in part["model"]]

@@ -13,6 +13,8 @@ from seqbench.records import Comparison, Manifest, Record, System, Throughput
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 
+NO_GPU = "Not yet measured on a GPU"
+
 
 @dataclass(frozen=True)
 class Results:

@@ -1,7 +1,7 @@
 """T6: the goals for speed, each against what one would take instead."""
 
 from seqbench.records import Comparison
-from seqbench.report.frame import Results, described
+from seqbench.report.frame import NO_GPU, Results, described
 from seqbench.report.table import Column, Row, Table, fixed, significant
 
 GOALS = (
@@ -36,12 +36,11 @@ GOALS = (
 
 def goals(results: Results) -> Table | None:
     """Return T6: the goals for speed with what was measured, or None if nothing was."""
-    found = [r for r in results.comparisons if r.measured is not None]
-    done = {r.goal for r in found}
-    rows = [*found, *(r for r in results.comparisons if r.measured is None and r.goal not in done)]
+    done = {r.goal for r in results.comparisons if r.note != NO_GPU}
+    rows = [r for r in results.comparisons if r.note != NO_GPU or r.goal not in done]
     if not rows:
         return None
-    used = sorted({r.system for r in found})
+    used = sorted({r.system for r in rows})
     notes = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
     return Table(
         "T6",

@@ -13,11 +13,10 @@ from typing import Any
 import pandas as pd
 
 from seqbench.report import drawing, figures, stats
-from seqbench.report.frame import Results, described, frame_of
+from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
 from seqbench.report.table import Table
 from seqbench.report.tables import (
-    NO_GPU,
     accuracy,
     machines,
     runs,

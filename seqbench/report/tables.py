@@ -24,7 +24,15 @@ from seqbench.models import MODELS
 from seqbench.profiles import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
-from seqbench.report.frame import Results, described, load_results, place, row_of, times_to_solve
+from seqbench.report.frame import (
+    NO_GPU,
+    Results,
+    described,
+    load_results,
+    place,
+    row_of,
+    times_to_solve,
+)
 from seqbench.report.goals import goals
 from seqbench.report.table import Column, Row, Table, fixed, significant
 from seqbench.store import Store, write
@@ -215,8 +223,6 @@ def not_applicable(there: set[tuple[str, int, str]]) -> list[Row]:
         if (task, lag, model) not in there and (model in VIDEO_MODELS) != (task in video)
     ]
 
-
-NO_GPU = "Not yet measured on a GPU"
 
 THROUGHPUT = (
     Column(

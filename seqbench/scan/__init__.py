@@ -56,6 +56,8 @@ def chosen(cell: Steps, how: Scan, device: torch.device) -> str:
             f"{type(cell).__name__} names no form for the scan '{how}'; choose 'reference'"
         )
     if how == "fused" and (reason := lacking(cell, device)):
+        if torch.is_autocast_enabled(device.type):  # nobody else computes in half precision
+            raise BadInput(f"the scan 'fused' needs {reason}; choose 'reference'")
         _say_once(f"the scan 'fused' needs {reason}; 'ensemble' stands in for it")
         return "ensemble"
     return how

@@ -1,9 +1,9 @@
 """One Triton kernel for all steps of all members, forward, and one backward.
 
-What is stored and multiplied is bfloat16 under ``torch.autocast`` to it, which then also is what the caller gets; c,
-sums and the weights' gradients stay float32. Otherwise all is float32, multiplied as TF32 where
-``torch.backends.cuda.matmul.fp32_precision`` says so, else exactly, not on tensor cores: three TF32 products in
-the place of one would take twice the shared memory.
+What is stored and multiplied is bfloat16 under ``torch.autocast`` to it, which then also is what the caller gets; c
+and all sums are float32, and a weight's gradient is rounded once a chunk on its way. Otherwise all is float32,
+multiplied as TF32 where ``torch.backends.cuda.matmul.fp32_precision`` says so, else exactly, not on tensor cores: three
+TF32 products in the place of one would take twice the shared memory.
 
 A gate that is stored in bfloat16 has 8 bits. A forget gate of .998 comes back as .996, and what flows back over 1000
 steps is then not .14 but .02 of what it was; for long memories TF32 is the better choice.

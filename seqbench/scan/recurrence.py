@@ -54,7 +54,7 @@ class Loops(ABC):
 
     def steps(self, E: int, B: int, T: int, H: int, keep: Keep) -> int:
         """Return K."""
-        return min(T, max(1, NUMBERS // (E * B * max(1, self.blocks) * H)))
+        return min(T, max(1, NUMBERS // max(1, E * B * self.blocks * H)))
 
     @abstractmethod
     def forward(
@@ -129,32 +129,39 @@ class Recurrence(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dh: Tensor) -> tuple[Any, ...]:
         """Return the derivatives by x, W_x, b, W_h and extra."""
-        x, W_x, b, W_h, extra, gates, *whole = ctx.saved_tensors
-        loops, K = ctx.loops, ctx.K
-        dh = dh.transpose(1, 2)  # (E, T, B, H)
-        carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
-        dx = torch.empty_like(x) if ctx.needs_input_grad[2] else None
-        dW_x, db, dW_h = torch.zeros_like(W_x), torch.zeros_like(b), torch.zeros_like(W_h)
-        d_extra = None if extra is None else torch.zeros_like(extra)
-        T = x.shape[1]
-        for start in reversed(range(0, T, K)):
-            stop = min(start + K, T)
-            x_k, states = x[:, start:stop], [part[:, start : stop + 1] for part in whole]
-            if gates is None:
-                here = loops.again(projected(x_k, W_x, b), states, W_h, extra)
-            else:
-                here = gates[:, start:stop]
-            da, *more = loops.backward(dh[:, start:stop], carry, here, states, W_h, extra)
-            dW_h += more[0]
-            if d_extra is not None:
-                d_extra += more[1]
-            rows = da.flatten(1, 2)  # (E, K B, GH)
-            dW_x += x_k.flatten(1, 2).transpose(1, 2) @ rows
-            db += rows.sum(dim=1, keepdim=True, dtype=db.dtype)
-            if dx is not None:
-                W = W_x.to(x.dtype).transpose(1, 2)
-                dx[:, start:stop] = (rows @ W).unflatten(1, x_k.shape[1:3])
-        return None, None, None if dx is None else dx.transpose(1, 2), dW_x, db, dW_h, d_extra
+        with torch.autocast(
+            dh.device.type, enabled=False
+        ):  # which is that of the caller of backward
+            return None, None, *derivatives(ctx, dh.transpose(1, 2))
+
+
+def derivatives(ctx: Any, dh: Float[Tensor, "E T B H"]) -> tuple[Tensor | None, ...]:
+    """Return the derivatives by x, W_x, b, W_h and extra, from those by h."""
+    x, W_x, b, W_h, extra, gates, *whole = ctx.saved_tensors
+    loops, K = ctx.loops, ctx.K
+    carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
+    dx = torch.empty_like(x) if ctx.needs_input_grad[2] else None
+    dW_x, db, dW_h = torch.zeros_like(W_x), torch.zeros_like(b), torch.zeros_like(W_h)
+    d_extra = None if extra is None else torch.zeros_like(extra)
+    T = x.shape[1]
+    for start in reversed(range(0, T, K)):
+        stop = min(start + K, T)
+        x_k, states = x[:, start:stop], [part[:, start : stop + 1] for part in whole]
+        if gates is None:
+            here = loops.again(projected(x_k, W_x, b), states, W_h, extra)
+        else:
+            here = gates[:, start:stop]
+        da, *more = loops.backward(dh[:, start:stop], carry, here, states, W_h, extra)
+        dW_h += more[0]
+        if d_extra is not None:
+            d_extra += more[1]
+        rows = da.flatten(1, 2)  # (E, K B, GH)
+        dW_x += x_k.flatten(1, 2).transpose(1, 2) @ rows
+        db += rows.sum(dim=1, keepdim=True, dtype=db.dtype)
+        if dx is not None:
+            W = W_x.to(x.dtype).transpose(1, 2)
+            dx[:, start:stop] = (rows @ W).unflatten(1, x_k.shape[1:3])
+    return None if dx is None else dx.transpose(1, 2), dW_x, db, dW_h, d_extra
 
 
 def recurrence(
@@ -164,7 +171,7 @@ def recurrence(
     learns = any(t is not None and t.requires_grad for t in (x, *weights))
     keep: Keep = "nothing"
     if learns and torch.is_grad_enabled():
-        keep = "states" if recompute else "gates"
+        keep = "states" if recompute and loops.blocks else "gates"
     return Recurrence.apply(loops, keep, x, *weights)  # type: ignore[no-untyped-call]
 
 

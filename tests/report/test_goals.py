@@ -42,6 +42,17 @@ def test_what_was_not_measured_stays_open_until_it_is(make_store):
     assert [row["what"] for row in after.values] == ["GRU: auto / nn.GRU", "LSTM, E = 32"]
 
 
+def test_what_failed_stays_beside_what_was_measured(make_store):
+    failed = MISSING.model_copy(
+        update={"goal": "cells", "what": "LSTM", "note": "not finite", "met": False}
+    )
+    found = table(make_store(), comparison(), failed)
+    assert [(row["what"], row["met"], row["note"]) for row in found.values] == [
+        ("GRU: auto / nn.GRU", "yes", ""),
+        ("LSTM", "no", "not finite"),
+    ]
+
+
 def test_without_any_there_is_no_table(make_store):
     store = make_store()
     assert goals(Results.read(store)) is None

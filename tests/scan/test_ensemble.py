@@ -120,4 +120,14 @@ def test_it_computes_in_the_precision_of_its_weights():
     x = normal(len(SEEDS), 2, 30, 3).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         h = scan(cell, x, "ensemble")
-    assert torch.equal(h, scan(cell, x.float(), "ensemble"))
+        grads = torch.autograd.grad(h.sum(), list(cell.parameters()))
+    wanted = scan(cell, x.float(), "ensemble")
+    assert torch.equal(h, wanted)
+    for g, g_wanted in zip(
+        grads, torch.autograd.grad(wanted.sum(), list(cell.parameters())), strict=True
+    ):
+        assert torch.equal(g, g_wanted)
+
+
+def test_nobody_has_no_state():
+    assert scan(cell_of("lstm_peephole", 3), normal(3, 0, 4, 3), "ensemble").shape == (3, 0, 4, 3)

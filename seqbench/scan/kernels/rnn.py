@@ -15,7 +15,7 @@ from seqbench.scan.kernels.common import dot, tanh
 def phi(u, RELU: tl.constexpr):
     """Return the activation."""
     if RELU:
-        return tl.maximum(u, 0)
+        return tl.where(u <= 0, tl.zeros_like(u), u)  # NaN stays NaN, where tl.maximum drops it
     else:
         return tanh(u)
 
