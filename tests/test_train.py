@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from seqbench import train as trainer
 from seqbench.errors import BadInput
-from seqbench.machine import products_in
+from seqbench.machine import PRODUCTS, products_in
 from seqbench.measure import Job, in_bfloat16, measure
 from seqbench.models import MODELS
 from seqbench.random import Keys
@@ -649,7 +649,7 @@ def test_every_step_casts_the_weights_that_it_has_now():
 @pytest.mark.parametrize("precision", get_args(Precision))
 def test_products_are_rounded_where_a_unit_asks_for_it_and_nowhere_else(precision):
     def rounded() -> list[str]:
-        return [switch.fp32_precision for switch in machine.PRODUCTS]
+        return [switch.fp32_precision for switch in PRODUCTS]
 
     before = rounded()
     with products_in(precision):
