@@ -92,7 +92,7 @@ class Captured:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self.able, self.places = False, []
+            self.able = False
             reason = str(error.__context__ or error).partition("\n")[0]
             warnings.warn(
                 f"no CUDA graph can be made of a step, it runs without: {reason}", stacklevel=3
