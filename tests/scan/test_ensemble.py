@@ -73,7 +73,7 @@ def test_a_second_layer_gets_its_gradient(case):
 
 @each
 def test_it_keeps_what_it_says(case):
-    """The gates and states, and with recompute the states alone; without gradients nothing."""
+    """The gates and states, and with recompute the states alone."""
     H, B, T = 8, 2, 40
     cell = cell_of(case, H)
     x = normal(len(SEEDS), B, T, 3)
@@ -93,6 +93,37 @@ def test_it_keeps_what_it_says(case):
         kept[recompute] = sum(sizes) / (tokens * H)
     assert kept[False] <= 6.5 * (1 + 1 / T)  # row 0 of the states
     assert kept[True] <= 2.5 * (1 + 1 / T)
+    assert kept[False] - kept[True] == pytest.approx(loops(cell.form).blocks)
+
+
+@each
+def test_without_gradients_nothing_but_h_is_longer_than_a_chunk(case, monkeypatch):
+    B, T, H, K = 2, 40, 8, 5
+    cell, x, lengths = cell_of(case, H), normal(len(SEEDS), B, T, 3), []
+    new_empty = torch.Tensor.new_empty
+
+    def noted(t, *shape, **options):
+        lengths.append(shape[1])
+        return new_empty(t, *shape, **options)
+
+    blocks = max(1, loops(cell.form).blocks)
+    monkeypatch.setattr(recurrence, "NUMBERS", K * len(SEEDS) * B * blocks * H)
+    monkeypatch.setattr(torch.Tensor, "new_empty", noted)
+    with torch.no_grad():
+        scan(cell, x, "ensemble")
+    h, *others = lengths
+    assert h == T + 1
+    assert max(others) <= K + 1
+
+
+@each
+@pytest.mark.parametrize("recompute", [False, True])
+def test_weights_that_are_frozen_let_the_gradient_through(case, recompute):
+    cell = cell_of(case, 4).requires_grad_(False)
+    x = normal(len(SEEDS), 2, 5, 3).requires_grad_()
+    (g_wanted,) = torch.autograd.grad(scan(cell, x, "reference").square().sum(), x)
+    (g,) = torch.autograd.grad(scan(cell, x, "ensemble", recompute).square().sum(), x)
+    torch.testing.assert_close(g, g_wanted, **CLOSE)
 
 
 def test_a_second_derivative_is_refused():
