@@ -39,7 +39,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     goal: Annotated[str | None, typer.Option(help="Which goals; all if not given.")] = None,
     device: Device = "auto",
-    rounds: Annotated[int, typer.Option(help="How often each side is timed.")] = ROUNDS,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is timed.")] = ROUNDS,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,13 +62,14 @@ def main(
         ]
         old = [r for r in store.comparisons() if r.system == system and r.goal not in elsewhere]
         for name in names:
-            new: list[Comparison] = []
-            old = [r for r in old if r.goal != name]
+            new: dict[str, Comparison] = {}
             for row in here[name](min(rounds, FEWER.get(name, rounds))):
                 print(shown(row), file=sys.stderr, flush=True)
-                new.append(row.record(**whence, device=device))
-                store.add_comparisons(system, in_order([*old, *new], here) + missing)
-            old += new
+                new[row.what] = row.record(**whence, device=device)
+                kept = [r for r in old if r.goal != name or r.what not in new]
+                store.add_comparisons(system, in_order([*kept, *new.values()], here) + missing)
+            old = [*(r for r in old if r.goal != name), *new.values()]
+            store.add_comparisons(system, in_order(old, here) + missing)
     table = goals(Results.read(store))
     answer({"goals": printed(table, as_json) if table else []}, as_json)
 
@@ -92,4 +93,4 @@ def shown(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    obey(app, sys.argv[1:])
+    obey(app, sys.argv[1:], interrupted="the rows that were measured are kept")

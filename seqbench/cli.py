@@ -8,6 +8,7 @@ interrupted. Whatever imports torch is imported inside the command that needs it
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -60,8 +61,12 @@ def main() -> NoReturn:
     obey(app, sys.argv[1:] or ["--help"])
 
 
-def obey(commands: typer.Typer, arguments: Sequence[str]) -> NoReturn:
-    """Run a command; an error is one line on standard error, whatever kind it is."""
+GOES_ON = "what was measured is kept, and the same command goes on from there"
+
+
+def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOES_ON) -> NoReturn:
+    """Run a command; an error is one line on standard error, whatever kind it is, and so is a warning."""
+    warnings.formatwarning = lambda message, *where, **more: f"{message}\n"
     try:
         code = commands(list(arguments), standalone_mode=False) or 0
     except BadInput as error:
@@ -76,7 +81,7 @@ def obey(commands: typer.Typer, arguments: Sequence[str]) -> NoReturn:
         else:
             raise
     if code == 130:
-        complain("interrupted; what was measured is kept, and the same command goes on from there")
+        complain(f"interrupted; {interrupted}")
     sys.exit(code)
 
 

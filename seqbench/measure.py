@@ -196,11 +196,16 @@ def cost(seconds: float, memory: int) -> Cost:
     )
 
 
-def failed(job: Job, error: BaseException | str) -> Record:
-    """Return the record of a job of one member that gave no result."""
-    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+def no_memory(error: BaseException | str) -> bool:
+    """Return whether memory was wanting; on a CPU torch has no error of its own for it."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
+
+
+def failed(job: Job, error: BaseException | str) -> Record:
+    """Return the record of a job of one member that gave no result."""
+    memory = no_memory(error)
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     task = TASKS[job.unit.task](lag=job.unit.lag, **job.unit.task_options)
     return Record(

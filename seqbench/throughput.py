@@ -38,7 +38,7 @@ from seqbench.floor import UPDATED, Work, ceilings, work
 from seqbench.graph import WARM_UP as UNCAPTURED
 from seqbench.graph import Captured
 from seqbench.machine import products_in
-from seqbench.measure import build, scan_in
+from seqbench.measure import build, no_memory, scan_in
 from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.models.streaming import Streamed, stream
@@ -284,7 +284,9 @@ def time_steps(
                     first.setdefault((case, phase), seconds)
                     memory[case, phase] = held
             subjects[case] = Subject(case, parameters, device)
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not no_memory(error):
+                raise
             say(
                 f"{case.model}, {case.members} members of length {case.length}: no memory left, not timed"
             )
@@ -427,6 +429,8 @@ def run(
     store.check(chosen.manifest())
     machine.settle()
     steps = plan(models or MODELS, timing, chosen.parameters, device, say)
+    if not steps:
+        raise BadInput("no step is left that could be timed")
     store.create(chosen.manifest())
     with store.lock():
         store.add_system(machine.system(device))

@@ -147,9 +147,9 @@ def test_rows_are_kept_as_they_come(measured):
 
 def test_a_goal_that_is_measured_again_takes_the_place_of_the_old_one(measured):
     measured(a=[2.0], b=[3.0])
-    before, last = measured("--goal", "a", a=[0.5], b=[])
-    assert found(before) == [("a", 2.0, False), ("b", 3.0, False)]
-    assert found(last) == [("a", 0.5, True), ("b", 3.0, False)]
+    *_, during, last = measured("--goal", "a", a=[0.5, 0.25], b=[])
+    assert found(during) == [("a", 2.0, False), ("a", 0.5, True), ("b", 3.0, False)]
+    assert found(last) == [("a", 0.5, True), ("a", 0.25, True), ("b", 3.0, False)]
 
 
 def test_what_needs_a_gpu_is_named_and_not_measured(measured):

@@ -344,6 +344,7 @@ BAD = {
     "batches must be 1 or more": {"axes": {"batches": (0,)}},
     "members must be 1 or more": {"axes": {"members": (1, 0)}},
     "hidden must be 1 or more": {"axes": {"hidden": (0,)}},
+    "no step is left": {"models": ["transformer"], "axes": {"hidden": (7,)}},
     "precision 'tf32' needs device 'cuda'": {"device": "cpu", "axes": {"precisions": ("tf32",)}},
 }
 

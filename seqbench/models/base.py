@@ -72,11 +72,15 @@ class Cell(nn.Module, ABC):
     native_on_cpu: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
-        """Let a class with a step of its own inherit no kernel for the step of another."""
-        if "step" in vars(cls):
-            for name in ("native", "form"):
-                if name not in vars(cls):
-                    setattr(cls, name, None)
+        """Let a class whose steps are its own inherit no kernel for those of another."""
+
+        def place(name: str) -> int:
+            return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
+
+        own = min(place(name) for name in ("project", "start", "step"))
+        for name in ("native", "form"):
+            if own < place(name):
+                setattr(cls, name, None)
 
     def __init__(self, keys: Keys, layer: str, inputs: int, hidden: int) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ class Loops(ABC):
 
     def steps(self, E: int, B: int, T: int, H: int, keep: Keep) -> int:
         """Return K."""
-        return min(T, max(1, NUMBERS // max(1, E * B * self.blocks * H)))
+        return min(T, max(1, NUMBERS // max(1, E * B * max(1, self.blocks) * H)))
 
     @abstractmethod
     def forward(

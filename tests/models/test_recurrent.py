@@ -15,6 +15,7 @@ from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.lstm import LSTMCell
 from seqbench.scan import chosen
+from seqbench.scan.forms import LSTMForm
 
 from . import CASES, RECURRENT, SEEDS, gradients, identities, make, normal
 
@@ -260,18 +261,47 @@ def test_on_a_cpu_the_lstm_alone_runs_on_torchs_kernel():
     assert {how[name] for name in set(how) - native} == {"ensemble"}
 
 
-def test_a_cell_with_a_step_of_its_own_inherits_no_kernel():
-    class Slow(LSTMCell):
-        def step(self, a, h, c):
-            h_new, c_new = super().step(a, h, c)
-            return (h + h_new) / 2, c_new
+class Slow:
+    def step(self, a, h, c):
+        h_new, c_new = super().step(a, h, c)
+        return (h + h_new) / 2, c_new
 
-    cell = Slow(identities("lstm"), "layer 0", 3, H)
+
+class SlowCell(Slow, LSTMCell):
+    pass
+
+
+class Scaled(LSTMCell):
+    def project(self, x):
+        return 2 * super().project(x)
+
+
+class Started(LSTMCell):
+    def start(self, a):
+        return tuple(part + 1 for part in super().start(a))
+
+
+class Stepped(LSTMCell):
+    def step(self, a, h, c):
+        return super().step(a, h / 2, c)
+
+
+@pytest.mark.parametrize("kind", [SlowCell, Scaled, Started, Stepped])
+def test_a_cell_whose_steps_are_its_own_inherits_no_kernel(kind):
+    cell = kind(identities("lstm"), "layer 0", 3, H)
     assert cell.native is None
     assert cell.form is None
     assert chosen(cell, "auto", torch.device("cpu")) == "reference"
-    with pytest.raises(BadInput, match="Slow names no form for the scan 'ensemble'; choose 'ref"):
+    sentence = f"{kind.__name__} names no form for the scan 'ensemble'; choose 'reference'"
+    with pytest.raises(BadInput, match=sentence):
         chosen(cell, "ensemble", torch.device("cpu"))
+
+
+def test_a_cell_that_changes_nothing_keeps_its_kernel():
+    class Renamed(LSTMCell):
+        pass
+
+    assert Renamed(identities("lstm"), "layer 0", 3, H).form == LSTMForm()
 
 
 def test_layers_draw_from_streams_of_their_own():
