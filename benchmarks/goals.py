@@ -34,8 +34,8 @@ class Goal:
         )
 
     def __str__(self) -> str:
-        low = "" if self.at_least is None else f">= {self.at_least:g}"
-        high = "" if self.at_most is None else f"<= {self.at_most:g}"
+        low = "" if self.at_least is None else f">= {self.at_least:.3g}"
+        high = "" if self.at_most is None else f"<= {self.at_most:.3g}"
         return " and ".join(bound for bound in (low, high) if bound)
 
 

@@ -18,7 +18,9 @@ GOALS = (
     ),
     Column("low", "from", "lower end", significant(3), "Measured, 95 % interval", "number low"),
     Column("high", "to", "upper end", significant(3), "Measured, 95 % interval", "number high"),
-    Column("met", "Met", "whether the median is within the aim", css="label"),
+    Column(
+        "met", "Met", "whether the median is within the aim, or why it is not known", css="label"
+    ),
     Column("memory", "ours", "peak of a step", fixed(1), "Memory, MiB", "number"),
     Column("their_memory", "theirs", "peak of a step", fixed(1), "Memory, MiB", "number"),
     Column("precision", "ours", "type of the numbers", group="Precision", css="label"),
@@ -55,13 +57,14 @@ def goals(results: Results) -> Table | None:
 
 def goal_row(r: Comparison) -> Row:
     """Return a row of T6."""
+    known = r.measured is not None or r.met is not None
     row: Row = {
         "goal": r.goal,
         "what": r.what,
         "aim": r.aim,
         "measured": r.measured,
-        "met": {True: "yes", False: "no", None: None}[r.met],
-        "note": r.note,
+        "met": {True: "yes", False: "no", None: None}[r.met] if known else r.note,
+        "note": r.note if known else None,
         "rounds": r.rounds,
         "device": r.device,
         "threads": r.threads,

@@ -271,7 +271,7 @@ THROUGHPUT = (
         "least time that this machine could take, from its ceilings",
         significant(3),
         "Time a token, µs",
-        "number low",
+        "number",
     ),
     Column("share", "of floor", "floor / median: 1 is the best", significant(2), css="number"),
     Column(

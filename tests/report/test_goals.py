@@ -37,6 +37,7 @@ def test_what_was_not_measured_stays_open_until_it_is(make_store):
     store = make_store()
     before = table(store, comparison(), MISSING)
     assert [row["measured"] for row in before.values] == [2.5, None]
+    assert [row["met"] for row in before.values] == ["yes", "Not yet measured on a GPU"]
     assert "Not yet measured on a GPU" in before.html()
     after = table(store, comparison(), MISSING, comparison(goal="gpu", what="LSTM, E = 32"))
     assert [row["what"] for row in after.values] == ["GRU: auto / nn.GRU", "LSTM, E = 32"]
