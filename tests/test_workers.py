@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 from made import PROVENANCE, UNIT
-from test_engine import Recorder, same, smoke, unsettled  # noqa: F401  a fixture for all of this file
+from test_engine import Recorder, alone, same, smoke  # noqa: F401  a fixture for all of this file
 
 from seqbench import workers
 from seqbench.engine import run
