@@ -316,10 +316,9 @@ class Comparison(Strict):
     goal: str
     what: str
     aim: str  # in words; "" where nothing is aimed at
-    measured: (
-        float | None
-    )  # median over interleaved rounds; None where it was not measured, for the reason in note
-    interval: tuple[float, float] | None  # 95 %, by bootstrap
+    # The median over interleaved rounds, and its 95 % interval by bootstrap; None where the note says why not.
+    measured: float | None
+    interval: tuple[float, float] | None
     rounds: int = Field(ge=0)
     met: bool | None
     ours: Side | None

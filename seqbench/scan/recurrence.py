@@ -31,9 +31,8 @@ from seqbench.axes import Hidden
 
 Chunk = Float[Tensor, "E K B GH"]
 Kept = Float[Tensor, "E K B SH"]  # the gates of a chunk
-States = Sequence[
-    Float[Tensor, "E K+1 B H"]
-]  # of K steps: row k is the state before step k, row K the last
+# The states of K steps: row k is the state before step k, row K the last.
+States = Sequence[Float[Tensor, "E K+1 B H"]]
 Keep = Literal["nothing", "states", "gates"]  # of the forward pass, for the backward pass
 NUMBERS = 2**18  # in the gates of a chunk: a few arrays of this size stay in a core's cache
 
@@ -129,9 +128,8 @@ class Recurrence(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dh: Tensor) -> tuple[Any, ...]:
         """Return the derivatives by x, W_x, b, W_h and extra."""
-        with torch.autocast(
-            dh.device.type, enabled=False
-        ):  # which is that of the caller of backward
+        # Autocast is here what it is where backward was called.
+        with torch.autocast(dh.device.type, enabled=False):
             return None, None, *derivatives(ctx, dh.transpose(1, 2))
 
 
