@@ -8,7 +8,6 @@ interrupted. Whatever imports torch is imported inside the command that needs it
 import json
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from seqbench.catalogue import Catalogue
-from seqbench.errors import BadInput, unknown
+from seqbench.errors import BadInput, unknown, warn_in_a_line
 
 if TYPE_CHECKING:
     from seqbench.report.table import Table
@@ -66,7 +65,7 @@ GOES_ON = "what was measured is kept, and the same command goes on from there"
 
 def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOES_ON) -> NoReturn:
     """Run a command; an error is one line on standard error, whatever kind it is, and so is a warning."""
-    warnings.formatwarning = lambda message, *where, **more: f"{message}\n"
+    warn_in_a_line()
     try:
         code = commands(list(arguments), standalone_mode=False) or 0
     except BadInput as error:

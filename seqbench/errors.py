@@ -1,5 +1,6 @@
 """What a user may have got wrong: one sentence that names the culprit and the choices, and exit code 2."""
 
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -27,3 +28,8 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Ba
     hint = f"did you mean '{near[0]}'? " if near else ""
     place = f" in {where}" if where else ""
     return BadInput(f"unknown {kind} '{name}'{place}; {hint}choose from: {', '.join(choices)}")
+
+
+def warn_in_a_line() -> None:
+    """Let a warning be its sentence alone, for who reads it at a terminal."""
+    warnings.formatwarning = lambda message, *where, **more: f"{message}\n"

@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, warn_in_a_line
 from seqbench.machine import settle
 from seqbench.measure import Job, failed, measure
 from seqbench.records import Record
@@ -208,6 +208,7 @@ ENGINES = {"processes": processes, "serial": serial, "dask": dask}
 
 def serve(descriptor: int, parent: int) -> None:
     """Be a worker: take jobs from the line until it is closed."""
+    warn_in_a_line()
     settle()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     line = Connection(descriptor)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from made import MANIFEST, record
 
 from seqbench import cli, engine
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, warn_in_a_line
 from seqbench.models import MODELS
 from seqbench.profiles import SMOKE
 from seqbench.store import Store, write
@@ -335,3 +336,9 @@ def test_what_is_no_duration(text):
 def test_lists_are_given_with_commas_or_by_repeating():
     assert cli.listed(["a,b", " c ", "", "d,"]) == ["a", "b", "c", "d"]
     assert cli.numbers(["1,2", "30"], "lag") == [1, 2, 30]
+
+
+def test_a_warning_is_its_sentence_alone(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    warn_in_a_line()
+    assert warnings.formatwarning("say this", UserWarning, "file.py", 1) == "say this\n"
