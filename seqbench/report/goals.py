@@ -8,10 +8,6 @@ GOALS = (
     Column("goal", "Goal", "the goal", css="label", key=True),
     Column("what", "What", "what is measured; of a ratio, how many times as fast", css="label"),
     Column(
-        "met", "Met", "whether the median is within the aim, or why it is not known", css="label"
-    ),
-    Column("aim", "Aim", "what is aimed at, if anything", css="label"),
-    Column(
         "measured",
         "median",
         "median over interleaved rounds",
@@ -21,6 +17,10 @@ GOALS = (
     ),
     Column("low", "from", "lower end", significant(3), "Measured, 95 % interval", "number low"),
     Column("high", "to", "upper end", significant(3), "Measured, 95 % interval", "number high"),
+    Column(
+        "met", "Met", "whether the median is within the aim, or why it is not known", css="label"
+    ),
+    Column("aim", "Aim", "what is aimed at, if anything", css="label"),
     Column("memory", "ours", "peak of a step", fixed(1), "Memory, MiB", "number"),
     Column("their_memory", "theirs", "peak of a step", fixed(1), "Memory, MiB", "number"),
     Column("precision", "ours", "type of the numbers", group="Precision", css="label"),
