@@ -1,13 +1,14 @@
 """Convolutions of many members: as groups of one, as products of unfolded frames, or one after the other.
 
 All three give the features of the same frames by the same weights, forward and backward, one round each in turn; a
-ratio is the median over rounds of that way / groups. Above 1 the groups are faster.
+ratio is the median over rounds of that way / groups, with a 95 % interval. Above 1 the groups are faster.
 """
 
+import json
 from collections.abc import Callable, Iterator
-from itertools import product
-from statistics import median, quantiles
-from time import perf_counter
+from functools import partial
+from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import torch
@@ -15,6 +16,9 @@ import typer
 from torch import Tensor
 from torch.nn import functional as F
 
+from goals import Timed
+from paired import Median, in_turns
+from seqbench import machine
 from seqbench.models.cnn_lstm import Convolution
 from seqbench.random import Keys
 from seqbench.tasks.moving_shapes import SIDE, MovingShapes
@@ -64,32 +68,39 @@ def main(
     lag: Annotated[int, typer.Option(help="Blank frames after the motion.")] = 20,
     rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 15,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there.")] = None,
 ) -> None:
     """Time the three ways on the frames of moving shapes."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    print("  E   way        ms      way / groups (quartiles)")
+    machine.settle()
+    commit, dirty = machine.commit()
+    about = {
+        "commit": commit, "dirty": dirty, "lag": lag, "batch": B,
+        "system": machine.system(device).model_dump(mode="json"),
+    }  # fmt: skip
+    rows = []
     for row in measured(lag, rounds, device):
         print(
-            "{members:3d}   {way:8s} {ms:7.2f}   {ratio:6.2f}  ({low:.2f} to {high:.2f})".format(
+            "E = {members}  {way:8s} {ms:7.2f} ms  {ratio:.2f} ({low:.2f} to {high:.2f})".format(
                 **row
             )
         )
+        rows.append(row)
+    if file:
+        file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
 
 
 def measured(lag: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
     """Yield a row for every number of members and way."""
     for E in MEMBERS:
         step = steps(E, lag, device)
-        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-        for _, way in product(range(rounds + 1), WAYS):
-            seconds[way].append(timed(step, way, device))
-        first = seconds["groups"][1:]  # round 0 warms up
-        for way in WAYS:
-            ratios = [a / b for a, b in zip(seconds[way][1:], first, strict=True)]
-            low, middle, high = quantiles(ratios, n=4, method="inclusive")
-            ms = 1e3 * median(seconds[way][1:])
-            yield {"members": E, "way": way, "ms": ms, "ratio": middle, "low": low, "high": high}
+        sides = [Timed(partial(step, way), device, 1, 0).seconds for way in WAYS]
+        times = in_turns(sides, rounds)
+        for way, each in zip(WAYS, zip(*times, strict=True), strict=True):
+            found = Median.of([time / first for time, (first, *_) in zip(each, times, strict=True)])
+            yield {
+                "members": E, "way": way, "ms": 1e3 * median(each),
+                "ratio": found.value, "low": found.low, "high": found.high,
+            }  # fmt: skip
 
 
 def steps(E: int, lag: int, device: str) -> Callable[[str], Tensor]:
@@ -111,16 +122,6 @@ def steps(E: int, lag: int, device: str) -> Callable[[str], Tensor]:
     for way in WAYS:
         torch.testing.assert_close(step(way), same)
     return step
-
-
-def timed(step: Callable[[str], Tensor], way: str, device: str) -> float:
-    """Return the seconds of one step, its kernels included."""
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    wait()
-    start = perf_counter()
-    step(way)
-    wait()
-    return perf_counter() - start
 
 
 if __name__ == "__main__":

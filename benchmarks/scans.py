@@ -6,7 +6,6 @@ as the scan that ``auto`` takes each of them needs: the median over rounds of pa
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -15,7 +14,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from paired import Median, in_turns, seconds
+from goals import Timed
+from paired import Median, in_turns
 from seqbench import machine
 from seqbench.models import MODELS
 from seqbench.random import Keys
@@ -72,7 +72,7 @@ def measured(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
         auto, *others = scans(model, device, **options)
         shape = Shape(E, B, length, H, device)
         steps = [members(model, shape, how, **options) for how in (auto, *others)]
-        times = in_turns([partial(waited, step, device) for step in steps], rounds)
+        times = in_turns([Timed(step, device, 1, 0).seconds for step in steps], rounds)
         ours, *theirs = zip(*times, strict=True)
         found = [Median.of([t / o for t, o in zip(each, ours, strict=True)]) for each in theirs]
         yield {
@@ -92,18 +92,6 @@ def scans(model: str, device: str, **options: Any) -> list[str]:
     auto = chosen(cell, "auto", on)
     there = [how for how in SCANS if how != "native" or cell.native is not None]
     return [auto, *(how for how in there if how != auto and (how != "fused" or device == "cuda"))]
-
-
-def waited(step: Any, device: str) -> float:
-    """Return the seconds of one step, its kernels included."""
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    wait()
-
-    def whole() -> None:
-        step()
-        wait()
-
-    return seconds(whole)
 
 
 if __name__ == "__main__":
