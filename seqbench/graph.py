@@ -1,7 +1,7 @@
 """A step that a GPU does by itself: captured once as a CUDA graph, and replayed from then on.
 
-A step of a small network is hundreds of kernels, and each is over before the host has launched the next; a graph
-launches them all at once. It knows the kernels and the places in memory that they read and write, nothing else:
+A step of a small network is hundreds of kernels, so short that launching them is what takes the time; a graph launches
+them all at once. It knows the kernels and the places in memory that they read and write, nothing else:
 
 - what changes from call to call is copied to a fixed place before each replay;
 - what the function changes it changes in place;
