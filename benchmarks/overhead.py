@@ -28,7 +28,8 @@ from seqbench import engine, machine
 from seqbench.cli import answer, obey
 from seqbench.errors import DataMissing, unknown
 from seqbench.measure import Job, build
-from seqbench.profiles import QUICK, Cell, Setting
+from seqbench.profiles import QUICK
+from seqbench.protocol import Cell, Setting
 from seqbench.records import Budget, Member, Provenance, Unit
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task

@@ -10,7 +10,8 @@ from pathlib import Path
 from textwrap import dedent
 
 from seqbench.models import MODELS
-from seqbench.profiles import PROFILES, Profile
+from seqbench.profiles import PROFILES
+from seqbench.protocol import Profile
 from seqbench.records import Manifest
 from seqbench.report import stats
 

@@ -172,6 +172,7 @@ def profiles() -> Rows:
         {
             "name": profile.name,
             "cells": sum(1 for _ in profile.cells()),
+            "parts": ", ".join(profile.parts),
             "seeds": profile.seeds,
             "parameters": profile.parameters,
             "tuned": profile.tuned,
@@ -223,6 +224,7 @@ def run(
     task: TaskNames = [],  # noqa: B006  typer copies it
     model: ModelNames = [],  # noqa: B006
     lag: Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")] = [],  # noqa: B006
+    part: Annotated[Words, typer.Option(help="Only these parts of the profile.")] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
     device: Device = "auto",
     engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
@@ -256,6 +258,7 @@ def run(
         tasks=listed(task),
         models=listed(model),
         lags=lags,
+        parts=listed(part),
         seeds=seeds,
         device=device,
         engine=engine,

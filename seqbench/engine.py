@@ -8,8 +8,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from math import inf
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+from math import ceil, inf
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -20,13 +21,16 @@ from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, DataMissing, unknown
 from seqbench.measure import Job, guests, scan_in
 from seqbench.models import MODELS
-from seqbench.profiles import GRID, TUNING_SEEDS, Cell, Profile, best_rate, find_profile
+from seqbench.models.base import common_size
+from seqbench.profiles import find_profile
 from seqbench.progress import Listener, listener
-from seqbench.records import Member, Provenance, Record, Unit
+from seqbench.protocol import GRID, SEQUENCE_MODELS, TUNING_SEEDS, Cell, Profile, best_rate
+from seqbench.records import Member, Planned, Provenance, Record, Unit
 from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
+from seqbench.variants import bare
 from seqbench.workers import ENGINES, Engine
 
 MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
@@ -56,7 +60,7 @@ class Plan:
 
 def reads(cell: Cell) -> tuple[str, str]:
     """Return what the task of a cell is and what its model reads: ``video`` or ``sequence``."""
-    task, model = TASKS[cell.setting.task], MODELS[cell.model]
+    task, model = TASKS[cell.task[0]], MODELS[cell.net[0]]
     return "video" if isinstance(task.inputs, tuple) else "sequence", getattr(
         model, "reads", "sequence"
     )
@@ -64,20 +68,41 @@ def reads(cell: Cell) -> tuple[str, str]:
 
 def unit_of(cell: Cell, chosen: Profile) -> Unit:
     """Return the unit that measures a cell; raise where the task can't have the lag or the model can't read it."""
-    task, model = TASKS[cell.setting.task](lag=cell.lag), MODELS[cell.model]
+    (name, task_options), (net, layers, model_options) = cell.task, cell.net
     kind, wanted = reads(cell)
     if kind != wanted:
-        raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{task.name}' is {kind}")
+        raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{name}' is {kind}")
+    task = optioned(TASKS[name], lag=cell.lag, **task_options)
     return Unit(
-        task=task.name,
+        task=name,
         task_version=task.version,
         lag=cell.lag,
-        model=cell.model,
-        model_version=getattr(model, "version", 1),
-        parameters=chosen.parameters,
-        layers=cell.layers,
+        task_options=task_options,
+        model=net,
+        model_version=getattr(MODELS[net], "version", 1),
+        parameters=size(task, chosen.parameters),
+        layers=layers,
+        model_options=model_options,
         budget=cell.setting.budget(),
         precision=chosen.precision,
+    )
+
+
+def optioned(kind: type[Task], lag: int, **options: Any) -> Task:
+    """Return a task with options; raise at one that it hasn't."""
+    known = [field.name for field in fields(kind) if field.name != "lag"]
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of task '{kind.name}'", option, known)
+    return kind(lag=lag, **options)
+
+
+def size(task: Task, parameters: int) -> int:
+    """Return the count that the models of a task are matched to."""
+    if isinstance(task.inputs, tuple):
+        return parameters
+    return common_size(
+        SEQUENCE_MODELS, parameters, inputs=task.inputs, outputs=task.outputs, causal=task.causal
     )
 
 
@@ -110,12 +135,11 @@ def plan(
     result = Plan()
     there = {record.key for record in records}
     usable: dict[str, bool] = {}
-    for cell in cells:
-        unit = unit_of(cell, chosen)
+    for unit, cell in {unit_of(cell, chosen): cell for cell in cells}.items():
         if unit.task not in usable:
             usable[unit.task] = True
             try:
-                task = TASKS[unit.task](lag=unit.lag)
+                task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
                 task.sample(task.keys("train", 0, 0, 1))
             except DataMissing as missing:
                 usable[unit.task] = False
@@ -126,13 +150,18 @@ def plan(
         lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in there]
         result.there += len(members) - len(lacking)
         result.later += later
-        size = MEMBERS_AT_ONCE[provenance.device]
-        for start in range(0, len(lacking), size):
-            part = tuple(lacking[start : start + size])
+        for part in shares(lacking, MEMBERS_AT_ONCE[provenance.device]):
             folder = str(aside / unit.task) if aside else ""
             result.jobs.append(Job(unit, part, provenance, scan, pickled, folder))
     result.jobs.sort(key=work, reverse=True)  # so that no long job is left for the end
     return result
+
+
+def shares(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
+    """Return the members in as few parts as can be, all about as large and none larger than the most."""
+    parts = ceil(len(members) / most)
+    cuts = [len(members) * k // parts for k in range(parts + 1)] if parts else [0]
+    return [tuple(members[a:b]) for a, b in pairwise(cuts)]
 
 
 def work(job: Job) -> int:
@@ -146,6 +175,7 @@ def run(
     tasks: Sequence[str | type[Task]] = (),
     models: Sequence[str | type[Any]] = (),
     lags: Sequence[int] = (),
+    parts: Sequence[str] = (),
     seeds: int | None = None,
     device: str = "auto",
     engine: str = "processes",
@@ -164,9 +194,9 @@ def run(
     ----------
     profile
         ``smoke``, ``quick`` or ``paper``.
-    tasks, models, lags
+    tasks, models, lags, parts
         What to measure of it, by name; empty means all. A task or model may be given as a class, too, and need not be
-        registered anywhere.
+        registered anywhere; by name it may have options (``lstm:layers=2``).
     seeds
         How many reporting seeds, instead of the profile's number.
     device
@@ -208,7 +238,7 @@ def run(
         raise BadInput(
             f"seeds must be at most {min(TUNING_SEEDS)}; the tuning has those that follow"
         )
-    cells = chosen.select(names(TASKS, tasks), names(MODELS, models), lags)
+    cells = chosen.select(names(TASKS, tasks), names(MODELS, models), lags, parts)
     if not tasks:  # then those that the models can read are meant
         cells = [cell for cell in cells if len(set(reads(cell))) == 1]
     if not cells:
@@ -240,9 +270,10 @@ def run(
     workers = workers or default_workers(device)
     measured: list[Record] = []  # in this run
 
-    def planned() -> Plan:
+    def planned(part: str = "") -> Plan:
         records = measured if force else store.records()  # what counts as there
-        return plan(cells, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
+        some = [cell for cell in cells if part in ("", cell.setting.part)]
+        return plan(some, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
 
     def keep(job: Job, records: list[Record]) -> None:
         if force:
@@ -257,7 +288,8 @@ def run(
         show(todo, store, workers, listen)
         return store
     store.create(chosen.manifest())
-    with store.lock(*{cell.setting.task for cell in cells}):
+    with store.lock(*{cell.task[0] for cell in cells}):
+        store.keep_plan(whole_plan(chosen))
         store.add_system(system)
         todo = planned()  # anew: another run may have ended since
         for line in todo.skipped:
@@ -265,12 +297,20 @@ def run(
         if todo.there:
             listen.say(f"{todo.there} members are measured already and are skipped")
         until = monotonic() + (budget or float(os.environ.get("SEQBENCH_BUDGET", inf)))
-        while todo.jobs:
-            _run(todo.jobs, ENGINES[engine], workers, until, listen, keep)
-            if not todo.later or monotonic() >= until:
-                break
-            todo = planned()
+        for part in dict.fromkeys(cell.setting.part for cell in cells):
+            todo = planned(part)
+            while todo.jobs:
+                _run(todo.jobs, ENGINES[engine], workers, until, listen, keep)
+                if not todo.later or monotonic() >= until:
+                    break
+                todo = planned(part)
     return store
+
+
+def whole_plan(chosen: Profile) -> list[Planned]:
+    """Return all that a profile plans, whatever of it is measured now."""
+    cells = {unit_of(cell, chosen): cell.setting.part for cell in reversed(list(chosen.cells()))}
+    return [Planned(unit=u, part=p, seeds=chosen.seeds) for u, p in reversed(cells.items())]
 
 
 def _run(
@@ -316,8 +356,8 @@ def names(catalogue: Catalogue, entries: Sequence[Any]) -> list[str]:
     """Return the names of entries that are given by name or as objects; raise at an unknown one."""
     found = [entry if isinstance(entry, str) else catalogue.add(entry) for entry in entries]
     for name in found:
-        if name not in catalogue:
-            raise unknown(catalogue.kind, name, catalogue)
+        if bare(name) not in catalogue:
+            raise unknown(catalogue.kind, bare(name), catalogue)
     return list(dict.fromkeys(found))
 
 

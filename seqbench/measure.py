@@ -50,7 +50,8 @@ class Job:
 
     def __str__(self) -> str:
         seeds = ",".join(dict.fromkeys(str(member.seed) for member in self.members))
-        return f"{self.unit.task} lag {self.unit.lag} {self.unit.model} seeds {seeds}"
+        unit = self.unit
+        return f"{unit.task_spelled} lag {unit.lag} {unit.model_spelled} seeds {seeds}"
 
 
 def guests(tasks: Sequence[type[Task]], models: Sequence[Any]) -> bytes:
@@ -163,6 +164,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             verdict=outcome.verdict,
             score=outcome.score,
             test_loss=outcome.test_loss,
+            train_score=outcome.train_score,
             scale=scale(task),
             steps=outcome.steps,
             steps_to_solve=outcome.steps_to_solve,

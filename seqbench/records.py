@@ -11,7 +11,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from seqbench.variants import spelled
+
 SCHEMA: Final = 1
+LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
 
 Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
 Role = Literal["reporting", "tuning"]
@@ -92,6 +95,17 @@ class Unit(Strict):
         """Return the name of the cell: the hash of all that it measures."""
         return digest(self.model_dump(mode="json"))
 
+    @property
+    def task_spelled(self) -> str:
+        """Return the task with its options."""
+        return spelled(self.task, self.task_options)
+
+    @property
+    def model_spelled(self) -> str:
+        """Return the model with its options, and its layers where they are not as usual."""
+        usual = self.layers == LAYERS.get(self.model, 1)
+        return spelled(self.model, self.model_options | ({} if usual else {"layers": self.layers}))
+
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -163,6 +177,7 @@ class Record(Strict):
     reason: str | None = None  # why it failed
     score: float | None  # on the test set, with the last weights
     test_loss: float | None
+    train_score: float | None = None  # on as many sequences of the training set, where it is finite
     scale: Scale
     steps: int = Field(ge=0)
     steps_to_solve: int | None  # the first of three validations in a row that found it solved
@@ -356,6 +371,14 @@ class System(Strict):
     def id(self) -> str:
         """Return the name of the system's file."""
         return digest(self.model_dump(mode="json"))
+
+
+class Planned(Strict):
+    """A cell that a folder is to hold, measured or not, with the part of the profile that it belongs to."""
+
+    unit: Unit
+    part: str
+    seeds: int = Field(ge=1)
 
 
 class Manifest(Strict):

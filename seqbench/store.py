@@ -3,6 +3,7 @@
 A results folder::
 
     manifest.json                              schema, edition, profile, specification
+    plan.jsonl                                 the cells that it is to hold
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
@@ -33,6 +34,7 @@ from seqbench.records import (
     Comparison,
     Manifest,
     Member,
+    Planned,
     Record,
     Strict,
     System,
@@ -127,6 +129,15 @@ class Store:
         if not file.exists():
             write(file, system.canonical() + "\n")
         return system.id
+
+    def keep_plan(self, cells: Iterable[Planned]) -> None:
+        """Write down what the folder is to hold, in place of an older plan."""
+        write(self.path / "plan.jsonl", "".join(f"{cell.canonical()}\n" for cell in cells))
+
+    def plan(self) -> list[Planned]:
+        """Return what the folder is to hold; nothing where that is not known."""
+        file = self.path / "plan.jsonl"
+        return [_row(Planned, line, where) for where, line in _lines(file)] if file.exists() else []
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Keep a table of step times under a name, in place of an older one."""
@@ -314,7 +325,7 @@ def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
         yield f"{file}, line {number}", line
 
 
-def _row(kind: type[Row], line: bytes, where: str) -> Row:
+def _row(kind: type[T], line: bytes, where: str) -> T:
     row = _parse(kind, line, where)
     if row.canonical().encode() != line:
         raise BadInput(

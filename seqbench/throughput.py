@@ -42,9 +42,10 @@ from seqbench.measure import build, no_memory, scan_in
 from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.models.streaming import Streamed, stream
-from seqbench.profiles import TIMINGS, Cell, Profile, Setting, Timing, find_profile
+from seqbench.profiles import TIMINGS, Timing, find_profile
+from seqbench.protocol import Profile, Setting
 from seqbench.random import Keys
-from seqbench.records import Floor, Phase, Precision, Throughput, Unit
+from seqbench.records import LAYERS, Floor, Phase, Precision, Throughput, Unit
 from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
@@ -90,7 +91,7 @@ class Case:
     def unit(self, task: Task, parameters: int) -> Unit:
         """Return the unit of which this is a step; it says how large the model is."""
         setting = Setting(task.name, (task.lag,), steps=1, batch=self.batch, clip=CLIP)
-        layers = Cell(setting, task.lag, self.model).layers
+        layers = LAYERS.get(self.model, 1)
         options: dict[str, Any] = {"causal": True}
         if self.hidden is not None:
             options["hidden"] = self.hidden

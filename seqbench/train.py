@@ -231,6 +231,7 @@ class Outcome:
     verdict: Verdict = "not_solved"
     score: float | None = None
     test_loss: float | None = None
+    train_score: float | None = None
     steps: int = 0
     steps_to_solve: int | None = None
     seconds: float = 0.0
@@ -292,6 +293,8 @@ def train(
     stack = Stack(model, [member.learning_rate for member in members])
     validation = draw(task, "validation", [0], 0, budget.validation_size, device)
     test = draw(task, "test", [0], 0, budget.test_size, device)
+    # What was seen in training, where that is a finite set: the score on it less that of the test is the gap.
+    seen = draw(task, "train", [0], 0, budget.test_size, device) if task.graded else None
     first, rows = 0, list(range(len(members)))
     if state := snapshot.load():
         outcomes = OUTCOMES.validate_json(state["outcomes"])
@@ -318,6 +321,10 @@ def train(
             for outcome, *result in zip(inside, *found, strict=True):
                 if last or outcome.settled(task):
                     outcome.tested(task, *result)
+            if seen is not None:
+                _, scores = evaluate(task, model, seen, len(inside))
+                for outcome, score in zip(inside, scores, strict=True):
+                    outcome.train_score = score if isfinite(score) else None
         now = perf_counter()
         for outcome in inside:
             outcome.seconds += (now - since) / len(inside)

@@ -300,7 +300,7 @@ def test_a_task_without_a_notebook_is_run_directly_and_only_once(call, notebooks
 def test_a_task_whose_data_is_missing_is_skipped_with_a_line(capsys, monkeypatch):
     from guests import Absent
 
-    from seqbench.profiles import Profile, Setting
+    from seqbench.protocol import Profile, Setting
     from seqbench.tasks import TASKS
 
     monkeypatch.setitem(TASKS.added, "absent", Absent)

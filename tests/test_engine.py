@@ -13,13 +13,15 @@ from made import MANIFEST, PROVENANCE, UNIT, record
 from rich.console import Console
 
 import seqbench
-from seqbench import engine, machine, profiles
+from seqbench import engine, machine, profiles, protocol
 from seqbench.engine import estimate, plan, run, unit_of, work
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.measure import Job
+from seqbench.measure import Job, build
 from seqbench.models import MODELS
-from seqbench.profiles import SMOKE, Cell, Profile, Setting, best_rate
+from seqbench.models.base import count
+from seqbench.profiles import SMOKE
 from seqbench.progress import Live, Plain
+from seqbench.protocol import SEQUENCE_MODELS, TUNING_SEEDS, Cell, Profile, Setting, best_rate
 from seqbench.records import Curve, Member
 from seqbench.store import Store
 from seqbench.tasks import TASKS
@@ -425,7 +427,7 @@ def test_only_what_the_same_code_began_on_the_same_machine_is_gone_on_with(tmp_p
 @pytest.fixture
 def tuned(monkeypatch):
     """A profile that tunes two rates on two seeds; the second rate is the better one by far."""
-    for module in (profiles, engine):
+    for module in (protocol, engine):
         monkeypatch.setattr(module, "GRID", (1e-5, 2e-2))
         monkeypatch.setattr(module, "TUNING_SEEDS", (1000, 1001))
     setting = Setting(
@@ -465,11 +467,14 @@ def test_tuning_that_was_stopped_goes_on(tmp_path, tuned, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(engine, "monotonic", lambda: float(next(clock)))
         store, heard = go(tmp_path / "out", budget=1.5)
-    assert [len(job.members) for job in heard.jobs] == [3]
+    assert [len(job.members) for job in heard.jobs] == [2]  # of 4, three at most: two and two
     _, heard = go(tmp_path / "out", dry_run=True)
-    assert heard.lines[-1].startswith("1 members in 1 jobs, 2 more once the tuning is done; 3 are")
+    assert heard.lines[-1].startswith("2 members in 1 jobs, 2 more once the tuning is done; 2 are")
     _, heard = go(tmp_path / "out")
-    assert [[m.role for m in job.members] for job in heard.jobs] == [["tuning"], ["reporting"] * 2]
+    assert [[m.role for m in job.members] for job in heard.jobs] == [
+        ["tuning"] * 2,
+        ["reporting"] * 2,
+    ]
     assert len(store.records()) == 6
 
 
@@ -571,7 +576,7 @@ def test_a_unit_is_what_the_profile_says():
     cell = next(c for c in SMOKE.cells() if c.model == "transformer")
     unit = unit_of(cell, SMOKE)
     assert (unit.task, unit.lag, unit.model, unit.layers) == ("adding", 8, "transformer", 2)
-    assert unit.parameters == SMOKE.parameters
+    assert abs(unit.parameters - SMOKE.parameters) <= SMOKE.parameters // 10
     assert unit.budget == cell.setting.budget()
     wider = replace(SMOKE, parameters=2_000)
     assert unit_of(cell, wider).id != unit.id
@@ -588,7 +593,7 @@ def test_a_plan_counts_what_is_there(tmp_path):
     assert todo.there == 1
 
 
-def test_the_specification_holds_all_that_is_fixed():
+def test_the_specification_holds_what_all_cells_share():
     specifications = {
         profile.specification
         for profile in (
@@ -596,12 +601,68 @@ def test_the_specification_holds_all_that_is_fixed():
             replace(SMOKE, seeds=3),
             replace(SMOKE, tuned=True),
             replace(SMOKE, precision="float64"),
-            replace(SMOKE, settings=SMOKE.settings[1:]),
-            replace(SMOKE, settings=(replace(SMOKE.settings[0], clip=2.0),)),
+            replace(SMOKE, parameters=2_000),
         )
     }
-    assert len(specifications) == 6
-    assert not set(profiles.TUNING_SEEDS) & set(range(profiles.PAPER.seeds))
+    assert len(specifications) == 5
+    fewer = replace(SMOKE, settings=SMOKE.settings[1:])
+    assert fewer.specification == SMOKE.specification
+
+
+def test_a_unit_holds_what_is_a_cell_s_own():
+    setting = SMOKE.settings[0]
+    units = {
+        unit_of(Cell(setting, lag, model), SMOKE).id
+        for setting in (setting, replace(setting, clip=2.0), replace(setting, steps=50))
+        for lag in (8, 9)
+        for model in ("lstm", "lstm:layers=2", "lstm:forget_bias=0.0", "gru")
+    }
+    assert len(units) == 3 * 2 * 4
+
+
+def test_options_come_by_name_and_make_a_cell_of_its_own():
+    cell = Cell(
+        Setting("temporal-order:relevant=3", (30,), 10), 30, "lstm:layers=2:forget_bias=0.5"
+    )
+    unit = unit_of(cell, SMOKE)
+    assert (unit.task, unit.task_options) == ("temporal-order", {"relevant": 3})
+    assert (unit.model, unit.layers, unit.model_options) == ("lstm", 2, {"forget_bias": 0.5})
+    assert unit.task_spelled == "temporal-order:relevant=3"
+    assert unit.model_spelled == "lstm:forget_bias=0.5:layers=2"
+    wrong = Cell(Setting("temporal-order:relevent=3", (30,), 10), 30, "lstm")
+    with pytest.raises(
+        BadInput, match=r"unknown option of task 'temporal-order' 'relevent'; did you mean"
+    ):
+        unit_of(wrong, SMOKE)
+
+
+@pytest.mark.parametrize("profile", [profiles.QUICK, profiles.PAPER])
+def test_compared_models_have_the_same_number_of_parameters_within_2_percent(profile):
+    for cell in profile.cells():
+        if cell.model not in SEQUENCE_MODELS:
+            continue
+        unit = unit_of(cell, profile)
+        model, _ = build(
+            unit, TASKS[unit.task](unit.lag, **unit.task_options), [0], torch.device("cpu")
+        )
+        assert count(model) == pytest.approx(unit.parameters, rel=0.02)
+        assert unit.parameters == pytest.approx(profile.parameters, rel=0.1)
+
+
+def test_parts_are_measured_in_their_order(tmp_path, monkeypatch):
+    late = replace(SMOKE.settings[0], part="late", models=("rnn",))
+    parted = replace(SMOKE, name="parted", settings=(late, SMOKE.settings[1]))
+    monkeypatch.setitem(profiles.PROFILES, "parted", parted)
+    heard = Recorder()
+    store = run("parted", engine="serial", out=tmp_path / "out", listen=heard)
+    assert parted.parts == ("late", "core")
+    assert [job.unit.task for job in heard.jobs] == ["adding", "latch", "latch"]
+    assert [cell.part for cell in store.plan()] == ["late", "core", "core"]
+    only = run("parted", parts=["core"], engine="serial", out=tmp_path / "core")
+    assert {r.unit.task for r in only.records()} == {"latch"}
+    with pytest.raises(BadInput, match=r"unknown part 'cor'.*did you mean 'core'"):
+        run("parted", parts=["cor"], out=tmp_path / "out")
+    assert not set(TUNING_SEEDS) & set(range(profiles.PAPER.seeds))
 
 
 # What a run says

@@ -1,6 +1,6 @@
 """The trainer: each member as if it were alone, against torch's own Adam, clipping and slow loops."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isnan, nan
 from typing import get_args
 
@@ -332,6 +332,23 @@ def test_a_graded_task_is_trained_to_the_end_of_the_budget():
     assert outcome.steps == 60
     assert outcome.verdict == "solved"
     assert outcome.steps_to_solve == trained(ECHO, members(3e-2))[0].steps_to_solve
+
+
+def test_a_graded_task_is_scored_on_what_was_seen_in_training_too():
+    @dataclass(frozen=True)
+    class Learned(Echo):
+        """The test asks for the opposite of what is taught."""
+
+        graded = True
+
+        def sample(self, keys):
+            batch = super().sample(keys)
+            return replace(batch, y=1 - batch.y) if keys.split == "test" else batch
+
+    (outcome,) = trained(Learned(lag=3), members(3e-2))
+    assert outcome.train_score > 0.95
+    assert outcome.score < 0.1
+    assert trained(ECHO, members(3e-2))[0].train_score is None
 
 
 def test_the_same_again_is_the_same_to_the_bit():

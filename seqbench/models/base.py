@@ -7,6 +7,7 @@ E appears here and in the trainer only. A parameter is ``(E, …)`` and member e
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import cache
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +21,8 @@ from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.scan import Scan, chosen, scan
 from seqbench.scan.forms import Form
+
+TOLERANCE = 0.02  # by which the sizes of compared models may differ from the common one
 
 
 def uniform(keys: Keys, name: str, *shape: int, bound: float) -> nn.Parameter:
@@ -200,6 +203,52 @@ class Recurrent(nn.Module):
 def count(model: nn.Module) -> int:
     """Return P, the numbers in all parameters of one member."""
     return sum(prod(parameter.shape[1:]) for parameter in model.parameters())
+
+
+@cache
+def common_size(
+    models: tuple[str, ...],
+    parameters: int,
+    *,
+    inputs: int | tuple[int, int, int],
+    outputs: int,
+    causal: bool = True,
+) -> int:
+    """Return the count nearest to ``parameters`` that each of these models can have within 2 %.
+
+    A hidden unit more or less is 2 / H of an LSTM's parameters, so that no count suits all models by itself; of the
+    counts within a tenth of the one asked for, some suit them all. Where none does, the one that suits best is taken.
+    Models with a second dial (see ``matched``) can have any count and have no say.
+    """
+    sizes = [
+        counts
+        for model in models
+        if (
+            counts := counts_of_hidden(
+                MODELS[model], 1.2 * parameters, inputs=inputs, outputs=outputs, causal=causal
+            )
+        )
+    ]
+
+    def worst(P: int) -> float:
+        return max((min(abs(count - P) for count in counts) / P for counts in sizes), default=0.0)
+
+    tenth = parameters // 10
+    near = sorted(
+        range(parameters - tenth, parameters + tenth + 1), key=lambda P: (abs(P - parameters), P)
+    )
+    return next((P for P in near if worst(P) <= TOLERANCE), min(near, key=worst))
+
+
+def counts_of_hidden(model: Any, most: float, **shape: Any) -> list[int]:
+    """Return the counts up to ``most`` that a model's hidden width can give it; none if it has another dial, too."""
+    if hasattr(model, "dials") and list(model.dials()) != ["hidden"]:
+        return []
+    nobody = Keys.span(model.name, 1, "weights", 0, 0, 0)
+    counts: list[int] = []
+    while not counts or counts[-1] < most:
+        counts.append(count(model(nobody, hidden=len(counts) + 1, **shape)))
+    return counts
 
 
 def matched(

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from seqbench.models import MODELS
-from seqbench.profiles import VIDEO_MODELS
+from seqbench.protocol import VIDEO_MODELS
 from seqbench.report.frame import place
+from seqbench.variants import bare
 
 INK = "#1b1b1b"  # in a page it takes the colour of the text around it
 PAPER = "#fffffe"  # in a page, that of its background
@@ -98,7 +99,7 @@ def settings() -> Iterator[None]:
 
 def look(model: str) -> Look:
     """Return how a model is drawn."""
-    return LOOKS.get(model, GUEST)
+    return LOOKS.get(bare(model), GUEST)
 
 
 def panels(names: Sequence[Any], columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -122,7 +123,7 @@ def in_order(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
 def parts(names: Iterable[str]) -> list[list[str]]:
     """Return the models panel by panel: those that read video apart, and never too many lines in one."""
     models = in_order(MODELS, names)
-    kinds = [[m for m in models if (m in VIDEO_MODELS) == video] for video in (False, True)]
+    kinds = [[m for m in models if (bare(m) in VIDEO_MODELS) == video] for video in (False, True)]
     return [kind[i : i + AT_MOST] for kind in kinds for i in range(0, len(kind), AT_MOST)]
 
 

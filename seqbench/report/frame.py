@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seqbench.models import MODELS
-from seqbench.profiles import PROFILES
-from seqbench.records import Comparison, Manifest, Record, System, Throughput
+from seqbench.records import Comparison, Manifest, Planned, Record, System, Throughput
 from seqbench.store import Store
 from seqbench.tasks import TASKS
+from seqbench.variants import bare
 
 NO_GPU = "Not yet measured on a GPU"
 
@@ -25,29 +26,39 @@ class Results:
     throughput: list[Throughput]
     systems: dict[str, System]
     comparisons: list[Comparison]
+    plan: list[Planned]
 
     @classmethod
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
         records = sorted(store.records(), key=order)
-        return cls(manifest, records, store.throughput(), store.systems(), store.comparisons())
+        return cls(
+            manifest,
+            records,
+            store.throughput(),
+            store.systems(),
+            store.comparisons(),
+            store.plan(),
+        )
 
     @property
     def reporting(self) -> list[Record]:
         """Return the records that count."""
         return [r for r in self.records if r.member.role == "reporting"]
 
-    def cells(self) -> list[tuple[str, int, str]]:
-        """Return what the profile plans: task, lag and model; nothing where the profile is another one today."""
-        profile = PROFILES.get(self.manifest.profile)
-        if profile is None or profile.specification != self.manifest.specification:
-            return []
-        return [(cell.setting.task, cell.lag, cell.model) for cell in profile.cells()]
+    @cached_property
+    def planned(self) -> dict[str, Planned]:
+        """Return what the folder is to hold, by the id of the unit."""
+        return {cell.unit.id: cell for cell in self.plan}
 
-    def seeds(self) -> int:
-        """Return how many reporting seeds the profile plans, 0 if that is not known."""
-        return PROFILES[self.manifest.profile].seeds if self.cells() else 0
+    def part(self, unit: str) -> str:
+        """Return the part of the profile that a unit belongs to; nothing for a guest."""
+        return self.planned[unit].part if unit in self.planned else ""
+
+    def seeds(self, unit: str) -> int:
+        """Return how many reporting seeds are planned for a unit, 0 if that is not known."""
+        return self.planned[unit].seeds if unit in self.planned else 0
 
 
 def described(system: System | None) -> str:
@@ -92,9 +103,9 @@ def row_of(record: Record) -> dict[str, Any]:
 
 
 RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
-    "task": lambda r: r.unit.task,
+    "task": lambda r: r.unit.task_spelled,
     "lag": lambda r: r.unit.lag,
-    "model": lambda r: r.unit.model,
+    "model": lambda r: r.unit.model_spelled,
     "seed": lambda r: r.member.seed,
     "learning_rate": lambda r: r.member.learning_rate,
     "role": lambda r: r.member.role,
@@ -102,6 +113,7 @@ RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
     "solved": lambda r: r.verdict == "solved",
     "score": lambda r: r.score,
     "test_loss": lambda r: r.test_loss,
+    "train_score": lambda r: r.train_score,
     "measure": lambda r: r.scale.measure,
     "higher_is_better": lambda r: r.scale.higher_is_better,
     "chance": lambda r: r.scale.chance,
@@ -128,15 +140,15 @@ RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
 
 
 def place(names: Iterable[str], name: str) -> tuple[int, str]:
-    """Return where a name stands in a catalogue; strangers come last, by the alphabet."""
-    known = list(names)
-    return (known.index(name) if name in known else len(known), name)
+    """Return where a name stands in a catalogue, whatever its options; strangers come last, by the alphabet."""
+    known, plain = list(names), bare(name)
+    return (known.index(plain) if plain in known else len(known), name)
 
 
 def order(record: Record) -> tuple[Any, ...]:
     """Return what records are sorted by."""
     unit, member = record.unit, record.member
-    return (place(TASKS, unit.task), unit.lag, place(MODELS, unit.model), record.unit_id,
+    return (place(TASKS, unit.task_spelled), unit.lag, place(MODELS, unit.model_spelled), record.unit_id,
             member.role, member.learning_rate, member.seed)  # fmt: skip
 
 

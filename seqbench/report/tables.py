@@ -16,12 +16,14 @@ T6    goals        a goal for speed
 """
 
 import json
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
+from seqbench.errors import BadInput
 from seqbench.models import MODELS
-from seqbench.profiles import GRID, VIDEO_MODELS
+from seqbench.protocol import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
 from seqbench.report.frame import (
@@ -34,9 +36,10 @@ from seqbench.report.frame import (
     times_to_solve,
 )
 from seqbench.report.goals import goals
-from seqbench.report.table import Column, Row, Table, fixed, significant
+from seqbench.report.table import Column, Row, Table, Value, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
+from seqbench.variants import bare
 
 __all__ = [
     "accuracy_table",
@@ -128,6 +131,7 @@ ACCURACY = (
     Column("failed", "failed", "runs that failed", css="number", group="Ended early"),
     Column("measure", "Measure", "what the score is", css="label"),
     Column("sizes", "Sizes", "widths that give the number of parameters", files_only=True),
+    Column("part", "Part", "the part of the profile", files_only=True),
     Column("unit", "Unit", "hash of all that was measured", files_only=True),
 )
 
@@ -141,13 +145,21 @@ def accuracy(results: Results) -> Table:
     """Return T1 of results that were read."""
     rows: list[Row] = []
     for unit, members in groupby(results.reporting, key=lambda r: r.unit_id):
-        rows.append(accuracy_row(unit, list(members), results.seeds()))
-    there = {(row["task"], row["lag"], row["model"]) for row in rows}
-    cells = results.cells()
+        row = accuracy_row(unit, list(members), results.seeds(unit))
+        rows.append(row | {"part": results.part(unit)})
+    one_specification(rows)
+    there = {row["unit"] for row in rows}
     rows += [
-        {"task": t, "lag": g, "model": m, "status": "missing"}
-        for t, g, m in cells
-        if (t, g, m) not in there
+        {
+            "task": cell.unit.task_spelled,
+            "lag": cell.unit.lag,
+            "model": cell.unit.model_spelled,
+            "status": "missing",
+            "part": cell.part,
+            "unit": unit,
+        }
+        for unit, cell in results.planned.items()
+        if unit not in there
     ]
     rows += not_applicable({(str(r["task"]), int(r["lag"] or 0), str(r["model"])) for r in rows})
     rows.sort(
@@ -185,9 +197,9 @@ def accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
     rates = sorted({r.member.learning_rate for r in records})
     score = stats.spread([r.score for r in records if r.score is not None])
     return {
-        "task": first.unit.task,
+        "task": first.unit.task_spelled,
         "lag": first.unit.lag,
-        "model": first.unit.model,
+        "model": first.unit.model_spelled,
         "status": "measured" if len(records) >= planned else "partial",
         "solved": solved,
         "runs": len(records),
@@ -212,8 +224,25 @@ def accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
     }
 
 
+def one_specification(rows: Iterable[Row]) -> None:
+    """Raise if a cell was measured under two specifications: it can't stand in one table."""
+    units: dict[tuple[Any, ...], Value] = {}
+    for row in rows:
+        cell = (row["task"], row["lag"], row["model"])
+        if units.setdefault(cell, row["unit"]) != row["unit"]:
+            task, lag, model = cell
+            raise BadInput(
+                f"{task} at lag {lag} with {model} was measured under two specifications, "
+                f"{units[cell]} and {row['unit']}: they can't stand in one table; "
+                "keep them in folders of their own"
+            )
+
+
 def not_applicable(there: set[tuple[str, int, str]]) -> list[Row]:
     """Return a row for each model that can't read a task: of video and sequence, each reads one."""
+    there = {
+        cell for cell in there if cell[2] == bare(cell[2])
+    }  # what has options is a cell of its own
     video = {task for task, _, model in there if model in VIDEO_MODELS}
     models = {model for _, _, model in there}
     return [

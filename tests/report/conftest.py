@@ -6,8 +6,9 @@ from pathlib import Path
 import made
 import pytest
 
-from seqbench.profiles import PROFILES, VIDEO_MODELS, Profile, Setting
-from seqbench.records import Budget, Curve, Record, Throughput
+from seqbench.profiles import PROFILES
+from seqbench.protocol import Profile, Setting
+from seqbench.records import Budget, Curve, Planned, Record, Throughput, Unit
 from seqbench.store import Store
 
 PLAN = Profile(
@@ -16,11 +17,17 @@ PLAN = Profile(
     parameters=100,
     settings=(
         Setting("adding", (10, 50), 500, models=("rnn", "lstm")),
-        Setting("moving-shapes", (5,), 500, models=VIDEO_MODELS),
+        Setting("moving-shapes", (5,), 500, models=("cnn_lstm",)),
     ),
 )
 BUDGET = Budget(steps=500, batch=32, clip=1, validate_every=100, validation_size=64, test_size=64)
 THRESHOLD, CHANCE = 0.9, 0.0784
+
+
+def unit(task: str = "adding", lag: int = 10, model: str = "lstm", version: int = 1) -> Unit:
+    """Return a cell as the profile plans it."""
+    changes = {"task": task, "lag": lag, "model": model, "model_version": version, "budget": BUDGET}
+    return made.UNIT.model_copy(update=changes)
 
 
 def record(
@@ -46,9 +53,7 @@ def record(
     return made.record(
         seed,
         rate,
-        made.UNIT.model_copy(
-            update={"lag": lag, "model": model, "model_version": version, "budget": BUDGET}
-        ),
+        unit("adding", lag, model, version),
         role=role,
         verdict=verdict or judged,
         reason="it could not be" if verdict == "failed" else None,
@@ -97,15 +102,22 @@ STEP_TIMES = [step_time(100, 2e-6), step_time(50, 1.5e-6)]
 def make_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
     """Return a maker of results folders that hold these records and step times."""
     monkeypatch.setitem(PROFILES, "made", PLAN)
+    planned = [
+        Planned(unit=unit(cell.setting.task, cell.lag, cell.model), part="core", seeds=PLAN.seeds)
+        for cell in PLAN.cells()
+    ]
 
     def make(
         records: list[Record] = RECORDS,
         step_times: list[Throughput] = STEP_TIMES,
         name: str = "store",
+        plan: list[Planned] | None = None,
         **manifest: object,
     ) -> Store:
         described = PLAN.manifest().model_copy(update=manifest)
         store = Store(tmp_path / name).create(described)
+        if plan is None or plan:
+            store.keep_plan(plan or planned)
         store.add_system(made.SYSTEM)
         for r in records:
             store.append([r])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seqbench.profiles import PROFILES, Profile
+from seqbench.profiles import PROFILES
+from seqbench.protocol import Profile
 
 BOOK = Path(__file__).parents[2] / "book"
 sys.path.insert(0, str(BOOK))

@@ -111,14 +111,23 @@ def test_a_run_that_diverged_early_counts_as_one_that_never_solves(make_store):
     assert row["steps_to_solve"] is None  # 2 of 3 are unsolved at 300
 
 
-def test_two_versions_of_a_model_are_not_mixed(make_store):
-    runs = [
-        record(version=v, seed=seed, score=score)
-        for v, score in ((1, 0.5), (2, 1.0))
-        for seed in (0, 1)
-    ]
-    rows = [r for r in accuracy_table(make_store(runs)).values if r["status"] == "measured"]
-    assert sorted(row["solve_rate"] for row in rows) == [0, 1]
+def test_records_of_mixed_specifications_are_refused_with_both_hashes(make_store):
+    runs = [record(version=version, score=0.5) for version in (1, 2)]
+    both = {run.unit_id for run in runs}
+    with pytest.raises(
+        BadInput, match=r"adding at lag 10 with lstm .* two specifications"
+    ) as error:
+        accuracy_table(make_store(runs))
+    assert len(both) == 2
+    assert all(name in str(error.value) for name in both)
+
+
+def test_a_variant_is_a_cell_of_its_own(make_store):
+    plain = record(score=1.0)
+    deep = plain.unit.model_copy(update={"layers": 2})
+    runs = [plain, plain.model_copy(update={"unit": deep, "unit_id": deep.id})]
+    rows = [r["model"] for r in accuracy_table(make_store(runs)).values if r["runs"]]
+    assert rows == ["lstm", "lstm:layers=2"]
 
 
 def test_what_was_not_measured_and_what_does_not_apply(store):
@@ -138,8 +147,8 @@ def test_a_cell_with_too_few_seeds_says_so(make_store):
     assert any("adding 10 lstm" in note for note in table.notes)
 
 
-def test_another_profile_of_that_name_plans_nothing(make_store):
-    table = accuracy_table(make_store(specification="0" * 16))
+def test_where_no_plan_is_known_nothing_is_missing(make_store):
+    table = accuracy_table(make_store(plan=[]))
     assert {row["status"] for row in table.values} == {"measured"}
 
 

@@ -1,0 +1,46 @@
+"""A task or a model with options, spelled in a line: ``lstm:layers=2:truncate=10``, ``temporal-order:relevant=3``.
+
+The same spelling serves profiles, the command line and the tables. A value is a whole number, a number, ``true`` or
+``false``, else a word; options stand in the order of the alphabet.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+Value = bool | int | float | str
+WORDS: Final[dict[str, Value]] = {"true": True, "false": False}
+
+
+def spelled(name: str, options: Mapping[str, Value]) -> str:
+    """Return the one spelling of a name with options."""
+    return ":".join(
+        [name, *(f"{option}={_written(options[option])}" for option in sorted(options))]
+    )
+
+
+def parsed(spelling: str) -> tuple[str, dict[str, Value]]:
+    """Return the name and the options; what has no ``=`` is an option that is true."""
+    name, *parts = spelling.split(":")
+    pairs = (part.partition("=") for part in parts)
+    return name, {option: _read(value) if equals else True for option, equals, value in pairs}
+
+
+def bare(spelling: str) -> str:
+    """Return the name without options."""
+    return spelling.partition(":")[0]
+
+
+def _written(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(text: str) -> Value:
+    if text in WORDS:
+        return WORDS[text]
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
