@@ -2,7 +2,7 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of it, and
+It copies the plan, records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of it, and
 seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 
@@ -34,6 +34,8 @@ def publish(source: Store, edition: str) -> Store:
     for part in PARTS:
         if (source.path / part).is_dir():
             shutil.copytree(source.path / part, target.path / part)
+    if plan := source.plan():
+        target.keep_plan(plan)
     citable = manifest.citable and edition != PREVIEW
     target.create(manifest.model_copy(update={"edition": edition, "citable": citable, "files": {}}))
     write_tables(target)

@@ -187,6 +187,10 @@ class Store:
                 continue
             if systems[file.stem].id != file.stem:
                 wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
+        try:
+            self.plan()
+        except BadInput as error:
+            wrong.append(str(error))
         rows = chain(
             self._rows(Record, "records/*/*.jsonl"),
             self._rows(Throughput, "throughput/*.jsonl"),

@@ -13,7 +13,7 @@ import pytest
 from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, record, throughput
 
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.records import Member, canonical
+from seqbench.records import Member, Planned, canonical
 from seqbench.store import Store, write
 
 
@@ -198,8 +198,11 @@ def test_all_that_is_wrong_is_told_at_once(full):
     full.append([record(4, provenance=PROVENANCE.model_copy(update={"specification": "0" * 16}))])
     full.add_throughput("mine", [throughput(system="1" * 16)])
     full.add_comparisons("mine", [comparison(system="2" * 16)])
+    planned = Planned(unit=UNIT, part="core", seeds=1).canonical()
+    (full.path / "plan.jsonl").write_text(planned.replace('"seeds":1', '"seeds":0'))
     wrong = "\n".join(full.validate())
     for part in (
+        "plan.jsonl, line 1: seeds: Input should be greater than or equal to 1",
         "line 1: Invalid JSON",
         "line 3: unit_id: Field required",
         f"{SYSTEM.id}.json: its content hashes to",
@@ -210,7 +213,7 @@ def test_all_that_is_wrong_is_told_at_once(full):
         "measured under specification 0000000000000000, the manifest says ffffffffffffffff",
     ):
         assert part in wrong
-    assert len(full.validate()) == 8
+    assert len(full.validate()) == 9
 
 
 def test_a_wrong_manifest_is_named(store):
