@@ -2,8 +2,8 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies the plan, records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of it, and
-seals it: from then on ``seqbench validate`` finds every changed digit.
+It copies the plan, records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of
+it, and seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 
 import shutil
