@@ -131,8 +131,9 @@ def task_declared(kind: type[Task]) -> str | None:
         value = getattr(task, attribute)
         if isinstance(value, bool) or not isinstance(value, (form, int)):
             return f"'{attribute}' is {value!r}, no {form.__name__}"
-    if task.loss not in ("cross_entropy", "mse"):
-        return f"'loss' is '{task.loss}'; choose from: cross_entropy, mse"
+    kinds = ("cross_entropy", "mse", "binary_cross_entropy")
+    if task.loss not in kinds:
+        return f"'loss' is '{task.loss}'; choose from: {', '.join(kinds)}"
     if task.version < 1 or not task.name:
         return "the name is empty, or the version is below 1"
     if task.solved(task.chance):
@@ -164,9 +165,11 @@ def task_shapes(kind: type[Task]) -> str | None:
         return f"mask is {batch.mask.dtype} {tuple(batch.mask.shape)}; it must be bool {(N, A)}"
     if not batch.mask.any(dim=1).all():
         return "some sequence has no answer due"
-    if task.loss == "mse":
+    if task.loss != "cross_entropy":
         if batch.y.dtype != torch.float32 or batch.y.shape != (N, A, task.outputs):
             return f"y is {batch.y.dtype} {tuple(batch.y.shape)}; it must be float32 {(N, A, task.outputs)}"
+        if task.loss == "binary_cross_entropy" and not ((batch.y == 0) | (batch.y == 1)).all():
+            return "y holds values other than 0 and 1"
         return None
     if batch.y.dtype != torch.int64 or batch.y.shape != (N, A):
         return f"y is {batch.y.dtype} {tuple(batch.y.shape)}; it must be int64 {(N, A)}"
@@ -250,6 +253,14 @@ def constants(task: Task, seen: Batch) -> list[Tensor]:
             mean,
             each,
             *(torch.full((A, C), v) for v in torch.linspace(low, high, 41).tolist()),
+        ]
+    if task.loss == "binary_cross_entropy":
+        counts = (seen.y * seen.mask[..., None]).sum(dim=0)  # (A, C)
+        due = seen.mask.sum(dim=0)[:, None]
+        each = counts / due.clamp(min=1)
+        whole = (counts.sum(dim=0) / due.sum()).expand(A, C)
+        return [share.logit(eps=1e-3) for share in (each, whole)] + [
+            2 * y - 1 for y in seen.y[:GUESSES]
         ]
     at = F.one_hot(seen.y.clamp(0, C - 1), C) * seen.mask[..., None]  # (N, A, C)
     each = at.sum(dim=0) + 1e-3

@@ -183,6 +183,9 @@ def losses(
     """Return each member's mean loss over the answers due."""
     if task.loss == "cross_entropy":
         each = F.cross_entropy(output.flatten(0, 2), y.flatten(), reduction="none").view(y.shape)
+    elif task.loss == "binary_cross_entropy":
+        y = y.to(output.dtype)  # torch would give the loss the type of the answers
+        each = F.binary_cross_entropy_with_logits(output, y, reduction="none").mean(dim=-1)
     else:
         each = (output - y).square().mean(dim=-1)
     return (each * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2))

@@ -175,9 +175,58 @@ class Infinite(Task):
         return (output - y).square().mean(dim=(1, 2, 3))
 
 
+@dataclass(frozen=True)
+class Sets(Task):
+    """Says of each of two symbols whether it is the last one."""
+
+    name = "sets"
+    inputs = 2
+    outputs = 2
+    loss = "binary_cross_entropy"
+    chance = 0.5
+    threshold = 0.9
+
+    def sample(self, keys):
+        x = keys.integers("x", 0, 2, self.lag)
+        return Batch.all_due(x, torch.eye(2)[x[:, -1:]])
+
+    def right(self, output, y):
+        return ((output > 0) == (y == 1)).all(dim=-1)
+
+
+@dataclass(frozen=True)
+class Half(Sets):
+    """Says of one that it is half the last one."""
+
+    def sample(self, keys):
+        batch = super().sample(keys)
+        return replace(batch, y=batch.y / 2)
+
+
+@dataclass(frozen=True)
+class Modest(Sets):
+    """Makes its chance look higher than it is."""
+
+    chance = 0.75
+
+
+@dataclass(frozen=True)
+class Lossless(Sets):
+    """Has a loss that nobody knows."""
+
+    loss = "hinge"
+
+
+def test_a_task_of_sets_passes():
+    assert wrong(TASK_CHECKS, Sets) == {}
+
+
 @pytest.mark.parametrize(
     ("task", "fails", "says"),
     [
+        (Half, "task_shapes", "other than 0 and 1"),
+        (Modest, "task_chance", "chance is 0.7500"),
+        (Lossless, "task_declared", "choose from: cross_entropy, mse, binary_cross_entropy"),
         (Nameless, "task_declared", "name"),
         (Easy, "task_declared", "reaches the threshold"),
         (Moody, "task_same_bits", "two draws"),

@@ -55,6 +55,7 @@ class Ragged(Echo):
 
 ECHO = Echo(lag=3)
 ADDING = TASKS["adding"](lag=6)
+COUNTING = TASKS["counting"](lag=31)
 
 
 def budget(**changes: int | float) -> Budget:
@@ -499,10 +500,11 @@ def test_symbols_become_one_hot_vectors_and_values_stay():
 # Losses
 
 
-@pytest.mark.parametrize("kind", ["cross_entropy", "mse"])
+@pytest.mark.parametrize("kind", ["cross_entropy", "mse", "binary_cross_entropy"])
 def test_the_loss_is_the_mean_over_the_answers_due(kind):
     E, B, A, C = 3, 4, 5, 2
-    task = Ragged(lag=A) if kind == "cross_entropy" else ADDING
+    tasks = {"cross_entropy": Ragged(A), "mse": ADDING, "binary_cross_entropy": COUNTING}
+    task = tasks[kind]
     assert task.loss == kind
     random = torch.Generator().manual_seed(0)
     output = torch.randn(E, B, A, C, generator=random, dtype=torch.float64)
@@ -510,6 +512,8 @@ def test_the_loss_is_the_mean_over_the_answers_due(kind):
     y = torch.randint(0, C, (E, B, A), generator=random)
     if kind == "mse":
         y = torch.randn(E, B, A, C, generator=random, dtype=torch.float64)
+    if kind == "binary_cross_entropy":
+        y = torch.randint(0, 2, (E, B, A, C), generator=random).float()
     expected = []
     for e in range(E):
         each = []
@@ -520,6 +524,9 @@ def test_the_loss_is_the_mean_over_the_answers_due(kind):
                     continue
                 if kind == "mse":
                     each.append(sum((o[c] - y[e, b, a, c]) ** 2 for c in range(C)) / C)
+                elif kind == "binary_cross_entropy":
+                    p = [o[c].sigmoid() if y[e, b, a, c] else 1 - o[c].sigmoid() for c in range(C)]
+                    each.append(-sum(q.log() for q in p) / C)
                 else:
                     each.append(-(o[y[e, b, a]] - o.exp().sum().log()))
         expected.append(sum(each) / len(each))
@@ -536,7 +543,7 @@ def test_an_answer_that_is_not_due_moves_no_weight():
     assert output.grad[data.mask].all()
 
 
-@pytest.mark.parametrize("task", [Ragged(lag=5), ADDING], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [Ragged(lag=5), ADDING, COUNTING], ids=lambda task: task.name)
 @pytest.mark.parametrize("name", ["lstm", "transformer"])
 def test_evaluating_in_parts_is_evaluating_the_whole(monkeypatch, task, name):
     model = model_of(name, task, [0, 1, 2]).double()
@@ -573,7 +580,10 @@ def test_evaluating_leaves_no_graph_behind():
 # Devices
 
 
-@pytest.mark.parametrize("name", ["latch", "adding", "copy", "parity", "moving-shapes"])
+@pytest.mark.parametrize(
+    "name",
+    ["latch", "adding", "copy", "parity", "moving-shapes", "adding-1997", "reber", "counting"],
+)
 def test_training_stays_on_its_device_and_never_waits_for_it(monkeypatch, name):
     # The meta device has no numbers: whatever reads one between two validations, or is made elsewhere, fails on it.
     task = TASKS[name](lag=max(TASKS[name].lags[0], 6))

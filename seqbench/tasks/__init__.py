@@ -15,6 +15,12 @@ TASKS = Catalogue(
         "moving-shapes": "seqbench.tasks.moving_shapes:MovingShapes",
         "sequential-digits": "seqbench.tasks.sequential_digits:SequentialDigits",
         "time-machine": "seqbench.tasks.time_machine:TimeMachine",
+        "adding-1997": "seqbench.tasks.adding_1997:Adding1997",
+        "multiplication": "seqbench.tasks.multiplication:Multiplication",
+        "reber": "seqbench.tasks.reber:Reber",
+        "reber-stream": "seqbench.tasks.reber_stream:ReberStream",
+        "spike-delay": "seqbench.tasks.spike_delay:SpikeDelay",
+        "counting": "seqbench.tasks.counting:Counting",
     },
     group="seqbench.tasks",
 )

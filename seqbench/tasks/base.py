@@ -59,7 +59,8 @@ class Task(ABC):
     outputs
         C, the number of classes or of output values.
     loss
-        ``"cross_entropy"`` over C classes or ``"mse"`` over C values.
+        ``"cross_entropy"`` over C classes, ``"mse"`` over C values, or ``"binary_cross_entropy"`` over C values, each
+        0 or 1 and an answer of its own.
     causal
         Whether an answer may use only what came before it. Where all answers are due at the end, a model may
         look both ways (False).
@@ -81,7 +82,7 @@ class Task(ABC):
     knob: ClassVar[str] = "steps between cue and answer"
     lags: ClassVar[range] = range(1, 10_001)
     inputs: ClassVar[int | tuple[int, int, int]]
-    loss: ClassVar[Literal["cross_entropy", "mse"]] = "cross_entropy"
+    loss: ClassVar[Literal["cross_entropy", "mse", "binary_cross_entropy"]] = "cross_entropy"
     causal: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True

@@ -26,12 +26,15 @@ from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.time_machine import ALPHABET, text
 
 from . import needs_data
+from .test_solvers import as_a_set, may_follow
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tasks.json"
 SPLITS = ("train", "validation", "test")
 PARTS = ("x", "y", "mask")
+FINITE = {"timed-spikes", "spike-delay", "counting"}  # tasks of few sequences
 CASES: dict[str, tuple[str, dict[str, int]]] = {name: (name, {}) for name in TASKS} | {
     "temporal-order of three": ("temporal-order", {"relevant": 3}),
+    "counting of three": ("counting", {"symbols": 3}),
 }
 
 each = pytest.mark.parametrize("case", CASES)
@@ -106,8 +109,8 @@ def test_no_sequence_is_in_two_splits(case):
     task = make(case, beyond=40)
     streams = {hashed(f"{task.name}/{task.version}/{split}", 64) for split in SPLITS}
     assert len(streams) == 3
-    if case == "timed-spikes":
-        pytest.skip("there are only F different sequences")
+    if task.name in FINITE:
+        pytest.skip("there are few different sequences")
     rows = {
         split: {row.numpy().tobytes() for row in task.sample(task.keys(split, 0, 0, 100)).x}
         for split in SPLITS
@@ -135,13 +138,14 @@ def test_shapes_types_and_ranges_are_as_declared(case, split):
         assert x.ndim == 2
         used = x.unique().tolist()
         if split == "train":
-            assert used == list(range(task.inputs))
+            others = {"counting": {4}}.get(case, set())  # c is of the other language
+            assert set(used) | others == set(range(task.inputs))
         assert set(used) <= set(range(task.inputs))
     else:
         assert x.dtype == torch.float32
         features = task.inputs if isinstance(task.inputs, tuple) else (task.inputs,)
         assert x.shape[2:] == features
-        assert x.min() >= 0
+        assert x.min() >= (-1 if case in ("adding-1997", "multiplication") else 0)
         assert x.max() <= 1
     if task.loss == "cross_entropy":
         assert y.dtype == torch.int64
@@ -151,6 +155,8 @@ def test_shapes_types_and_ranges_are_as_declared(case, split):
         assert y.dtype == torch.float32
         assert y.shape == (N, A, task.outputs)
         assert y.isfinite().all()
+        if task.loss == "binary_cross_entropy":
+            assert y[mask].unique().tolist() == [0, 1]
     if A > 1:
         assert task.causal
 
@@ -171,10 +177,42 @@ def frequencies(task: Task) -> Tensor:
     return torch.tensor([whole.count(a) / len(whole) for a in ALPHABET]).log()
 
 
+def along(task: Task, string: str, rounds: int) -> Tensor:
+    """Return what may follow at every step of an embedded Reber string that begins anew when it is over."""
+    sets: list[str] = []
+    begun = ""
+    while len(sets) < 4 * task.lag + 29:
+        begun += string[len(begun)]
+        begun = begun if may_follow(begun, rounds) else ""
+        sets.append(may_follow(begun, rounds))
+    return torch.tensor([as_a_set(may) for may in sets])
+
+
+def likeliest(task: Task) -> Tensor:
+    return along(task, task.lag * "BT" + "BTXSE" + task.lag * "TE", task.lag)
+
+
+def likeliest_on_and_on(task: Task) -> Tensor:
+    return along(task, "BTBTXSETE", 1)[: task.lag]
+
+
+def one_n(task: Task) -> Tensor:
+    sets = ["a", "ab", "ab", "b", "c" if task.symbols == 3 else "T", "c", "T"]
+    alphabet = "abcT" if task.symbols == 3 else "abT"
+    known = [as_a_set(may, alphabet) for may in sets[: 2 * task.symbols + 1]]
+    rest = (30 * task.symbols + 1 - len(known)) * [as_a_set("", alphabet)]
+    return torch.tensor(known + rest) - 0.5
+
+
 BLIND: dict[str, Callable[[Task], Tensor]] = {
     "adding": lambda task: torch.ones(1),
     "timed-spikes": a_train_of_one_phase,
     "time-machine": frequencies,
+    "adding-1997": lambda task: torch.full((1,), 0.5),
+    "multiplication": lambda task: torch.full((1,), 0.04),
+    "reber": likeliest,
+    "reber-stream": likeliest_on_and_on,
+    "counting": one_n,
 }
 
 
@@ -211,6 +249,105 @@ def test_spiking_always_or_never_is_never_right():
         assert score(task, constant, batch) == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "error"),
+    [("adding-1997", 1 / 2, 1 / 24), ("multiplication", 1 / 4, 7 / 144)],
+)
+def test_the_mean_of_1997_costs_what_is_said(name, answer, error):
+    task = TASKS[name](20)
+    batch = task.sample(task.keys("train", 0, 0, 20_000))
+    squares = (batch.y[batch.mask] - answer).square()
+    assert squares.mean().item() == pytest.approx(error, abs=4 * squares.std().item() / 20_000**0.5)
+
+
+def test_the_mean_product_is_right_in_fewer():
+    task = TASKS["multiplication"](20)
+    batch = task.sample(task.keys("train", 0, 0, 20_000))
+    found = score(task, torch.full((1,), 0.25), batch)
+    assert found == pytest.approx(0.1112, abs=4 * (0.1112 * 0.8888 / 20_000) ** 0.5)
+
+
+@pytest.mark.parametrize("name", ["adding-1997", "multiplication"])
+def test_every_length_and_every_pair_of_marks_occurs_equally_often(name):
+    N = 30_000
+    task = TASKS[name](20)
+    batch = task.sample(task.keys("train", 0, 0, N))
+    assert batch.mask.sum(dim=0).tolist() == pytest.approx([N / 3] * 3, abs=4 * (N / 3) ** 0.5)
+    marked = (batch.x[..., 1] == 1).float()
+    together = torch.triu(marked.T @ marked, diagonal=1)  # both marks lie in 1 … 9
+    assert (together > 0).sum() == 9 * 8 / 2
+    assert (together[together > 0] - N / 36).abs().max() < 4.5 * (N / 36) ** 0.5
+
+
+def test_a_reber_string_is_as_long_as_said():
+    N = 20_000
+    x = TASKS["reber"](1).sample(TASKS["reber"](1).keys("train", 0, 0, N)).x
+    length = (x != 7).sum(dim=1).float()
+    assert length.min() == 9
+    assert length.mean().item() == pytest.approx(8 + 4, abs=4 * length.std().item() / N**0.5)
+    cut = (length == x.shape[1]).float().mean().item()  # or as long as that
+    assert cut < 3 * 1 / 2700
+
+
+def test_every_edge_of_the_reber_grammar_is_taken_equally_often():
+    N = 20_000
+    x = TASKS["reber"](1).sample(TASKS["reber"](1).keys("train", 0, 0, N)).x
+    strings = ["".join("BTPSXVE_"[symbol] for symbol in row) for row in x.tolist()]
+    for beginnings in (("BT", "BP"), ("BTBT", "BTBP"), ("BTBTS", "BTBTX"), ("BPBPT", "BPBPV")):
+        one, other = (sum(s.startswith(b) for s in strings) for b in beginnings)
+        assert abs(one - other) < 4 * (one + other) ** 0.5
+
+
+@pytest.mark.parametrize("name", ["reber", "reber-stream"])
+def test_one_illegal_symbol_among_the_first_is_a_mistake(name):
+    task = TASKS[name](TASKS[name].lags.start)
+    batch = task.sample(task.keys("test", 0, 0, 200))
+    for place in (0, 3, 5):
+        answer = 2 * batch.y - 1
+        least = answer[:, place].where(batch.y[:, place] == 1, torch.inf).amin(dim=1)
+        wrong = (batch.y[:, place] == 0).int().argmax(dim=1)
+        answer[torch.arange(200), place, wrong] = least  # as large is not larger
+        share = 0 if name == "reber" else place / task.lag
+        assert score(task, answer, batch) == pytest.approx(share)
+        answer[torch.arange(200), place, wrong] = least - 0.1
+        assert score(task, answer, batch) == 1
+
+
+def test_a_stream_counts_until_the_first_mistake_only():
+    task = TASKS["reber-stream"](50)
+    batch = task.sample(task.keys("test", 0, 0, 10))
+    answer = 2 * batch.y - 1
+    answer[:, 20] *= -1
+    assert score(task, answer, batch) == pytest.approx(20 / 50)
+    answer[:, 30:] *= -1
+    assert score(task, answer, batch) == pytest.approx(20 / 50)
+
+
+def test_one_output_on_the_wrong_side_of_nought_is_a_mistake_in_counting():
+    task = TASKS["counting"](31)
+    batch = task.sample(task.keys("test", 0, 0, 10))
+    for symbol in range(3):
+        answer = 2 * batch.y - 1
+        answer[:, 4, symbol] *= -1
+        assert score(task, answer, batch) == 0
+
+
+@pytest.mark.parametrize(("split", "ns"), [("train", range(1, 31)), ("test", range(31, 51))])
+def test_counting_has_every_n_and_no_other(split, ns):
+    batch = TASKS["counting"](50).sample(TASKS["counting"](50).keys(split, 0, 0, 4000))
+    counts = (batch.x == 2).sum(dim=1).bincount()
+    assert counts.nonzero().flatten().tolist() == list(ns)
+    assert counts[ns.start :].min() > 0.7 * 4000 / len(ns)
+
+
+def test_delay_and_place_of_the_spikes_are_drawn_evenly_and_apart():
+    task = TASKS["spike-delay"](12)
+    batch = task.sample(task.keys("train", 0, 0, 20_000))
+    counts = (10 * batch.y[:, 0] + batch.mask.int().argmax(dim=1) - (12 + 9)).bincount()
+    assert len(counts) == 100
+    assert (counts - 200).abs().max() < 4.5 * 200**0.5
+
+
 def test_a_memoryless_copy_costs_what_is_said():
     task = make("copy")
     batch = task.sample(task.keys("train", 0, 0, 10))
@@ -236,6 +373,8 @@ def test_the_right_answer_is_right_and_solves(case):
     batch = task.sample(task.keys("test", 0, 0, 50))
     if task.loss == "mse":
         answer = batch.y
+    elif task.loss == "binary_cross_entropy":
+        answer = 2 * batch.y - 1
     else:
         answer = 1e4 * F.one_hot(batch.y, task.outputs).float()
     best = score(task, answer, batch)
@@ -281,6 +420,11 @@ def test_a_lag_out_of_range_is_refused_with_the_choices(case):
     for lag in (lags.start - 1, lags[-1] + 1):
         with pytest.raises(BadInput, match=f"{name} .*{lag}.*from {lags.start} to {lags[-1]}"):
             TASKS[name](lag, **options)
+
+
+def test_counting_of_four_is_refused_with_the_choices():
+    with pytest.raises(BadInput, match="choose from 2, 3"):
+        TASKS["counting"](40, symbols=4)
 
 
 def test_temporal_order_of_four_is_refused_with_the_choices():

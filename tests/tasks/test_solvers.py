@@ -120,6 +120,109 @@ def time_machine(task: Task, x: list[int]) -> dict[int, Any]:
     return {t: " abcdefghijklmnopqrstuvwxyz".index(letter) for t, letter in enumerate(after)}
 
 
+def of_1997(task: Task, x: list[list[float]]) -> tuple[int, float, float]:
+    """Return the last step and the two values marked 1."""
+    ends = [t for t, (_, mark) in enumerate(x) if mark == -1]
+    first, second = sorted(t for t, (_, mark) in enumerate(x) if mark == 1)
+    assert ends[0] == 0
+    assert len(ends) == 2
+    assert task.lag <= ends[1] + 1 <= 1.1 * task.lag
+    assert len(x) == task.lag + task.lag // 10
+    assert 1 <= first <= 9
+    assert second < task.lag // 2
+    assert not any(value or mark for value, mark in x[ends[1] + 1 :])
+    return ends[1], x[first][0], x[second][0]
+
+
+def adding_1997(task: Task, x: list[list[float]]) -> dict[int, Any]:
+    last, one, other = of_1997(task, x)
+    assert all(-1 <= value < 1 for value, _ in x)
+    return {last: [0.5 + (one + other) / 4]}
+
+
+def multiplication(task: Task, x: list[list[float]]) -> dict[int, Any]:
+    last, one, other = of_1997(task, x)
+    assert all(0 <= value < 1 for value, _ in x)
+    return {last: [one * other]}
+
+
+RULES = {  # what a node says, and where that leads
+    "start": {"B": "fork"},
+    "fork": {"T": "upper", "P": "lower"},
+    "upper": {"S": "upper", "X": "upper right"},
+    "lower": {"T": "lower", "V": "lower right"},
+    "upper right": {"X": "lower", "S": "last"},
+    "lower right": {"P": "upper right", "V": "last"},
+    "last": {"E": "over"},
+}
+
+
+def may_follow(string: str, rounds: int) -> str:
+    """Return what may come after the beginning of an embedded Reber string; nothing if it is whole."""
+    opening, rest = string[: 2 * rounds], string[2 * rounds :]
+    if len(opening) < 2 * rounds:
+        return "TP" if len(opening) % 2 else "B"
+    node = "start"
+    while rest and node != "over":
+        node, rest = RULES[node][rest[0]], rest[1:]
+    if node != "over":
+        return "".join(RULES[node])
+    closing = "".join(f"{letter}E" for letter in reversed(opening[1::2]))
+    assert closing.startswith(rest)
+    return closing[len(rest) : len(rest) + 1]
+
+
+def as_a_set(symbols: str, alphabet: str = "BTPSXVE") -> list[float]:
+    return [float(letter in symbols) for letter in alphabet]
+
+
+def reber(task: Task, x: list[int]) -> dict[int, Any]:
+    string = "".join("BTPSXVE_"[symbol] for symbol in x)
+    assert len(string) == 4 * task.lag + 29
+    assert re.fullmatch("[BTPSXVE]+_*", string)
+    string = string.rstrip("_")
+    for t, letter in enumerate(string):
+        assert letter in may_follow(string[:t], task.lag)
+    sets = [may_follow(string[: t + 1], task.lag) for t in range(len(string))]
+    assert all(sets[:-1])
+    assert len(string) == len(x) or not sets[-1]
+    return {t: as_a_set(symbols) for t, symbols in enumerate(sets) if symbols}
+
+
+def reber_stream(task: Task, x: list[int]) -> dict[int, Any]:
+    assert len(x) == task.lag
+    string, due = "", {}
+    for t, symbol in enumerate(x):
+        letter = "BTPSXVE"[symbol]
+        assert letter in may_follow(string, 1)
+        string += letter
+        if not may_follow(string, 1):
+            string = ""
+        due[t] = as_a_set(may_follow(string, 1))
+    return due
+
+
+def spike_delay(task: Task, x: list[list[float]]) -> dict[int, Any]:
+    values = [value for (value,) in x]
+    first, second = [t for t, value in enumerate(values) if value]
+    assert set(values) == {0, 1}
+    assert len(values) == task.lag + 19
+    assert task.lag + 9 <= second
+    return {second: second - first - task.lag}
+
+
+def counting(task: Task, x: list[int]) -> dict[int, Any]:
+    string = "".join("_Sabc"[symbol] for symbol in x).rstrip("_")
+    n = string.count("a")
+    assert string == "S" + "".join(n * letter for letter in "abc"[: task.symbols])
+    due = {}
+    for t in range(len(string)):
+        after = f"{string}T"[t + 1]
+        may = "ab" if string[t] == "a" else after
+        due[t] = as_a_set(may, "abcT" if task.symbols == 3 else "abT")
+    return due
+
+
 SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "latch": latch,
     "adding": adding,
@@ -131,6 +234,12 @@ SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "moving-shapes": moving_shapes,
     "sequential-digits": sequential_digits,
     "time-machine": time_machine,
+    "adding-1997": adding_1997,
+    "multiplication": multiplication,
+    "reber": reber,
+    "reber-stream": reber_stream,
+    "spike-delay": spike_delay,
+    "counting": counting,
 }
 SETTINGS = [
     ("latch", {"lag": 1}), ("latch", {"lag": 30}),
@@ -144,6 +253,13 @@ SETTINGS = [
     ("moving-shapes", {"lag": 1}), ("moving-shapes", {"lag": 5}),
     ("sequential-digits", {"lag": 0}), ("sequential-digits", {"lag": 5}),
     ("time-machine", {"lag": 60}),
+    ("adding-1997", {"lag": 20}), ("adding-1997", {"lag": 55}),
+    ("multiplication", {"lag": 20}), ("multiplication", {"lag": 55}),
+    ("reber", {"lag": 1}), ("reber", {"lag": 3}),
+    ("reber-stream", {"lag": 50}), ("reber-stream", {"lag": 120}),
+    ("spike-delay", {"lag": 1}), ("spike-delay", {"lag": 20}),
+    ("counting", {"lag": 31}), ("counting", {"lag": 50}),
+    ("counting", {"lag": 31, "symbols": 3}), ("counting", {"lag": 50, "symbols": 3}),
 ]  # fmt: skip
 
 

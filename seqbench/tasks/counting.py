@@ -1,0 +1,87 @@
+r"""Counting: n times a, then n times b, and the string must end; say at every step what may come next.
+
+Strings are :math:`a^n b^n`, and :math:`a^n b^n c^n` with ``symbols=3``, after a start symbol S. The answer at every
+step is the set of symbols that may come next, the end T among them: after an a another may come, or the first b; from
+then on n is settled, and one symbol is left. For n = 2::
+
+    symbol   S  a  a  b  b            S  a  a  b  b  c  c
+    y        a  a  a  b  T            a  a  a  b  c  c  T
+                b  b                     b  b
+
+Training and validation have n = 1 to 30, every n equally often, so that their strings are the same thirty; the test
+asks for 31 to ``lag``, both included. What follows a string, up to the common length, is blank.
+
+A prediction is right when exactly the symbols of the set have outputs above 0, which is 1/2 as a probability; the
+score is the share of strings in which every prediction is right. Whoever counts up to n and no further scores
+(n - 30) / (lag - 30) in the test, which gives the largest n back.
+
+A constant answer is never right. One that ignores the input but not the clock is right for one n alone: in 1/30 of the
+strings trained on, the *chance*. Of the strings of the test, all longer, such a one gets none if it learned from the
+short ones.
+
+Source: Gers and Schmidhuber (2001), LSTM recurrent networks learn simple context-free and context-sensitive languages.
+There the strings come one at a time; here in batches, and every symbol of a set is an output of its own.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.errors import BadInput
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+
+LONGEST = 30  # n in training
+BLANK, START, A = 0, 1, 2  # b and c are A + 1 and A + 2
+
+
+@dataclass(frozen=True)
+class Counting(Task):
+    """Strings of two or three ``symbols``, tested on n up to ``lag``."""
+
+    symbols: int = 2
+
+    name = "counting"
+    knob = "largest n of the test"
+    lags = range(LONGEST + 1, 2001)
+    inputs = 5  # of both languages
+    loss = "binary_cross_entropy"
+    measure = "share of strings with every prediction right"
+    chance = 1 / LONGEST
+    threshold = 0.99
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.symbols not in (2, 3):
+            raise BadInput(f"{self.name} can't have {self.symbols} symbols; choose from 2, 3")
+
+    @property
+    def outputs(self) -> int:
+        """Return the number of symbols and the end."""
+        return self.symbols + 1
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T)``, y ``(N, T, C)`` of what may follow; T = 1 + 30 symbols, in the test 1 + lag symbols."""
+        low, high = (LONGEST + 1, self.lag) if keys.split == "test" else (1, LONGEST)
+        n = keys.integers("n", low, high + 1, 1)  # (N, 1), both ends included
+        t = torch.arange(self.symbols * high + 1, device=n.device)
+        run = (t - 1) // n  # (N, T), the letter at t; -1 is the start
+        inside = run < self.symbols
+        x = (A + run).where(inside, BLANK)
+        letter = torch.arange(self.outputs, device=n.device)
+        comes = letter == (t // n)[..., None]  # (N, T, C)
+        may = comes | (run == 0)[..., None] & (letter <= 1)
+        return Batch(x, may.float(), inside)
+
+    def score(
+        self, output: Outputs, y: Shaped[Tensor, "E B A C"], mask: Bool[Tensor, "E B A"]
+    ) -> PerMember:
+        """Return each member's share of strings without a wrong prediction."""
+        return (self.right(output, y) | ~mask).all(dim=2).float().mean(dim=1)
+
+    def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
+        """Return where the outputs above 0 are those of the set."""
+        return ((output > 0) == (y == 1)).all(dim=-1)

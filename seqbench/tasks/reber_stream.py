@@ -1,0 +1,83 @@
+r"""Continual Reber grammar: embedded strings one after the other, and nothing says where one begins.
+
+The stream is made of embedded Reber strings (see ``reber``), the first from its beginning, and breaks off after
+``lag`` symbols. The network is not reset in between, so it has to drop a letter that came back, and keep the next. The
+answer at every step is the set of symbols that may come next. ::
+
+    symbol   B  P  B  T  X  S  E  P  E  B  T  B  …
+    y        T  B  T  S  S  E  P  E  B  T  B  T  …
+             P     P  X  X                 P     P
+
+A prediction is right when the outputs of all symbols that may come next are larger than those of all others. The score
+is the share of the stream that lies before the first mistake, on average over streams.
+
+Whoever does not see the input does best to follow the likeliest string, T X S with a guess of its letter, on
+and on: the sets after B, T, B are always right, the two after T and X in 1/2 of the streams, the one after S in 1/8,
+and that of the letter and the two after it in 1/16; in these streams it begins again. That makes
+:math:`V = 3 + 2 \cdot \frac12 + \frac18 + 3 \cdot \frac1{16} + \frac1{16} V = 4.6` right predictions before the first
+mistake, and the *chance* is 4.6 / ``lag``; the end of the stream, from 50 symbols on, takes less than a millionth off.
+Whoever knows the grammar and forgets the letters fails at every second one.
+
+Source: Gers, Schmidhuber and Cummins (2000), who count the symbols before the first mistake. There a stream goes on
+until a mistake, in training, too, is learned online, and its target is the symbol that does come next; here streams
+have one length, come in batches, and the target is the set of those that may, each an output of its own.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.reber import EDGES, END, SYMBOLS, ranked_first, tables, walk
+
+
+def inside(letter: str, start: int) -> tuple[str, ...]:
+    """Return the edges of a Reber string whose node 0 has the number ``start``, and of the letter and E after it."""
+    moved = [
+        " ".join(f"{edge[0]}{start + int(edge[1:])}" for edge in node.split()) for node in EDGES
+    ]
+    return (*moved, f"{letter}{start + END + 1}", "E0")
+
+
+UNDER_T = 2
+UNDER_P = UNDER_T + END + 2
+STREAM = ("B1", f"T{UNDER_T} P{UNDER_P}", *inside("T", UNDER_T), *inside("P", UNDER_P))
+
+
+@dataclass(frozen=True)
+class ReberStream(Task):
+    """Embedded Reber strings in a stream of ``lag`` symbols."""
+
+    name = "reber-stream"
+    knob = "length of the stream"
+    lags = range(50, 10_001)
+    inputs = len(SYMBOLS)
+    outputs = len(SYMBOLS)
+    loss = "binary_cross_entropy"
+    measure = "share of the stream before the first mistake"
+    threshold = 0.95
+
+    @property
+    def chance(self) -> float:
+        """Return the share of the stream that the likeliest string gets through."""
+        return 4.6 / self.lag
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T)`` of symbols, y ``(N, T, 7)`` of those that may follow; T = lag."""
+        coins = keys.integers("edges", 0, 2, self.lag + 1)
+        symbol, after, legal = tables(STREAM, coins.device)
+        node = walk(after, coins)  # (N, T + 1)
+        return Batch.all_due(symbol[node, coins][:, :-1], legal[node[:, 1:]])
+
+    def score(
+        self, output: Outputs, y: Shaped[Tensor, "E B A C"], mask: Bool[Tensor, "E B A"]
+    ) -> PerMember:
+        """Return each member's share of right predictions before the first mistake."""
+        return self.right(output, y).float().mean(dim=(1, 2))
+
+    def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
+        """Return where all that may come next is above all else."""
+        return ranked_first(output, y)

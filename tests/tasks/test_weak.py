@@ -1,0 +1,134 @@
+"""What a task is about can't be had for less: who sees a part of the input that can't tell the answer sits at chance.
+
+The weak ones know all else that there is to know, and are told so.
+"""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from torch import Tensor
+
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import Batch, Task
+
+N = 2000
+
+
+def drawn(task: Task, split: str, count: int = N) -> Batch:
+    return task.sample(task.keys(split, 0, 0, count))
+
+
+def score(task: Task, output: Tensor, batch: Batch) -> float:
+    return task.score(output[None], batch.y[None], batch.mask[None]).item()
+
+
+def noise(p: float, count: int = N) -> float:
+    return 4 * (p * (1 - p) / count) ** 0.5
+
+
+def accuracy(see, task: Task) -> float:
+    """Return how well a logistic regression does that sees ``see(batch)``, features and classes."""
+    model = LogisticRegression(max_iter=300).fit(*see(drawn(task, "train")))
+    return model.score(*see(drawn(task, "test")))
+
+
+# The tasks of 1997
+
+
+@pytest.mark.parametrize("name", ["adding-1997", "multiplication"])
+def test_the_second_half_tells_nothing_of_the_marked_values(name):
+    task = TASKS[name](40)
+
+    def see(split: str) -> tuple[np.ndarray, np.ndarray]:
+        batch = drawn(task, split)
+        return batch.x[:, 20:].flatten(1).numpy(), batch.y[:, 0].numpy()
+
+    model = LinearRegression().fit(*see("train"))
+    batch = drawn(task, "test")
+    answer = torch.from_numpy(model.predict(see("test")[0]))[:, None].expand(*batch.mask.shape, 1)
+    assert score(task, answer, batch) < task.chance + noise(task.chance)
+    error = (answer - batch.y)[:, 0].square().mean()
+    assert error > 0.95 * batch.y[:, 0].var()
+
+
+@pytest.mark.parametrize("name", ["adding-1997", "multiplication"])
+def test_the_answer_ignores_every_value_that_is_not_marked(name):
+    task = TASKS[name](40)
+
+    def see(batch: Batch) -> np.ndarray:
+        value, mark = batch.x.unbind(dim=-1)
+        return (value.where(mark != 1, 0.0)).numpy()
+
+    train, test = drawn(task, "train"), drawn(task, "test")
+    model = LinearRegression().fit(see(train), train.y[:, 0])
+    answer = torch.from_numpy(model.predict(see(test)))[:, None].expand(*test.mask.shape, 1)
+    assert score(task, answer, test) < task.chance + noise(task.chance)
+
+
+# The Reber grammars
+
+
+@pytest.mark.parametrize("name", ["reber", "reber-stream"])
+def test_the_last_five_symbols_do_not_tell_the_letter(name):
+    task = TASKS[name](TASKS[name].lags.start)
+    letters = torch.tensor([[0, 1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0]]).float()
+
+    def see(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        is_t, is_p = ((batch.y == letter).all(dim=2) for letter in letters)
+        due = is_t | is_p
+        due[:, :4] = False
+        row, t = due.nonzero(as_tuple=True)
+        window = batch.x[row[:, None], t[:, None] - torch.arange(5)]
+        seen = torch.eye(8)[window].flatten(1)
+        return seen.numpy(), is_p[row, t].numpy()
+
+    found = accuracy(see, task)
+    assert found == pytest.approx(1 / 2, abs=noise(1 / 2))
+
+
+@pytest.mark.parametrize("lag", [1, 2])
+def test_the_whole_grammar_without_the_letters_gets_its_power_of_a_half(lag):
+    task = TASKS["reber"](lag)
+    batch = drawn(task, "test")
+    answer = 2 * batch.y - 1
+    comes_back = batch.y[..., 1:3].sum(dim=2).eq(1) & batch.y.sum(dim=2).eq(
+        1
+    )  # T or P, and no other
+    answer[..., 1] = answer[..., 1].where(~comes_back, 1.0)  # T, always
+    answer[..., 2] = answer[..., 2].where(~comes_back, -1.0)
+    assert score(task, answer, batch) == pytest.approx(2**-lag, abs=noise(2**-lag))
+
+
+# Counting
+
+
+def test_up_to_the_second_spike_the_shortest_delay_holds_nothing_else():
+    task = TASKS["spike-delay"](8)
+
+    def see(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        row, t = batch.mask.nonzero(as_tuple=True)
+        window = batch.x[row[:, None], t[:, None] - torch.arange(task.lag), 0]
+        clock = torch.eye(batch.x.shape[1])[t]
+        assert window.sum(dim=1).eq(1).all()  # the second spike itself
+        return torch.cat([window, clock], dim=1).numpy(), batch.y[row, t].numpy()
+
+    assert accuracy(see, task) == pytest.approx(1 / 10, abs=noise(1 / 10))
+
+
+@pytest.mark.parametrize("symbols", [2, 3])
+def test_thirty_symbols_look_the_same_when_one_is_left_and_when_none_is(symbols):
+    task = TASKS["counting"](50, symbols=symbols)
+    batch = drawn(task, "test", 100)
+    for x, y, mask in zip(batch.x, batch.y, batch.mask, strict=True):
+        last = int(mask.sum()) - 1  # the step at which the end is due
+        assert x[last - 30 : last].tolist() == x[last - 29 : last + 1].tolist()
+        assert y[last - 1].tolist() != y[last].tolist()
+
+
+def test_the_clock_alone_does_not_count():
+    task = TASKS["counting"](50)
+    batch = drawn(task, "train")
+    frequent = batch.y.where(batch.mask[..., None], torch.nan).nanmean(dim=0) - 0.5  # (T, C)
+    frequent = frequent.expand(N, -1, -1)
+    assert score(task, frequent, batch) <= task.chance + noise(task.chance)
