@@ -61,8 +61,8 @@ class Task(ABC):
     loss
         ``"cross_entropy"`` over C classes or ``"mse"`` over C values.
     causal
-        Whether an answer may use only what came before it. Where all answers are due at the end, a model may
-        look both ways (False).
+        Whether an answer may use only what came before it. Where all answers are due at the end, or need what
+        comes later, a model may look both ways (False).
     measure, higher_is_better
         What the score is, and which way it improves.
     chance

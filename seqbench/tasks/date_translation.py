@@ -24,6 +24,7 @@ Bengio (2015).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -43,13 +44,15 @@ WAYS = (
     "{year}, {month} {day}", "{day}.{roman}.{year}", "{month} the {nth}, {year}", "the {nth} of {month} {year}",
 )  # fmt: skip
 MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
-WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-ROMANS = "i ii iii iv v vi vii viii ix x xi xii".split()
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 ENDINGS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
-COLUMNS = ("none", "day", "month", "weekday", "year")  # the parts of a date; words between them show none
-FIELDS = {  # what it is called in WAYS: which part of the date it shows, and how each value is written
+COLUMNS = ("none", "day", "month", "weekday", "year")  # parts of a date
+# What a field is called in WAYS: which part of the date it shows, and how each value is written.
+FIELDS: dict[str, tuple[str, Sequence[str]]] = {
     "day": ("day", [str(k) for k in range(1, 32)]),
     "dd": ("day", [f"{k:02}" for k in range(1, 32)]),
     "nth": ("day", [f"{k}{ENDINGS.get(k, 'th')}" for k in range(1, 32)]),
@@ -113,7 +116,7 @@ def written(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor, "N
 def calendar(
     device: torch.device,
 ) -> tuple[Int[Tensor, "days 5"], Int[Tensor, "days 10"]]:
-    """Return every day's parts in the order of ``COLUMNS`` and its ISO form, in an order that PARTS cuts into splits."""
+    """Return the parts of every day as ``COLUMNS`` has them, and its ISO form, in an order that PARTS cuts."""
     order = Keys.span("date-translation", 1, "order", 0, 0, 1).permutation("dates", len(DATES))[0]
     parts = [(0, d.day - 1, d.month - 1, d.weekday(), d.year - DATES[0].year) for d in DATES]
     iso = [[ANSWERS.index(a) for a in d.isoformat()] for d in DATES]
@@ -133,14 +136,12 @@ def phrases(
     ways = []
     for way in WAYS:
         slots = []
-        for k, text in enumerate(re.split("[{}]", way)):  # words, a field, words, a field, …
-            if k % 2:
-                slots.append((first[text], COLUMNS.index(FIELDS[text][0])))
-            else:
-                slots.append((len(pieces), COLUMNS.index("none")))
-                pieces.append(text)
-        ways.append(slots)
-    letters = [torch.tensor([ALPHABET.index(a) for a in piece], dtype=torch.int64) for piece in pieces]
+        for words, field in re.findall(r"([^{]*){(\w+)}", way):
+            slots.append((len(pieces), COLUMNS.index("none")))
+            pieces.append(words)
+            slots.append((first[field], COLUMNS.index(FIELDS[field][0])))
+        ways.append(torch.tensor(slots))
+    letters = [torch.tensor([ALPHABET.index(a) for a in piece]).long() for piece in pieces]
     table = pad_sequence(letters, batch_first=True, padding_value=-1)
-    slots = pad_sequence([torch.tensor(way) for way in ways], batch_first=True)  # (ways, S, 2)
-    return table.to(device), slots[..., 0].to(device), slots[..., 1].to(device)
+    where = pad_sequence(ways, batch_first=True)  # (ways, S, 2); the first piece is empty
+    return table.to(device), where[..., 0].to(device), where[..., 1].to(device)

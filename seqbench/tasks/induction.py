@@ -1,4 +1,4 @@
-r"""Induction: what followed the trigger the last time?
+r"""Induction: say what followed the trigger the last time.
 
 The sequence is random, of symbols 0 to 15 drawn evenly; but once, at a random place, stands the trigger, symbol 16, and
 it stands there again at the end. The answer, due at the end, is the symbol that followed it the first time. ::

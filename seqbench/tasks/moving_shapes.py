@@ -14,8 +14,8 @@ which is a counter-clockwise video. So the set of frames, and with it the frame 
 answers: :math:`P(y \mid \text{set of frames}) = P(y) = 1/2`. Any single frame is undecided as well: in either class
 the k-th shows the shape at one of the 16 places, all equally likely. Only two frames in their order tell.
 
-With ``label="shape"`` the same videos are asked for the shape: 0 square, 1 plus, 2 ring, drawn evenly, so that chance is
-1/3. Any one of the moving frames tells it, in whatever order they come.
+With ``label="shape"`` the same videos are asked for the shape: 0 square, 1 plus, 2 ring, drawn evenly, so that chance
+is 1/3. Any one of the moving frames tells it, in whatever order they come.
 
 Source: made for this benchmark, in the spirit of the bouncing digits of Srivastava, Mansimov and Salakhutdinov (2015)
 and of models that put a recurrence on top of a convolution (Donahue et al., 2015).

@@ -181,7 +181,7 @@ FORMS = (
     "{d} %B %Y", "{d} %b %Y", "%B {d}, %Y", "%b {d}, %Y", "%d.%m.%Y", "%m/%d/%Y", "%a {d} %b %Y",
     "%A, %B {d}, %Y", "%Y, %B {d}", "{d}.{roman}.%Y", "%B the {nth}, %Y", "the {nth} of %B %Y",
 )  # fmt: skip
-ROMANS = "i ii iii iv v vi vii viii ix x xi xii".split()
+ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 
 
 @cache
@@ -191,7 +191,7 @@ def readings() -> dict[str, tuple[int, date]]:
     day = date(1900, 1, 1)
     while day.year < 2100:
         last = day.day % 10 if day.day // 10 != 1 else 0
-        nth = f"{day.day}{({1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th'))}"
+        nth = f"{day.day}{ ({1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th')) }"
         for way, form in enumerate(FORMS):
             words = form.format(d=day.day, nth=nth, roman=ROMANS[day.month - 1])
             _, other = found.setdefault(day.strftime(words).lower(), (way, day))
@@ -277,8 +277,14 @@ def test_the_answers_are_those_of_the_solver(name, setting, split):
 
 @pytest.mark.parametrize(
     ("name", "blank", "step"),
-    [("parity", 2, 1), ("cycle", 3, 1), ("mod-arithmetic", 8, 2), ("bucket-sort", 5, 1)]
-    + [("reverse", 2, 1), ("duplicate", 2, 1)],
+    [
+        ("parity", 2, 1),
+        ("cycle", 3, 1),
+        ("mod-arithmetic", 8, 2),
+        ("bucket-sort", 5, 1),
+        ("reverse", 2, 1),
+        ("duplicate", 2, 1),
+    ],
 )
 @pytest.mark.parametrize(
     ("split", "lag", "low", "high"),
