@@ -62,8 +62,8 @@ class Task(ABC):
         ``"cross_entropy"`` over C classes, ``"mse"`` over C values, or ``"binary_cross_entropy"`` over C values, each
         0 or 1 and an answer of its own.
     causal
-        Whether an answer may use only what came before it. Where all answers are due at the end, a model may
-        look both ways (False).
+        Whether an answer may use only what came before it. Where all answers are due at the end, or need what
+        comes later, a model may look both ways (False).
     measure, higher_is_better
         What the score is, and which way it improves.
     chance

@@ -14,6 +14,9 @@ which is a counter-clockwise video. So the set of frames, and with it the frame 
 answers: :math:`P(y \mid \text{set of frames}) = P(y) = 1/2`. Any single frame is undecided as well: in either class
 the k-th shows the shape at one of the 16 places, all equally likely. Only two frames in their order tell.
 
+With ``label="shape"`` the same videos are asked for the shape: 0 square, 1 plus, 2 ring, drawn evenly, so that chance
+is 1/3. Any one of the moving frames tells it, in whatever order they come.
+
 Source: made for this benchmark, in the spirit of the bouncing digits of Srivastava, Mansimov and Salakhutdinov (2015)
 and of models that put a recurrence on top of a convolution (Donahue et al., 2015).
 """
@@ -27,6 +30,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqbench.errors import unknown
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -36,31 +40,47 @@ PLACES = 16
 MOVING = 8  # frames
 NOISE = 0.2  # the shape has the rest of the range
 SHAPES = (("###", "###", "###"), (".#.", "###", ".#."), ("###", "#.#", "###"))  # square, plus, ring
+LABELS = {"order": 2, "shape": len(SHAPES)}  # what is asked, and its number of classes
 
 
 @dataclass(frozen=True)
 class MovingShapes(Task):
-    """Sense of a circular motion, seen ``lag`` frames ago."""
+    """Sense of a circular motion, or the shape that moved, seen ``lag`` frames ago."""
+
+    label: str = "order"
 
     name = "moving-shapes"
     knob = "blank frames after the motion"
     inputs = (1, SIDE, SIDE)
-    outputs = 2
     causal = False
-    chance = 1 / 2
     threshold = 0.95
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label not in LABELS:
+            raise unknown(f"label of {self.name}", self.label, LABELS)
+
+    @property
+    def outputs(self) -> int:
+        """Return the number of senses or of shapes."""
+        return LABELS[self.label]
+
+    @property
+    def chance(self) -> float:
+        """Return the share of any one class."""
+        return 1 / self.outputs
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T, 1, P, P)`` of frames in [0, 1], y ``(N, 1)``; T = 8 + lag."""
         video = keys.integers("video", 0, 2 * PLACES * len(SHAPES), 1)  # (N, 1): all three choices
-        y, start, shape = video % 2, video // 2 % PLACES, video // (2 * PLACES)
+        sense, start, shape = video % 2, video // 2 % PLACES, video // (2 * PLACES)
         t = torch.arange(MOVING, device=start.device)
         clockwise = pictures(start.device)[shape, (start + t) % PLACES]  # (N, 8, 1, P, P)
         clockwise += noise(keys)
-        order = (t - (MOVING - 1) * y).abs()  # (N, 8): 0 to 7, or 7 to 0 where y = 1
-        moving = clockwise[torch.arange(len(keys), device=y.device)[:, None], order]
+        order = (t - (MOVING - 1) * sense).abs()  # (N, 8): 0 to 7, or 7 to 0 where the sense is 1
+        moving = clockwise[torch.arange(len(keys), device=t.device)[:, None], order]
         x = F.pad(moving, (0, 0) * 3 + (0, self.lag))  # time is fourth from the end
-        return Batch.all_due(x, y)
+        return Batch.all_due(x, sense if self.label == "order" else shape)
 
 
 def noise(keys: Keys) -> Float[Tensor, "N T 1 P P"]:

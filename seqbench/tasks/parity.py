@@ -23,8 +23,8 @@ import torch
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.strings import LONGEST, limits
 
-LONGEST = 40  # in training
 BLANK = 2
 
 
@@ -42,7 +42,7 @@ class Parity(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = 40, in the test T = lag."""
-        low, high = (LONGEST + 1, self.lag) if keys.split == "test" else (1, LONGEST)
+        low, high = limits(keys.split, self.lag)
         length = keys.integers("length", low, high + 1, 1)  # (N, 1), both ends included
         bits = keys.integers("bits", 0, 2, high)
         t = torch.arange(high, device=bits.device)

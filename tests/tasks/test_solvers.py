@@ -5,6 +5,8 @@ A solver returns what is due and when, ``{step: answer}``; the task must agree o
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -99,6 +101,8 @@ def moving_shapes(task: Task, x: list[list[list[list[float]]]]) -> dict[int, Any
     # Rows grow downwards: clockwise is from the right (column +) to below (row +).
     turns = [(a[1] * b[0] - a[0] * b[1]) for a, b in pairwise(centres)]
     assert all(turn > 0 for turn in turns) or all(turn < 0 for turn in turns)
+    if task.label == "shape":
+        return {len(x) - 1: {9: 0, 5: 1, 8: 2}[len(bright)]}  # pixels of square, plus, ring
     return {len(x) - 1: 0 if turns[0] > 0 else 1}
 
 
@@ -223,12 +227,106 @@ def counting(task: Task, x: list[int]) -> dict[int, Any]:
     return due
 
 
+def cycle(task: Task, x: list[int]) -> dict[int, Any]:
+    string = "".join("-0+_"[symbol] for symbol in x)
+    assert re.fullmatch("[-0+]+_*", string)
+    walk = string.rstrip("_")
+    return {len(walk) - 1: (walk.count("+") - walk.count("-")) % 5}
+
+
+def mod_arithmetic(task: Task, x: list[int]) -> dict[int, Any]:
+    string = "".join("01234+-*_"[symbol] for symbol in x)
+    assert re.fullmatch(r"[0-4]([-+*][0-4])*_*", string)
+    expression = string.rstrip("_")
+    return {len(expression) - 1: eval(expression) % 5}
+
+
+def rewriting(rule: Callable[[str], str]) -> Callable[[Task, list[int]], dict[int, Any]]:
+    def solver(task: Task, x: list[int]) -> dict[int, Any]:
+        string = "".join(str(symbol) for symbol in x).replace(str(task.inputs - 1), "_")
+        assert re.fullmatch("[0-4]+_+", string)
+        assert string.strip("_") + "_" * string.count("_") == string
+        given = string.rstrip("_")
+        answer = rule(given)
+        assert len(x) >= len(given) + len(answer)
+        return {len(given) + a: int(symbol) for a, symbol in enumerate(answer)}
+
+    return solver
+
+
+def selective_copy(task: Task, x: list[int]) -> dict[int, Any]:
+    assert len(x) == task.lag + 16
+    assert x[task.lag :] == [17] * 16
+    symbols = [symbol for symbol in x[: task.lag] if symbol != 16]
+    assert all(symbol < 16 for symbol in symbols)
+    return {task.lag + a: symbol for a, symbol in enumerate(symbols)}
+
+
+def induction(task: Task, x: list[int]) -> dict[int, Any]:
+    assert x[-1] == 16
+    (place,) = [t for t, symbol in enumerate(x[:-1]) if symbol == 16]
+    assert x[place + 1] < 16
+    return {len(x) - 1: x[place + 1]}
+
+
+def tagging(task: Task, x: list[int]) -> dict[int, Any]:
+    assert len(x) == 4 * task.lag
+    assert x[0] < 8 <= x[-1]
+    due = {}
+    for t, word in enumerate(x):
+        if word < 8:
+            cue = next(symbol - 8 for symbol in x[t:] if symbol >= 8)
+            due[t] = word if word < 4 else (word - 4 + cue) % 4
+    return due
+
+
+FORMS = (
+    "{d} %B %Y", "{d} %b %Y", "%B {d}, %Y", "%b {d}, %Y", "%d.%m.%Y", "%m/%d/%Y", "%a {d} %b %Y",
+    "%A, %B {d}, %Y", "%Y, %B {d}", "{d}.{roman}.%Y", "%B the {nth}, %Y", "the {nth} of %B %Y",
+)  # fmt: skip
+ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+
+
+@cache
+def readings() -> dict[str, tuple[int, date]]:
+    """Return the way and the day of everything that can be read."""
+    found = {}
+    day = date(1900, 1, 1)
+    while day.year < 2100:
+        last = day.day % 10 if day.day // 10 != 1 else 0
+        nth = f"{day.day}{ ({1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th')) }"
+        for way, form in enumerate(FORMS):
+            words = form.format(d=day.day, nth=nth, roman=ROMANS[day.month - 1])
+            _, other = found.setdefault(day.strftime(words).lower(), (way, day))
+            assert other == day  # no writing has two readings
+        day += timedelta(1)
+    return found
+
+
+def date_translation(task: Task, x: list[int]) -> dict[int, Any]:
+    string = "".join(" :,./0123456789abcdefghijlmnoprstuvwxy"[symbol] for symbol in x)
+    assert len(string) == 40
+    assert string[29:] == ":" + " " * 10
+    way, day = readings()[string[:29].lstrip()]
+    assert way < task.lag
+    return {30 + a: "0123456789-".index(letter) for a, letter in enumerate(f"{day:%Y-%m-%d}")}
+
+
 SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "latch": latch,
     "adding": adding,
     "temporal-order": temporal_order,
     "copy": copy,
     "parity": parity,
+    "cycle": cycle,
+    "mod-arithmetic": mod_arithmetic,
+    "bucket-sort": rewriting(lambda string: "".join(sorted(string))),
+    "reverse": rewriting(lambda string: string[::-1]),
+    "duplicate": rewriting(lambda string: 2 * string),
+    "selective-copy": selective_copy,
+    "induction": induction,
+    "date-translation": date_translation,
+    "tagging": tagging,
     "timed-spikes": timed_spikes,
     "recall": recall,
     "moving-shapes": moving_shapes,
@@ -251,6 +349,7 @@ SETTINGS = [
     ("timed-spikes", {"lag": 2}), ("timed-spikes", {"lag": 9}),
     ("recall", {"lag": 1}), ("recall", {"lag": 64}),
     ("moving-shapes", {"lag": 1}), ("moving-shapes", {"lag": 5}),
+    ("moving-shapes", {"lag": 5, "label": "shape"}),
     ("sequential-digits", {"lag": 0}), ("sequential-digits", {"lag": 5}),
     ("time-machine", {"lag": 60}),
     ("adding-1997", {"lag": 20}), ("adding-1997", {"lag": 55}),
@@ -260,6 +359,15 @@ SETTINGS = [
     ("spike-delay", {"lag": 1}), ("spike-delay", {"lag": 20}),
     ("counting", {"lag": 31}), ("counting", {"lag": 50}),
     ("counting", {"lag": 31, "symbols": 3}), ("counting", {"lag": 50, "symbols": 3}),
+    ("cycle", {"lag": 41}), ("cycle", {"lag": 50}),
+    ("mod-arithmetic", {"lag": 41}), ("mod-arithmetic", {"lag": 50}), ("mod-arithmetic", {"lag": 301}),
+    ("bucket-sort", {"lag": 41}), ("bucket-sort", {"lag": 50}),
+    ("reverse", {"lag": 41}), ("reverse", {"lag": 50}),
+    ("duplicate", {"lag": 41}), ("duplicate", {"lag": 50}),
+    ("selective-copy", {"lag": 16}), ("selective-copy", {"lag": 50}),
+    ("induction", {"lag": 3}), ("induction", {"lag": 100}),
+    ("date-translation", {"lag": 1}), ("date-translation", {"lag": 12}),
+    ("tagging", {"lag": 2}), ("tagging", {"lag": 9}),
 ]  # fmt: skip
 
 
@@ -284,19 +392,32 @@ def test_the_answers_are_those_of_the_solver(name, setting, split):
 
 
 @pytest.mark.parametrize(
-    ("split", "lag", "lengths"),
+    ("name", "blank", "step"),
     [
-        ("train", 41, range(1, 41)),
-        ("validation", 41, range(1, 41)),
-        ("test", 41, range(41, 42)),
-        ("test", 50, range(41, 51)),
+        ("parity", 2, 1),
+        ("cycle", 3, 1),
+        ("mod-arithmetic", 8, 2),
+        ("bucket-sort", 5, 1),
+        ("reverse", 2, 1),
+        ("duplicate", 2, 1),
     ],
 )
-def test_parity_has_every_length_and_no_other(split, lag, lengths):
-    batch = TASKS["parity"](lag).sample(TASKS["parity"](lag).keys(split, 0, 0, 2000))
-    found = (batch.x != 2).sum(dim=1)
+@pytest.mark.parametrize(
+    ("split", "lag", "low", "high"),
+    [
+        ("train", 41, 1, 40),
+        ("validation", 41, 1, 40),
+        ("test", 41, 41, 41),
+        ("test", 49, 41, 49),
+        ("test", 50, 41, 50),
+    ],
+)
+def test_strings_have_every_length_and_no_other(name, blank, step, split, lag, low, high):
+    lengths = range(low, high + 1, step)  # arithmetic has odd ones only
+    batch = TASKS[name](lag).sample(TASKS[name](lag).keys(split, 0, 0, 2000))
+    found = (batch.x != blank).sum(dim=1)
     assert sorted(set(found.tolist())) == list(lengths)
-    assert found.bincount()[lengths.start :].min() > 0.4 * 2000 / len(lengths)
+    assert found.bincount()[list(lengths)].min() > 0.4 * 2000 / len(lengths)
 
 
 def test_held_out_windows_lie_side_by_side_and_begin_again():

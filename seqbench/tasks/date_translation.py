@@ -1,0 +1,147 @@
+r"""Date translation: read a date as people write it, and say it as ISO 8601 does.
+
+A date, written in one of ``lag`` ways, is read character by character; a colon asks for it, and at the next ten steps
+the ten characters of year, month and day are due. In place of the answers given so far there are blanks, so the whole
+date has to be kept, as in copying; what the date leaves of its 29 steps is blank, too, and comes first. ::
+
+    symbol   _ _ _ t h e _ 7 t h _ o f _ m a r c h _ 1 9 9 9 : _ _ _ _ _ _ _ _ _ _
+    y                                                          1 9 9 9 - 0 3 - 0 7
+
+The ways to write are numbered; ``lag`` takes the first so many, every one equally often::
+
+    7 march 1999    march 7, 1999     07.03.1999       sun 7 mar 1999             1999, march 7    march the 7th, 1999
+    7 mar 1999      mar 7, 1999       03/07/1999       sunday, march 7, 1999      7.iii.1999       the 7th of march 1999
+
+With points the day comes first, with slashes the month, so that every one can be read in one way only. The dates are
+the 73,049 days of 1900 to 2099, weekdays included. They are split once and for all, by a permutation, into 58,439 to
+train on, 7,305 to validate and 7,305 to test, and drawn evenly from their part: no date of the test was ever read.
+
+The score is the share of dates with all ten characters right. One date, always answered, is right once in the days of
+the part that it belongs to: in the test 1/7305, the *chance*. All answers enter the loss.
+
+Source: made for this benchmark, for the encoder and decoder whose last state is a bottleneck in Bahdanau, Cho and
+Bengio (2015).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+
+WAYS = (
+    "{day} {month} {year}", "{day} {mon} {year}", "{month} {day}, {year}", "{mon} {day}, {year}",
+    "{dd}.{mm}.{year}", "{mm}/{dd}/{year}", "{wkd} {day} {mon} {year}", "{weekday}, {month} {day}, {year}",
+    "{year}, {month} {day}", "{day}.{roman}.{year}", "{month} the {nth}, {year}", "the {nth} of {month} {year}",
+)  # fmt: skip
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+ENDINGS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
+COLUMNS = ("none", "day", "month", "weekday", "year")  # parts of a date
+# What a field is called in WAYS: which part of the date it shows, and how each value is written.
+FIELDS: dict[str, tuple[str, Sequence[str]]] = {
+    "day": ("day", [str(k) for k in range(1, 32)]),
+    "dd": ("day", [f"{k:02}" for k in range(1, 32)]),
+    "nth": ("day", [f"{k}{ENDINGS.get(k, 'th')}" for k in range(1, 32)]),
+    "month": ("month", MONTHS),
+    "mon": ("month", [name[:3] for name in MONTHS]),
+    "mm": ("month", [f"{k:02}" for k in range(1, 13)]),
+    "roman": ("month", ROMANS),
+    "weekday": ("weekday", WEEKDAYS),
+    "wkd": ("weekday", [name[:3] for name in WEEKDAYS]),
+    "year": ("year", [str(k) for k in range(1900, 2100)]),
+}
+DATES = [date(1900, 1, 1) + timedelta(days) for days in range(73_049)]
+PARTS = {"train": (0, 58_439), "validation": (58_439, 65_744), "test": (65_744, 73_049)}
+ALPHABET = " :,./0123456789abcdefghijlmnoprstuvwxy"
+ANSWERS = "0123456789-"
+BLANK, COLON = 0, 1
+LONGEST = len("wednesday, september 30, 1999")
+LENGTH = len("yyyy-mm-dd")
+
+
+@dataclass(frozen=True)
+class DateTranslation(Task):
+    """Dates to ISO 8601, written in one of ``lag`` ways."""
+
+    name = "date-translation"
+    knob = "ways to write a date"
+    lags = range(1, len(WAYS) + 1)
+    inputs = len(ALPHABET)
+    outputs = len(ANSWERS)
+    measure = "share of dates with every character right"
+    chance = 1 / 7305
+    threshold = 0.95
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, 40)`` of characters, y ``(N, 10)``."""
+        parts, iso = calendar(keys.seed.device)
+        day = keys.integers("date", *PARTS[keys.split])  # (N,)
+        way = keys.integers("way", 0, self.lag)
+        date = written(parts[day], way)
+        blank = date.new_full((len(keys), LENGTH), BLANK)
+        colon = date.new_full((len(keys), 1), COLON)
+        return Batch.all_due(torch.cat([date, colon, blank], dim=1), iso[day])
+
+    def score(
+        self, output: Outputs, y: Shaped[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
+    ) -> PerMember:
+        """Return each member's share of dates without a wrong character."""
+        return self.right(output, y).all(dim=2).float().mean(dim=1)
+
+
+def written(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor, "N L"]:
+    """Return dates as they are written, flush right."""
+    pieces, row, part = phrases(way.device)
+    piece = row[way] + parts.gather(1, part[way])  # (N, pieces of a way)
+    letters = pieces[piece].flatten(1)  # with gaps of -1, since pieces differ in length
+    gaps_first = (letters >= 0).long().argsort(dim=1, stable=True)
+    return letters.gather(1, gaps_first)[:, -LONGEST:].clamp(min=BLANK)
+
+
+@cache
+def calendar(
+    device: torch.device,
+) -> tuple[Int[Tensor, "days 5"], Int[Tensor, "days 10"]]:
+    """Return the parts of every day as ``COLUMNS`` has them, and its ISO form, in an order that PARTS cuts."""
+    order = Keys.span("date-translation", 1, "order", 0, 0, 1).permutation("dates", len(DATES))[0]
+    parts = [(0, d.day - 1, d.month - 1, d.weekday(), d.year - DATES[0].year) for d in DATES]
+    iso = [[ANSWERS.index(a) for a in d.isoformat()] for d in DATES]
+    return torch.tensor(parts)[order].to(device), torch.tensor(iso)[order].to(device)
+
+
+@cache
+def phrases(
+    device: torch.device,
+) -> tuple[Int[Tensor, "pieces W"], Int[Tensor, "ways S"], Int[Tensor, "ways S"]]:
+    """Return all pieces of writing; for every way, where the values of its pieces begin and which part they show."""
+    pieces = [""]
+    first = {}
+    for name, (_, values) in FIELDS.items():
+        first[name] = len(pieces)
+        pieces += values
+    ways = []
+    for way in WAYS:
+        slots = []
+        for words, field in re.findall(r"([^{]*){(\w+)}", way):
+            slots.append((len(pieces), COLUMNS.index("none")))
+            pieces.append(words)
+            slots.append((first[field], COLUMNS.index(FIELDS[field][0])))
+        ways.append(torch.tensor(slots))
+    letters = [torch.tensor([ALPHABET.index(a) for a in piece]).long() for piece in pieces]
+    table = pad_sequence(letters, batch_first=True, padding_value=-1)
+    where = pad_sequence(ways, batch_first=True)  # (ways, S, 2); the first piece is empty
+    return table.to(device), where[..., 0].to(device), where[..., 1].to(device)

@@ -1,0 +1,39 @@
+r"""Duplicate: say a string of bits again, twice.
+
+The input is a string of even random bits; at the blanks that follow it, symbol 2, it is due two times without a gap. ::
+
+    symbol   0  1  1  _  _  _  _  _  _  _  _
+    y        .  .  .  0  1  1  0  1  1  .  .
+
+Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. Every
+answer repeats a bit from as many steps ago as the string is long, or twice as many.
+
+The bits are even and apart from each other: whatever one answers without having seen a bit is right half of the time,
+the *chance*.
+
+Source: Delétang et al. (2023), duplicate string: lengths 1 to 40 in training, 41 to 500 in the test.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Int
+from torch import Tensor
+
+from seqbench.tasks.strings import Rewriting
+
+
+@dataclass(frozen=True)
+class Duplicate(Rewriting):
+    """Duplication of strings of up to ``lag`` bits."""
+
+    name = "duplicate"
+    inputs = 3
+    outputs = 2
+    chance = 1 / 2
+    times = 2
+
+    def rewritten(
+        self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
+    ) -> Int[Tensor, "N T"]:
+        """Return the bit that stands where a stands within its round."""
+        return string.gather(1, a % length)

@@ -1,0 +1,48 @@
+r"""Induction: say what followed the trigger the last time.
+
+The sequence is random, of symbols 0 to 15 drawn evenly; but once, at a random place, stands the trigger, symbol 16, and
+it stands there again at the end. The answer, due at the end, is the symbol that followed it the first time. ::
+
+    symbol   c  a  f  !  d  b  b  e  !             ->    y = d
+
+Training and validation have 64 steps, the test has ``lag``, which may be fewer or more: whoever has learned the rule,
+and not the places, answers at any length.
+
+Every symbol is drawn evenly and apart from the others: a constant answer is right in 1/16, the *chance*, and so is
+the symbol from any fixed number of steps ago, but for the 1 in T - 2 sequences in which the trigger stood just before.
+
+Source: Gu and Dao (2023), who train on one length and test on others, after the induction heads that Olsson et al.
+(2022) found in language models.
+"""
+
+from dataclasses import dataclass
+
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+
+SYMBOLS = 16
+TRIGGER = 16
+LENGTH = 64  # in training
+
+
+@dataclass(frozen=True)
+class Induction(Task):
+    """Induction, tested on sequences of ``lag`` steps."""
+
+    name = "induction"
+    knob = "length of the test"
+    lags = range(3, 10_001)
+    inputs = SYMBOLS + 1
+    outputs = SYMBOLS
+    chance = 1 / SYMBOLS
+    threshold = 0.95
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T)`` of symbols, y ``(N, 1)``; T = 64, in the test T = lag."""
+        T = self.lag if keys.split == "test" else LENGTH
+        x = keys.integers("symbols", 0, SYMBOLS, T)
+        place = keys.integers("place", 0, T - 2, 1)  # (N, 1): one symbol at least lies in between
+        y = x.gather(1, place + 1)
+        x.scatter_(1, place, TRIGGER)
+        x[:, -1] = TRIGGER
+        return Batch.all_due(x, y)

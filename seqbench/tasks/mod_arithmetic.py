@@ -1,0 +1,82 @@
+r"""Modular arithmetic: work out a sum of products, modulo five.
+
+The sequence is an expression without brackets: numbers 0 to 4, and between them operators +, -, * (symbols 5, 6, 7),
+all drawn evenly; products bind before sums. The answer, due once, at the last number, is the value modulo 5; what
+follows it, up to the common length T, is the blank symbol 8 and comes after the only answer that counts. ::
+
+    symbol   1  +  4  *  3  -  2  _  _          ->    y = 1 + 12 - 2 = 1, at the seventh step
+    mask     .  .  .  .  .  .  x  .  .
+
+An expression of n numbers has 2n - 1 symbols. Those of 1 to 39 symbols, every odd length equally often, are for
+training and, drawn anew, for validation; the test asks for 41 symbols up to ``lag``, or lag - 1 where that is even.
+
+A term of one factor is spread evenly over 0 to 4, and so is every sum that holds one. Else the value is 0 more often:
+a product of k factors is 0 with probability :math:`1 - (4/5)^k`. Over the expressions of training 0 is the value of
+.206, over those of the test of .2000 of them: the *chance* is 1/5.
+
+Source: Delétang et al. (2023), modular arithmetic (simple), who train on lengths 1 to 40 and test on 41 to 500.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.strings import LONGEST, limits
+
+MODULUS = 5
+PLUS, MINUS, TIMES, BLANK = 5, 6, 7, 8
+
+
+@dataclass(frozen=True)
+class ModArithmetic(Task):
+    """Arithmetic modulo 5, tested on expressions of up to ``lag`` symbols."""
+
+    name = "mod-arithmetic"
+    knob = "longest expression of the test"
+    lags = range(LONGEST + 1, 10_001)
+    inputs = 9
+    outputs = MODULUS
+    chance = 1 / MODULUS
+    threshold = 0.99
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = 39, in the test lag or lag - 1."""
+        low, high = ((symbols + 1) // 2 for symbols in limits(keys.split, self.lag))
+        count = keys.integers("count", low, high + 1, 1)  # (N, 1) of numbers, both ends included
+        number = keys.integers("numbers", 0, MODULUS, high)
+        operator = keys.integers("operators", PLUS, TIMES + 1, high)  # the one before each number
+        operator[:, 0] = PLUS
+        t = torch.arange(2 * high - 1, device=number.device)
+        x = torch.stack([operator, number], dim=-1).flatten(1)[:, 1:]
+        y = value(number, operator, t[:high] < count)[:, None].expand(x.shape)
+        return Batch(x.where(t < 2 * count - 1, BLANK), y, t == 2 * count - 2)
+
+
+def value(
+    number: Int[Tensor, "N L"], operator: Int[Tensor, "N L"], inside: Bool[Tensor, "N L"]
+) -> Int[Tensor, " N"]:
+    """Return the value of the numbers inside, each with the operator before it, modulo 5.
+
+    Products become sums: 1, 2, 4, 3 are 2 to the powers 0, 1, 2, 3, so a term without a zero is 2 to the sum of the
+    logarithms of its factors; that sum is what a running sum has gained since the term began.
+    """
+    k = torch.arange(number.shape[1], device=number.device)
+    begins = operator != TIMES
+    first = (begins * k).cummax(dim=1).values  # (N, L): where the term of each number begins
+    ends = F.pad((begins | ~inside)[:, 1:], (0, 1), value=True)
+    logarithm = (number == 2) + 2 * (number == 4) + 3 * (number == 3)
+    zeros = gained((number == 0).long(), first)
+    product = 2 ** (gained(logarithm, first) % 4) % MODULUS * (zeros == 0)
+    sign = 1 - 2 * (operator.gather(1, first) == MINUS).long()
+    return (sign * product * (ends & inside)).sum(dim=1) % MODULUS
+
+
+def gained(part: Int[Tensor, "N L"], first: Int[Tensor, "N L"]) -> Int[Tensor, "N L"]:
+    """Return the sum of the parts from the first of each term on."""
+    total = part.cumsum(dim=1)
+    return total - (total - part).gather(1, first)

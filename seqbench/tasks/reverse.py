@@ -1,0 +1,38 @@
+r"""Reverse: say a string of bits backwards.
+
+The input is a string of even random bits; at the blanks that follow it, symbol 2, it is due from its last bit to its
+first. ::
+
+    symbol   0  1  1  _  _  _  _  _
+    y        .  .  .  1  1  0  .  .
+
+Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same.
+
+The bits are even and apart from each other: whatever one answers without having seen a bit is right half of the time,
+the *chance*, and a string can't be kept in fewer bits than it has.
+
+Source: Delétang et al. (2023), reverse string: lengths 1 to 40 in training, 41 to 500 in the test.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Int
+from torch import Tensor
+
+from seqbench.tasks.strings import Rewriting
+
+
+@dataclass(frozen=True)
+class Reverse(Rewriting):
+    """Reversal of strings of up to ``lag`` bits."""
+
+    name = "reverse"
+    inputs = 3
+    outputs = 2
+    chance = 1 / 2
+
+    def rewritten(
+        self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
+    ) -> Int[Tensor, "N T"]:
+        """Return the bit that is a steps before the last."""
+        return string.gather(1, length - 1 - a)

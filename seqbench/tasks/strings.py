@@ -1,0 +1,76 @@
+r"""Strings of many lengths: short ones to train on, longer ones to be asked about.
+
+Training and validation draw from 1 to 40 symbols, every length equally often; the test draws from 41 to ``lag``, both
+included. So a model meets no length of the test before the test, and whatever it learned for each length by heart is
+worth nothing there.
+
+``Rewriting`` is the task whose answer is a string again. The input comes first; the answers are due one by one at the
+blanks that follow it, and what comes after the last of them, up to the common length T, is blank as well and comes
+after all that counts. The score is the mean, over the strings, of the share of answers that are right: every length
+weighs the same, which is the mean of the accuracies over lengths.
+
+Source: Delétang et al. (2023).
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+
+LONGEST = 40  # in training
+
+
+def limits(split: str, lag: int) -> tuple[int, int]:
+    """Return the shortest and the longest length of a split, both included."""
+    return (LONGEST + 1, lag) if split == "test" else (1, LONGEST)
+
+
+@dataclass(frozen=True)
+class Rewriting(Task):
+    """Strings to be rewritten, tested on up to ``lag`` symbols; the blank is the symbol after the alphabet.
+
+    Attributes
+    ----------
+    times
+        The length of the answer, in lengths of the input.
+    """
+
+    knob = "longest string of the test"
+    lags = range(LONGEST + 1, 1001)
+    measure = "mean over strings of the share of symbols right"
+    threshold = 0.99
+    times: ClassVar[int] = 1
+
+    @abstractmethod
+    def rewritten(
+        self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
+    ) -> Int[Tensor, "N T"]:
+        """Return the a-th symbol of the answer, a from 0; beyond its length the string is blank."""
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = (1 + times) 40, in the test (1 + times) lag."""
+        low, high = limits(keys.split, self.lag)
+        length = keys.integers("length", low, high + 1, 1)  # (N, 1), both ends included
+        symbols = keys.integers("symbols", 0, self.outputs, high)
+        t = torch.arange((1 + self.times) * high, device=symbols.device)
+        blank = self.outputs
+        x = F.pad(symbols, (0, self.times * high)).where(t < length, blank)
+        a = t - length  # (N, T)
+        due = (a >= 0) & (a < self.times * length)
+        y = self.rewritten(x[:, :high], length, a.where(due, 0))
+        return Batch(x, y.where(due, 0), due)
+
+    def score(
+        self, output: Outputs, y: Shaped[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
+    ) -> PerMember:
+        """Return each member's mean over the strings of the share of answers that are right."""
+        right = (self.right(output, y) & mask).sum(dim=2)
+        return (right / mask.sum(dim=2)).mean(dim=1)
