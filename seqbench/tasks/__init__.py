@@ -15,6 +15,13 @@ TASKS = Catalogue(
         "moving-shapes": "seqbench.tasks.moving_shapes:MovingShapes",
         "sequential-digits": "seqbench.tasks.sequential_digits:SequentialDigits",
         "time-machine": "seqbench.tasks.time_machine:TimeMachine",
+        "pixel-mnist": "seqbench.tasks.pixel_mnist:PixelMNIST",
+        "spoken-digits": "seqbench.tasks.spoken_digits:SpokenDigits",
+        "shakespeare": "seqbench.tasks.shakespeare:Shakespeare",
+        "sentiment": "seqbench.tasks.sentiment:Sentiment",
+        "topics": "seqbench.tasks.topics:Topics",
+        "series": "seqbench.tasks.series:Series",
+        "anomaly": "seqbench.tasks.anomaly:Anomaly",
     },
     group="seqbench.tasks",
 )
