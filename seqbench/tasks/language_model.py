@@ -63,9 +63,7 @@ class LanguageModel(Task):
 
     def baselines(self) -> dict[str, float]:
         """Return the bits a character of n-grams on the windows of the test."""
-        return ngram.baselines(
-            self.text("train"), self.text("test"), self.lag, len(self.alphabet)
-        )
+        return ngram.baselines(self.text("train"), self.text("test"), self.lag, len(self.alphabet))
 
 
 @cache

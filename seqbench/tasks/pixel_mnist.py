@@ -26,7 +26,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -106,7 +106,7 @@ def official(part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 @cache
 def images(
     split: str, pool: int, permuted: bool, device: torch.device
-) -> tuple[Int[Tensor, "n pixels"], Int[Tensor, " n"]]:
+) -> tuple[Integer[Tensor, "n pixels"], Int[Tensor, " n"]]:
     """Return the sums of pool by pool pixels, in the order in which they are read, and the digits of a split."""
     value, digit = (torch.tensor(a) for a in official("t10k" if split == "test" else "train"))
     if split == "test":

@@ -111,15 +111,15 @@ def frames(sound: NDArray[np.int16]) -> NDArray[np.float32]:
 @cache
 def filters() -> NDArray[np.float64]:
     """Return the weight ``(20, 129)`` of every frequency in every band: triangles on the mel scale."""
-    edge = np.linspace(0, mel(HERTZ / 2), BANDS + 2)
     at = mel(np.fft.rfftfreq(FRAME, 1 / HERTZ))  # (129,)
+    edge = np.linspace(0, at[-1], BANDS + 2)
     low, centre, high = edge[:-2, None], edge[1:-1, None], edge[2:, None]
     return np.clip(np.minimum((at - low) / (centre - low), (high - at) / (high - centre)), 0, None)
 
 
-def mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
+def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a frequency on the mel scale, as O'Shaughnessy (1987) writes it."""
-    return 2595 * np.log10(1 + np.asarray(hertz) / 700)
+    return 2595 * np.log10(1 + hertz / 700)
 
 
 @cache

@@ -15,7 +15,7 @@ from seqbench.data import locate
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 
-from . import needs_data
+from . import needs_data, real
 
 
 def latch(task: Task, x: list[int]) -> dict[int, Any]:
@@ -131,6 +131,7 @@ SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "moving-shapes": moving_shapes,
     "sequential-digits": sequential_digits,
     "time-machine": time_machine,
+    **real.SOLVERS,
 }
 SETTINGS = [
     ("latch", {"lag": 1}), ("latch", {"lag": 30}),
@@ -144,6 +145,7 @@ SETTINGS = [
     ("moving-shapes", {"lag": 1}), ("moving-shapes", {"lag": 5}),
     ("sequential-digits", {"lag": 0}), ("sequential-digits", {"lag": 5}),
     ("time-machine", {"lag": 60}),
+    *real.SETTINGS,
 ]  # fmt: skip
 
 
