@@ -9,10 +9,10 @@ hour lies in such a period. ::
              |____________ lag hours __________|
 
 A value is standardised by the mean and the standard deviation of its own series' training part. Hours without a value
-are left out. Each series is cut by time: its first 60 % are to train on, up to 76 % is validation, the
-rest is the test, and all three parts have marked hours: 4 of the 11 periods are in the first part, 2 in the second, 5 in the
-last. What is asked lies in its part; the window may reach back. Training windows end anywhere, the others in one order
-that was drawn once and for all.
+are left out. Each series is cut by time: its first 60 % are to train on, up to 76 % is validation, the rest is the
+test. All three parts have marked hours: of the 11 periods 4 lie in the first part, 2 in the second, 5 in the last. What
+is asked lies in its part; the window may reach back. Training windows end anywhere, the others in one order that was
+drawn once and for all.
 
 So this is learning from labels. NAB itself asks for detectors that see none, and rewards an early alarm; its own score
 is not this one. Here the score is the area under the ROC curve: how likely a marked hour looks worse than one that is
@@ -150,7 +150,7 @@ def alarms() -> dict[str, float]:
     loud: dict[str, list[NDArray[np.float64]]] = {}
     for value, _ in tables():
         series = pd.Series(value)
-        expected = {
+        expected: dict[str, float | pd.Series[float]] = {
             "distance from the training mean": 0.0,
             "distance from an exponentially weighted mean": series.ewm(halflife=HALF_LIFE).mean().shift(),
             "change since the hour before": series.shift(),
@@ -158,7 +158,7 @@ def alarms() -> dict[str, float]:
         }  # fmt: skip
         start = len(value) * PARTS["test"][0] // 100
         for name, forecast in expected.items():
-            loud.setdefault(name, []).append((series - forecast).abs().to_numpy()[start:])
+            loud.setdefault(name, []).append((series - forecast).abs().to_numpy(float)[start:])
     wrong = np.concatenate([w[len(w) * PARTS["test"][0] // 100 :] for _, w in tables()])
     y = torch.tensor(wrong, dtype=torch.long)[None]
     return {

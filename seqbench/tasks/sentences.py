@@ -1,8 +1,8 @@
 r"""What the tasks on sentences share: characters, the end of a sentence as a window, and words counted as a baseline.
 
-A sentence is lower-cased, a digit becomes 0, blanks become one, and whatever is none of these 34 characters then becomes
-``*``. Its last ``lag`` characters are shown, so that the last step is the last character; to the left of a shorter one
-stands padding. ::
+A sentence is lower-cased, a digit becomes 0, blanks become one, and whatever is not in the alphabet then becomes ``*``.
+Its last ``lag`` characters are shown, so that the last step is the last character; to the left of a shorter one stands
+padding. ::
 
     lag = 16      o v e d _ t h i s _ p l a c e .     "Wow... Loved this place." has lost its beginning
                   ▁ ▁ ▁ ▁ ▁ ▁ g o o d _ c a s e .     "Good case." stands at the right

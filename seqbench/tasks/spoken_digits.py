@@ -10,13 +10,13 @@ can show in the data. ::
     band 0     .  ░  ▓  █  ▓  ▒  ▒  ░  .  .  0  0       ->    y = 7  (at the end)
                |_____ up to 64 frames ____|  |lag|
 
-A recording begins at the first step, and silence fills it up to 64 frames, 1.04 s; longer ones, 18 of the 3,000, are cut
-there. ``lag`` more steps of silence follow.
+A recording begins at the first step, and silence fills it up to 64 frames, 1.04 s; longer ones are cut there.
+``lag`` more steps of silence follow.
 
 Recordings 0 to 4 of every speaker and digit are the test, as the authors of the set have it; 5 to 9 are for validation,
-10 to 49 to train on. All ten digits are as frequent: a constant answer is right in 1/10, the *chance*. The *threshold* is
-what logistic regression makes of the mean of the 64 frames, which knows nothing of their order; it is computed from the
-recordings.
+10 to 49 to train on. All ten digits are as frequent: a constant answer is right in 1/10, the *chance*. The *threshold*
+is what logistic regression makes of the mean of the 64 frames, which knows nothing of their order; it is computed from
+the recordings.
 
 Source: Jackson (2016), Free Spoken Digit Dataset, release 1.0.10.
 """
@@ -111,7 +111,7 @@ def frames(sound: NDArray[np.int16]) -> NDArray[np.float32]:
 @cache
 def filters() -> NDArray[np.float64]:
     """Return the weight ``(20, 129)`` of every frequency in every band: triangles on the mel scale."""
-    at = mel(np.fft.rfftfreq(FRAME, 1 / HERTZ))  # (129,)
+    at = mel(np.arange(FRAME // 2 + 1) * HERTZ / FRAME)  # (129,)
     edge = np.linspace(0, at[-1], BANDS + 2)
     low, centre, high = edge[:-2, None], edge[1:-1, None], edge[2:, None]
     return np.clip(np.minimum((at - low) / (centre - low), (high - at) / (high - centre)), 0, None)

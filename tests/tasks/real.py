@@ -32,9 +32,11 @@ def mnist() -> dict[bytes, int]:
     """Return the digit of every image, train and test."""
     found = {}
     for part in ("train", "t10k"):
-        pixels = gzip.open(locate("mnist", f"{part}-images-idx3-ubyte.gz")).read()
-        digits = gzip.open(locate("mnist", f"{part}-labels-idx1-ubyte.gz")).read()[8:]
-        for n, digit in enumerate(digits):
+        pixels, digits = (
+            gzip.decompress(locate("mnist", f"{part}-{kind}-ubyte.gz").read_bytes())
+            for kind in ("images-idx3", "labels-idx1")
+        )
+        for n, digit in enumerate(digits[8:]):
             found[pixels[16 + 784 * n : 16 + 784 * (n + 1)]] = digit
     assert len(found) == 70_000
     return found
