@@ -158,7 +158,9 @@ def alarms() -> dict[str, float]:
         }  # fmt: skip
         start = len(value) * PARTS["test"][0] // 100
         for name, forecast in expected.items():
-            loud.setdefault(name, []).append((series - forecast).abs().to_numpy(float)[start:])
+            loud.setdefault(name, []).append(
+                np.asarray((series - forecast).abs(), dtype=np.float64)[start:]
+            )
     wrong = np.concatenate([w[len(w) * PARTS["test"][0] // 100 :] for _, w in tables()])
     y = torch.tensor(wrong, dtype=torch.long)[None]
     return {
