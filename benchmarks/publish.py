@@ -2,7 +2,11 @@
 
     python benchmarks/publish.py results/local/quick preview
 
+<<<<<<< HEAD
 It copies the plan, records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of
+=======
+It copies records, step times, goals, baselines and machines to ``results/<edition>``, writes the tables, checks all of
+>>>>>>> data
 it, and seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 
@@ -14,7 +18,7 @@ from seqbench.errors import BadInput
 from seqbench.report.tables import check_tables, write_tables
 from seqbench.store import Store
 
-PARTS = ("records", "throughput", "comparisons", "systems")
+PARTS = ("records", "throughput", "comparisons", "baselines", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 
@@ -23,7 +27,8 @@ def publish(source: Store, edition: str) -> Store:
     manifest = source.manifest()
     target = Store(Path("results", edition))
     dirty = [r.provenance.dirty for r in source.records()]
-    dirty += [r.dirty for r in (*source.throughput(), *source.comparisons())]
+    rows = (*source.throughput(), *source.comparisons(), *source.baselines())
+    dirty += [row.dirty for row in rows]
     if any(dirty):
         raise BadInput(
             f"{source.path}: {sum(dirty)} records were measured by code that was not committed"

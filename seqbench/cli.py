@@ -325,6 +325,25 @@ def throughput(
     answer({"throughput": printed(throughput_table(store), as_json)}, as_json)
 
 
+@app.command(epilog="Example: seqbench baselines --task time-machine --lag 50,200")
+def baselines(
+    profile: ProfileName = "quick",
+    task: TaskNames = [],  # noqa: B006
+    lag: Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")] = [],  # noqa: B006
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute what methods without a network reach on a profile's tasks, and keep it beside the runs."""
+    lags = numbers(lag, "lag")
+    from seqbench import baselines as reached
+    from seqbench.report.baselines import baselines as table_of
+    from seqbench.report.frame import Results
+
+    store = reached.run(profile, tasks=listed(task), lags=lags, out=out, say=complain)
+    table = table_of(Results.read(store))
+    answer({"baselines": printed(table, as_json) if table else []}, as_json)
+
+
 # What reads
 
 

@@ -390,3 +390,31 @@ class Manifest(Strict):
     specification: str
     citable: bool
     files: dict[str, str] = {}  # sha256 by path, written when an edition is sealed
+
+
+class Baseline(Strict):
+    """What a method that needs no network reaches on the test part of a task, in the task's own measure."""
+
+    kind: Literal["baseline"] = "baseline"
+    schema_version: Literal[1] = SCHEMA
+    task: Name
+    task_version: int = Field(ge=1)
+    lag: int = Field(ge=0)
+    task_options: Options = {}
+    name: str
+    score: float
+    scale: Scale
+    commit: str
+    dirty: bool
+    system: str  # its versions matter: of scikit-learn, where that does the fitting
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Return the identity of the measurement: a task has one a name, wherever it was computed."""
+        options = canonical(self.task_options)
+        return self.task, self.task_version, self.lag, options, self.name
+
+    @property
+    def system_id(self) -> str:
+        """Return the name of the machine."""
+        return self.system

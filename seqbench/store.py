@@ -7,6 +7,7 @@ A results folder::
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
+    baselines/<task>-lag<lag>-<options>.jsonl  what is reached without a network
     systems/<system>.json
     tables/
     unfinished/                                the state of long jobs, while they run
@@ -31,6 +32,7 @@ from pydantic import ValidationError
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import (
     SCHEMA,
+    Baseline,
     Comparison,
     Manifest,
     Member,
@@ -45,7 +47,7 @@ from seqbench.records import (
 )
 
 T = TypeVar("T", bound=Strict)
-Row = TypeVar("Row", Record, Throughput, Comparison)
+Row = TypeVar("Row", Record, Throughput, Comparison, Baseline)
 
 
 class Store:
@@ -147,6 +149,12 @@ class Store:
         """Keep a table of goals under a name, in place of an older one."""
         self._keep("comparisons", name, rows)
 
+    def add_baselines(self, rows: Iterable[Baseline]) -> None:
+        """Keep the baselines of one task at one lag, in place of older ones."""
+        rows = list(rows)
+        one = rows[0]
+        self._keep("baselines", f"{one.task}-lag{one.lag}-{digest(one.task_options)[:8]}", rows)
+
     def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
         text = "".join(f"{row.canonical()}\n" for row in rows)
         write(self.path / folder / f"{name}.jsonl", text)
@@ -162,6 +170,10 @@ class Store:
     def comparisons(self) -> list[Comparison]:
         """Return all goals; raise as ``records`` does."""
         return list(self._once(Comparison, "comparisons/*.jsonl"))
+
+    def baselines(self) -> list[Baseline]:
+        """Return all baselines; raise as ``records`` does."""
+        return list(self._once(Baseline, "baselines/*.jsonl"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
@@ -195,6 +207,7 @@ class Store:
             self._rows(Record, "records/*/*.jsonl"),
             self._rows(Throughput, "throughput/*.jsonl"),
             self._rows(Comparison, "comparisons/*.jsonl"),
+            self._rows(Baseline, "baselines/*.jsonl"),
         )
         for where, row in rows:
             if isinstance(row, BadInput):

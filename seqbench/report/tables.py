@@ -12,6 +12,7 @@ T3    sensitivity  a cell of T1 at a learning rate of the tuning grid
 T4    runs         a run
 T5    machines     a machine
 T6    goals        a goal for speed
+T7    baselines    a task at a lag by a method without a network
 ====  ===========  ==============================================================
 """
 
@@ -26,6 +27,7 @@ from seqbench.models import MODELS
 from seqbench.protocol import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
+from seqbench.report.baselines import baselines
 from seqbench.report.frame import (
     NO_GPU,
     Results,
@@ -535,6 +537,7 @@ def tables(store: Store) -> list[Table]:
         runs(results),
         machines(results),
         goals(results),
+        baselines(results),
     ]
     return [table for table in made if table is not None and table.rows]
 

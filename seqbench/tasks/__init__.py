@@ -30,6 +30,13 @@ TASKS = Catalogue(
         "reber-stream": "seqbench.tasks.reber_stream:ReberStream",
         "spike-delay": "seqbench.tasks.spike_delay:SpikeDelay",
         "counting": "seqbench.tasks.counting:Counting",
+        "pixel-mnist": "seqbench.tasks.pixel_mnist:PixelMNIST",
+        "spoken-digits": "seqbench.tasks.spoken_digits:SpokenDigits",
+        "shakespeare": "seqbench.tasks.shakespeare:Shakespeare",
+        "sentiment": "seqbench.tasks.sentiment:Sentiment",
+        "topics": "seqbench.tasks.topics:Topics",
+        "series": "seqbench.tasks.series:Series",
+        "anomaly": "seqbench.tasks.anomaly:Anomaly",
     },
     group="seqbench.tasks",
 )

@@ -131,6 +131,10 @@ class Task(ABC):
         """Return which answers are right: here, where the likeliest class is the true one."""
         return output.argmax(dim=-1) == y
 
+    def baselines(self) -> dict[str, float]:
+        """Return what methods that need no network reach, by name: scored as ``score`` does, on the test part."""
+        return {}
+
     def solved(self, score: float) -> bool:
         """Return whether a run with this score counts as solved."""
         return score >= self.threshold if self.higher_is_better else score <= self.threshold

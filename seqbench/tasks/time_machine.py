@@ -13,7 +13,8 @@ the last 10 % for the test, in windows side by side (past the last one they begi
 The score is in bits a character, lower is better. *Chance* is what the frequencies of the characters alone give: the
 entropy :math:`-\sum_a p(a) \log_2 p(a)` of the training text, 4.08 bits. The *threshold* is what one character of
 context gives: a table of the pairs of the training text, each counted once more than it occurs, costs 3.26 bits a
-character on the held-out text. A run that beats it uses more than one. Both are computed from the text.
+character on the held-out text. A run that beats it uses more than one. Both are computed from the text, and so are the
+n-grams among the ``baselines``.
 
 Source: Zhang, Lipton, Li and Smola (2023), Dive into Deep Learning, whose text and symbols these are; they hold no
 part of it out for a test.
@@ -24,62 +25,13 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from math import log, log2
+from math import log2
 
-import torch
-from jaxtyping import Bool, Int
-from torch import Tensor
-
-from seqbench.axes import Outputs, PerMember
 from seqbench.data import locate
-from seqbench.random import Keys
-from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.language_model import LanguageModel
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 PARTS = {"train": (0, 80), "validation": (80, 90), "test": (90, 100)}  # in hundredths of the text
-
-
-@dataclass(frozen=True)
-class TimeMachine(Task):
-    """Language model of The Time Machine in windows of ``lag`` characters."""
-
-    name = "time-machine"
-    knob = "characters of context"
-    lags = range(1, 5001)
-    inputs = len(ALPHABET)
-    outputs = len(ALPHABET)
-    measure = "bits a character"
-    higher_is_better = False
-    graded = True
-
-    @property
-    def chance(self) -> float:
-        """Return the bits a character of the frequencies alone."""
-        return bits_of_frequencies()
-
-    @property
-    def threshold(self) -> float:
-        """Return the bits a character of a table of pairs, on the held-out text."""
-        return bits_of_pairs()
-
-    def sample(self, keys: Keys) -> Batch:
-        """Return x ``(N, T)`` of characters and y ``(N, T)``, those that follow; T = lag."""
-        symbols = encoded(keys.split, keys.seed.device)
-        if keys.split == "train":
-            start = keys.integers("start", 0, len(symbols) - self.lag)  # (N,)
-        else:
-            windows = (len(symbols) - 1) // self.lag
-            start = keys.index % windows * self.lag
-        t = torch.arange(self.lag + 1, device=start.device)
-        window = symbols[start[:, None] + t]  # (N, T + 1)
-        return Batch.all_due(window[:, :-1], window[:, 1:])
-
-    def score(
-        self, output: Outputs, y: Int[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
-    ) -> PerMember:
-        """Return each member's bits a character."""
-        nats = -output.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
-        return (nats * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)) / log(2)
 
 
 @cache
@@ -92,19 +44,6 @@ def text(split: str) -> str:
 
 
 @cache
-def encoded(split: str, device: torch.device) -> Int[Tensor, "characters"]:
-    """Return one part of the text as numbers of symbols."""
-    return torch.tensor([ALPHABET.index(a) for a in text(split)], device=device)
-
-
-@cache
-def bits_of_frequencies() -> float:
-    """Return the entropy of the characters of the training text."""
-    counts = Counter(text("train"))
-    return -sum(n / counts.total() * log2(n / counts.total()) for n in counts.values())
-
-
-@cache
 def bits_of_pairs() -> float:
     """Return the cost of the held-out text under the pairs of the training text, each counted once more."""
     pairs = Counter(pairwise(text("train")))
@@ -112,3 +51,19 @@ def bits_of_pairs() -> float:
     held_out = list(pairwise(text("validation") + text("test")))
     bits = (log2((first[a] + len(ALPHABET)) / (pairs[a, b] + 1)) for a, b in held_out)
     return sum(bits) / len(held_out)
+
+
+@dataclass(frozen=True)
+class TimeMachine(LanguageModel):
+    """Language model of The Time Machine in windows of ``lag`` characters."""
+
+    name = "time-machine"
+    inputs = len(ALPHABET)
+    outputs = len(ALPHABET)
+    alphabet = ALPHABET
+    text = staticmethod(text)
+
+    @property
+    def threshold(self) -> float:
+        """Return the bits a character of a table of pairs, on the held-out text."""
+        return bits_of_pairs()

@@ -17,7 +17,7 @@ from seqbench.data import locate
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 
-from . import needs_data
+from . import needs_data, real
 
 
 def latch(task: Task, x: list[int]) -> dict[int, Any]:
@@ -338,6 +338,7 @@ SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "reber-stream": reber_stream,
     "spike-delay": spike_delay,
     "counting": counting,
+    **real.SOLVERS,
 }
 SETTINGS = [
     ("latch", {"lag": 1}), ("latch", {"lag": 30}),
@@ -368,6 +369,7 @@ SETTINGS = [
     ("induction", {"lag": 3}), ("induction", {"lag": 100}),
     ("date-translation", {"lag": 1}), ("date-translation", {"lag": 12}),
     ("tagging", {"lag": 2}), ("tagging", {"lag": 9}),
+    *real.SETTINGS,
 ]  # fmt: skip
 
 

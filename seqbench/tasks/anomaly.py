@@ -1,0 +1,169 @@
+r"""Anomaly: read the last hours of a machine, a city or an office, then say whether something is wrong now.
+
+Three series of one value, each an hour's mean: the temperature of an industrial machine that fails, the taxi passengers
+of New York, the temperature of an office. People have marked when something was wrong (a shutdown, a marathon, a storm)
+as periods of some days. A sequence is a window of ``lag`` hours, and the answer, due at its end, is whether its last
+hour lies in such a period. ::
+
+    value    .3  .4  .2  .3  .1  -1.9 -3.2 -4.1      ->    y = 1
+             |____________ lag hours __________|
+
+A value is standardised by the mean and the standard deviation of its own series' training part. Hours without a value
+are left out. Each series is cut by time: its first 60 % are to train on, up to 76 % is validation, the rest is the
+test. All three parts have marked hours: of the 11 periods 4 lie in the first part, 2 in the second, 5 in the last. What
+is asked lies in its part; the window may reach back. Training windows end anywhere, the others in one order that was
+drawn once and for all.
+
+So this is learning from labels. NAB itself asks for detectors that see none, and rewards an early alarm; its own score
+is not this one. Here the score is the area under the ROC curve: how likely a marked hour looks worse than one that is
+not, by the difference of the two outputs. A constant answer has 1/2, the *chance*, however rare marked hours are. The
+*threshold* is what the best of four alarms without learning gives, all computed from the series: how far the value lies
+from the training mean, from an exponentially weighted mean of the past, from the hour before, and from the same hour
+of the day before. With 5 periods in the test, take differences of some hundredths for noise.
+
+Source: Lavin and Ahmad (2015), Evaluating real-time anomaly detection algorithms: the Numenta anomaly benchmark; the
+periods are its ``combined_windows``.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqbench.axes import Outputs, PerMember
+from seqbench.data import locate
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.finite import chosen, shuffled
+
+SERIES = ("machine_temperature_system_failure", "nyc_taxi", "ambient_temperature_system_failure")
+PARTS = {"train": (0, 60), "validation": (60, 76), "test": (76, 100)}  # in hundredths of a series
+LONGEST = 24 * 28  # hours of a window: the training part of the shortest series has 1,134
+DAY = 24
+HALF_LIFE = DAY  # hours, of the weights of the exponentially weighted mean
+
+
+@dataclass(frozen=True)
+class Anomaly(Task):
+    """Whether something is wrong in the last of ``lag`` hours."""
+
+    name = "anomaly"
+    knob = "hours that are read"
+    lags = range(1, LONGEST + 1)
+    inputs = 1
+    outputs = 2
+    causal = False
+    measure = "area under the ROC curve"
+    graded = True
+    chance = 1 / 2
+
+    @property
+    def threshold(self) -> float:
+        """Return the best area of the alarms without learning."""
+        return max(alarms().values())
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, lag, 1)``, standardised, and y ``(N, 1)``: 1 where something is wrong."""
+        value, wrong = hours(keys.seed.device)
+        last = ends(keys.split, self.lag, keys.seed.device)
+        end = last[chosen(keys, len(last))]  # (N,)
+        past = torch.arange(1 - self.lag, 1, device=end.device)
+        return Batch.all_due(value[end[:, None] + past][..., None], wrong[end][:, None])
+
+    def score(
+        self, output: Outputs, y: Int[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
+    ) -> PerMember:
+        """Return each member's area under the ROC curve; 1/2 where there is nothing to tell apart."""
+        return area((output[..., 1] - output[..., 0]).flatten(1), y.flatten(1), mask.flatten(1))
+
+    def baselines(self) -> dict[str, float]:
+        """Return the areas of the alarms without learning, whatever the lag."""
+        return dict(alarms())
+
+
+def area(
+    alarm: Float[Tensor, "E n"], wrong: Int[Tensor, "E n"], counts: Bool[Tensor, "E n"]
+) -> PerMember:
+    r"""Return the area under the ROC curve, by the mean rank of what is wrong (Mann and Whitney); ties count one half.
+
+    .. math::
+        A = \frac{\sum_{i\ \mathrm{wrong}} r_i - n_1 (n_1 + 1) / 2}{n_1\, n_0}
+    """
+    low = alarm.masked_fill(~counts, -torch.inf)  # what does not count ranks lowest: n_x of them
+    ranked = low.sort(dim=1).values
+    below = torch.searchsorted(ranked, low)
+    up_to = torch.searchsorted(ranked, low, right=True)
+    uncounted = (~counts).sum(dim=1, keepdim=True)
+    rank = (below + up_to + 1).double() / 2 - uncounted  # (E, n), from 1; the mean of equals
+    yes, no = ((wrong == k) & counts for k in (1, 0))
+    n1, n0 = yes.sum(dim=1), no.sum(dim=1)
+    pairs = n1 * n0
+    wins = (rank * yes).sum(dim=1) - n1 * (n1 + 1) / 2
+    return (wins / pairs.clamp(min=1)).where(pairs > 0, 0.5).to(alarm.dtype)
+
+
+@cache
+def tables() -> tuple[tuple[NDArray[np.float64], NDArray[np.bool_]], ...]:
+    """Return each series: its standardised values by the hour, and whether something is wrong."""
+    periods = json.loads(locate("nab", "combined_windows.json").read_text("utf-8"))
+    found = []
+    for name in SERIES:
+        raw = pd.read_csv(locate("nab", f"{name}.csv"), index_col=0, parse_dates=True)["value"]
+        value = raw.resample("h").mean().dropna()
+        wrong = np.zeros(len(value), dtype=bool)
+        for start, stop in periods[f"realKnownCause/{name}.csv"]:
+            wrong |= (value.index >= start) & (value.index <= stop)
+        train = value.iloc[: len(value) * PARTS["train"][1] // 100]
+        found.append((((value - train.mean()) / train.std(ddof=0)).to_numpy(), wrong))
+    return tuple(found)
+
+
+@cache
+def hours(device: torch.device) -> tuple[Float[Tensor, " hours"], Int[Tensor, " hours"]]:
+    """Return the values and labels of all series, one after the other."""
+    value, wrong = (torch.tensor(np.concatenate(part)) for part in zip(*tables(), strict=True))
+    return value.float().to(device), wrong.long().to(device)
+
+
+@cache
+def ends(split: str, lag: int, device: torch.device) -> Int[Tensor, " n"]:
+    """Return the last hours of all windows of a split, in its fixed order."""
+    found, before = [], 0
+    for value, _ in tables():
+        start, stop = (len(value) * part // 100 for part in PARTS[split])
+        found.append(torch.arange(before + max(start, lag - 1), before + stop))
+        before += len(value)
+    end = torch.cat(found)
+    order = slice(None) if split == "train" else shuffled(f"nab {split}", len(end))
+    return end[order].to(device)
+
+
+@cache
+def alarms() -> dict[str, float]:
+    """Return the areas of alarms without learning, over all hours of the test."""
+    loud: dict[str, list[NDArray[np.float64]]] = {}
+    for value, _ in tables():
+        series = pd.Series(value)
+        expected: dict[str, float | pd.Series[float]] = {
+            "distance from the training mean": 0.0,
+            "distance from an exponentially weighted mean": series.ewm(halflife=HALF_LIFE).mean().shift(),
+            "change since the hour before": series.shift(),
+            "change since the day before": series.shift(DAY),
+        }  # fmt: skip
+        start = len(value) * PARTS["test"][0] // 100
+        for name, forecast in expected.items():
+            loud.setdefault(name, []).append(
+                np.asarray((series - forecast).abs(), dtype=np.float64)[start:]
+            )
+    wrong = np.concatenate([w[len(w) * PARTS["test"][0] // 100 :] for _, w in tables()])
+    y = torch.tensor(wrong, dtype=torch.long)[None]
+    return {
+        name: area(torch.tensor(np.concatenate(parts))[None], y, y >= 0).item()
+        for name, parts in loud.items()
+    }

@@ -1,0 +1,108 @@
+r"""What the tasks on sentences share: characters, the end of a sentence as a window, and words counted as a baseline.
+
+A sentence is lower-cased, a digit becomes 0, blanks become one, and whatever is not in the alphabet then becomes ``*``.
+Its last ``lag`` characters are shown, so that the last step is the last character; to the left of a shorter one stands
+padding. ::
+
+    lag = 16      o v e d _ t h i s _ p l a c e .     "Wow... Loved this place." has lost its beginning
+                  ▁ ▁ ▁ ▁ ▁ ▁ g o o d _ c a s e .     "Good case." stands at the right
+
+Characters and not words: models are matched by all their parameters, those that read the input included, and some
+hundred words would leave none for remembering. The alphabet is fixed beforehand, so nothing of the test can be in it.
+
+The linear baseline counts the words of the same windows: logistic regression on their tf-idf, with scikit-learn's usual
+settings. It knows which words there are, and nothing of their order.
+"""
+
+import re
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.finite import chosen
+
+PADDING, OTHER = "▁", "*"
+ALPHABET = f"{PADDING}{OTHER} abcdefghijklmnopqrstuvwxyz0.,!?'-"
+
+Sentences = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """Say of which class a sentence is, having read its last ``lag`` characters."""
+
+    knob = "characters that are read, up to the last one"
+    lags = range(16, 513)
+    inputs = len(ALPHABET)
+    causal = False
+    graded = True
+    classes: ClassVar[int]
+
+    @staticmethod
+    @abstractmethod
+    def sentences(split: str) -> Sentences:
+        """Return the sentences of a split, as ``plain`` gives them, with their classes, in its fixed order."""
+
+    @property
+    def outputs(self) -> int:
+        """Return the number of classes."""
+        return self.classes
+
+    @property
+    def chance(self) -> float:
+        """Return the share of the most frequent class of the test."""
+        found = [label for _, label in self.sentences("test")]
+        return max(map(found.count, set(found))) / len(found)
+
+    @property
+    def threshold(self) -> float:
+        """Return the accuracy of logistic regression on the words of the windows."""
+        return words(self.sentences("train"), self.sentences("test"), self.lag)
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, lag)`` of characters, y ``(N, 1)``."""
+        x, y = encoded(self.sentences(keys.split), self.lag, keys.seed.device)
+        item = chosen(keys, len(y))
+        return Batch.all_due(x[item], y[item][:, None])
+
+    def baselines(self) -> dict[str, float]:
+        """Return the accuracy of logistic regression on the words of the windows."""
+        return {"logistic regression on tf-idf of words": self.threshold}
+
+
+def plain(sentence: str) -> str:
+    """Return a sentence in symbols of the alphabet."""
+    sentence = re.sub(r"\s+", " ", re.sub("[0-9]", "0", sentence.strip().lower()))
+    return re.sub(r"[^ a-z0.,!?'-]", OTHER, sentence)
+
+
+@cache
+def encoded(
+    sentences: Sentences, lag: int, device: torch.device
+) -> tuple[Int[Tensor, "n lag"], Int[Tensor, " n"]]:
+    """Return the windows and the classes of sentences."""
+    place = {a: n for n, a in enumerate(ALPHABET)}
+    windows = [[place[a] for a in text[-lag:].rjust(lag, PADDING)] for text, _ in sentences]
+    labels = [label for _, label in sentences]
+    return torch.tensor(windows, device=device), torch.tensor(labels, device=device)
+
+
+@cache
+def words(train: Sentences, test: Sentences, lag: int) -> float:
+    """Return the accuracy of logistic regression on the tf-idf of the words that the windows show."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    (x, y), (x_test, y_test) = (
+        zip(*((text[-lag:], label) for text, label in part), strict=True) for part in (train, test)
+    )
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1_000))
+    return float(model.fit(x, y).score(x_test, y_test))

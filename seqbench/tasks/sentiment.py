@@ -1,0 +1,48 @@
+r"""Sentiment: read a sentence of a review, character by character, then say whether it was content.
+
+Sentences from reviews of goods, films and restaurants, a thousand of each, half of them positive and half negative. The
+answer is due after the last character. ::
+
+    x   ▁ ▁ ▁ c r u s t _ i s _ n o t _ g o o d .      ->    y = 0
+
+What is shown, and how, is said in ``seqbench.tasks.sentences``. A sentence that is there twice is taken once, under its
+first label: 2,979 are left. There is no official split: in one order drawn once and for all, the first 70 % are to
+train on (drawn with replacement), the next 10 % are for validation and the last 20 % for the test. *Chance* is the
+share of the more frequent answer in the test, the *threshold* what counting words gives; both are computed from them.
+
+Source: Kotzias, Denil, de Freitas and Smyth (2015), From group to individual labels using deep features.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from seqbench.data import locate
+from seqbench.tasks.finite import shuffled
+from seqbench.tasks.sentences import Classification, Sentences, plain
+
+FILES = ("amazon_cells", "imdb", "yelp")
+PARTS = {"train": (0, 70), "validation": (70, 80), "test": (80, 100)}  # in hundredths
+
+
+@cache
+def sentences(split: str) -> Sentences:
+    """Return the sentences of a split with their labels, 1 for a positive one."""
+    found: dict[str, int] = {}
+    for file in FILES:
+        lines = locate("uci_sentiment", f"{file}_labelled.txt").read_text("utf-8").split("\n")
+        for line in filter(None, lines):  # a form feed or the like in a sentence ends no line
+            sentence, _, label = line.rpartition("\t")
+            found.setdefault(plain(sentence), int(label))
+    every = tuple(found.items())
+    order = shuffled("sentiment", len(every)).tolist()
+    start, stop = (len(every) * part // 100 for part in PARTS[split])
+    return tuple(every[n] for n in order[start:stop])
+
+
+@dataclass(frozen=True)
+class Sentiment(Classification):
+    """Positive or negative, after the last ``lag`` characters of a sentence."""
+
+    name = "sentiment"
+    classes = 2
+    sentences = staticmethod(sentences)

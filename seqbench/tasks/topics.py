@@ -1,0 +1,48 @@
+r"""Topics: read a question to a bank, character by character, then say which of 77 matters it is about.
+
+The answer is due after the last character; the classes are the 77 categories by the alphabet. ::
+
+    x   ▁ ▁ h o w _ d o _ i _ l o c a t e _ m y _ c a r d ?      ->    y = 11  (card_arrival)
+
+What is shown, and how, is said in ``seqbench.tasks.sentences``. The 3,080 questions of the test are the official ones,
+40 of each matter: a constant answer is right in 40/3080 = 1/77 of them, the *chance*. Of the 10,003 to train on, 1,000
+drawn once and for all are for validation. There the matters are not as frequent as each other, from 35 to 187. The
+*threshold* is what counting words gives, and is computed from the questions.
+
+Source: Casanueva, Temčinas, Gerz, Henderson and Vulić (2020), Efficient intent detection with dual sentence encoders:
+the data set Banking77.
+"""
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cache
+
+from seqbench.data import locate
+from seqbench.tasks.finite import shuffled
+from seqbench.tasks.sentences import Classification, Sentences, plain
+
+VALIDATION = 1_000
+
+
+@cache
+def sentences(split: str) -> Sentences:
+    """Return the questions of a split with the numbers of their categories."""
+    categories = json.loads(locate("banking77", "categories.json").read_text("utf-8"))
+    categories.sort(key=str.lower)
+    number = {category: n for n, category in enumerate(categories)}
+    part = "test" if split == "test" else "train"
+    with locate("banking77", f"{part}.csv").open(encoding="utf-8", newline="") as file:
+        every = [(plain(row["text"]), number[row["category"]]) for row in csv.DictReader(file)]
+    order = shuffled(f"banking77 {part}", len(every)).tolist()
+    piece = {"train": slice(VALIDATION, None), "validation": slice(VALIDATION), "test": slice(None)}
+    return tuple(every[n] for n in order[piece[split]])
+
+
+@dataclass(frozen=True)
+class Topics(Classification):
+    """The matter of a question, after its last ``lag`` characters."""
+
+    name = "topics"
+    classes = 77
+    sentences = staticmethod(sentences)
