@@ -2,11 +2,7 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-<<<<<<< HEAD
-It copies the plan, records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of
-=======
-It copies records, step times, goals, baselines and machines to ``results/<edition>``, writes the tables, checks all of
->>>>>>> data
+It copies the plan, records, step times, goals, baselines and machines to ``results/<edition>``, writes the tables, checks all of
 it, and seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 

@@ -110,7 +110,7 @@ def bibliography(text: str) -> dict[str, str]:
 
 def plain(name: str) -> str:
     """Return a name without BibTeX's marks for accents."""
-    accents = {"'e": "é", '"e': "ë", '"u': "ü", '"o': "ö", '"a': "ä"}
+    accents = {"'e": "é", "'i": "í", '"e': "ë", '"u': "ü", '"o': "ö", '"a': "ä"}
     return re.sub(r"\{\\(.)(\w)\}", lambda m: accents[m[1] + m[2]], name).strip(" {}")
 
 

@@ -330,16 +330,24 @@ def example(model: Any) -> Task:
     return Blink(lag=12) if getattr(model, "reads", "sequence") == "video" else Echo(lag=12)
 
 
+def both_ways(model: Any) -> bool:
+    """Return whether a model says that it can't but look both ways."""
+    return getattr(model, "both_ways", False)
+
+
 def built(
-    model: Any, seeds: Sequence[int] = SEEDS, parameters: int = PARAMETERS, causal: bool = True
+    model: Any,
+    seeds: Sequence[int] = SEEDS,
+    parameters: int = PARAMETERS,
+    causal: bool | None = None,
 ) -> nn.Module:
-    """Return the model for its example task, built as the benchmark builds it."""
+    """Return the model for its example task, built as the benchmark builds it; causal, if it can be."""
     task = example(model)
     shape: dict[str, Any] = {
         "inputs": task.inputs,
         "outputs": task.outputs,
         "layers": 1,
-        "causal": causal,
+        "causal": not both_ways(model) if causal is None else causal,
     }
     seed = torch.tensor(seeds)
     keys = Keys(model.name, getattr(model, "version", 1), "weights", seed, torch.zeros_like(seed))
@@ -361,7 +369,8 @@ def model_declared(model: Any) -> str | None:
         return f"'version' is {version!r}; it is a whole number from 1, which grows when its numbers change"
     if reads not in ("sequence", "video"):
         return f"'reads' is {reads!r}; choose from: sequence, video"
-    if not all(isinstance(built(model, causal=causal), nn.Module) for causal in (True, False)):
+    ways = (False,) if both_ways(model) else (True, False)
+    if not all(isinstance(built(model, causal=causal), nn.Module) for causal in ways):
         return "what it builds is no torch.nn.Module"
     return None
 
@@ -414,7 +423,13 @@ def model_repeats(model: Any) -> str | None:
 
 
 def model_causal(model: Any) -> str | None:
-    """Asked to be causal, it uses nothing that comes later."""
+    """Asked to be causal, it uses nothing that comes later, or it refuses."""
+    if both_ways(model):
+        try:
+            built(model, causal=True)
+        except BadInput:
+            return None
+        return "it says that it looks both ways, and does not refuse to be causal"
     net, x = built(model), read(model)
     T = x.shape[2]
     before = net(x, T)

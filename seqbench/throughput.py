@@ -9,8 +9,8 @@ A step is taken on B sequences of T steps by each of E members, in one of three 
 ``streaming``
     Forward over whole sequences, one token of each at a time, with an answer to every one (``models/streaming.py``).
 
-Data is drawn beforehand and not timed. Every model looks back only, so that the one that is trained can be streamed. A
-token is one step of one sequence of one member:
+Data is drawn beforehand and not timed. Every model that can looks back only, so that the one that is trained can be
+streamed. A token is one step of one sequence of one member:
 
 .. math::
     \text{seconds per token} = \frac{\text{seconds per step}}{E \cdot B \cdot T}
@@ -82,6 +82,11 @@ class Case:
         """Return how many tokens one step works on."""
         return self.members * self.batch * self.length
 
+    @property
+    def causal(self) -> bool:
+        """Return whether the model looks back only."""
+        return not getattr(MODELS[self.model], "both_ways", False)
+
     def task(self) -> Task:
         """Return the task whose data is stepped over: numbers, or frames for a model that reads video."""
         if getattr(MODELS[self.model], "reads", "sequence") == "video":
@@ -92,7 +97,7 @@ class Case:
         """Return the unit of which this is a step; it says how large the model is."""
         setting = Setting(task.name, (task.lag,), steps=1, batch=self.batch, clip=CLIP)
         layers = LAYERS.get(self.model, 1)
-        options: dict[str, Any] = {"causal": True}
+        options: dict[str, Any] = {"causal": self.causal}
         if self.hidden is not None:
             options["hidden"] = self.hidden
             parameters = self.size(task, layers)
@@ -113,7 +118,7 @@ class Case:
         """Return how many parameters a member has whose H was given, all other sizes as the model has them then."""
         nobody = Keys.span(self.model, 1, "weights", 0, 0, 0)
         shape = {"inputs": task.inputs, "outputs": task.outputs, "hidden": self.hidden}
-        return count(MODELS[self.model](nobody, **shape, layers=layers, causal=True))
+        return count(MODELS[self.model](nobody, **shape, layers=layers, causal=self.causal))
 
 
 Step = tuple[Case, Phase]

@@ -303,6 +303,13 @@ class Prophet(guests.Last):
         return super().forward(x.flip(2).cumsum(2).flip(2), answers)
 
 
+class Boundless(guests.Last):
+    """Says that it looks both ways, and takes a task that forbids it."""
+
+    name = "boundless"
+    both_ways = True
+
+
 class Forgetful(MODELS["gru"]):
     """Begins anew at every step, when it is given them one by one."""
 
@@ -373,6 +380,7 @@ class Strange(nn.Module):
         (Twin, "model_alone", "depends on the other members"),
         (Random, "model_repeats", "random state"),
         (Prophet, "model_causal", "changes an answer before it"),
+        (Boundless, "model_causal", "looks both ways, and does not refuse to be causal"),
         (Forgetful, "model_streams", "another answer at step 1"),
         (Social, "model_nan", "member 1 is NaN"),
         (Blind, "model_gradients", "no gradient reaches 'unused'"),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from seqbench.axes import Gates, Hidden, Outputs, Projected, Sequences
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
+from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 from seqbench.scan import Scan, chosen, scan
 from seqbench.scan.forms import Form
@@ -122,7 +123,8 @@ class Cell(nn.Module, ABC):
 
     def native_weights(self) -> list[list[Tensor]]:
         """Return each member's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
-        rows = zip(self.W_x.unbind(), self.W_h.unbind(), self.b.unbind(), strict=True)
+        W_x, b, W_h, _ = self.weights
+        rows = zip(W_x.unbind(), W_h.unbind(), b.unbind(), strict=True)
         return [[W_x.t(), W_h.t(), b[0], torch.zeros_like(b[0])] for W_x, W_h, b in rows]
 
 
@@ -137,6 +139,10 @@ class Recurrent(nn.Module):
         D, C, H, and the number of layers.
     causal
         Taken for the sake of one signature for all models: a recurrence is always causal.
+    truncate
+        Steps over which a gradient flows back through time, 0 for all of them (``scan/windows.py``).
+    dropout
+        The share of h that is dropped in training on its way to the layer above and to the readout (``dropout.py``).
     options
         What the cell alone understands, such as the reset of the GRU.
     """
@@ -155,14 +161,20 @@ class Recurrent(nn.Module):
         hidden: int,
         layers: int = 1,
         causal: bool = True,
+        truncate: int = 0,
+        dropout: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__()
+        if truncate < 0:
+            raise BadInput(f"truncate {truncate} is no number of steps; choose 0, for all, or more")
         widths = [inputs] + [hidden] * layers
         self.layers: Any = nn.ModuleList(
             self.cell(keys, f"layer {k}", widths[k], hidden, **options) for k in range(layers)
         )
+        self.drops: Any = nn.ModuleList(Dropout(keys, f"layer {k}", dropout) for k in range(layers))
         self.readout = Linear(keys, "readout", hidden, outputs)
+        self.truncate = truncate
         self.scan: Scan = "auto"
         self.recompute = False  # the gates, in the backward pass: less memory, more time
 
@@ -178,9 +190,13 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""
-        for layer in self.layers:
-            x = scan(layer, x, self.scan, self.recompute)
-        return self.readout(x[:, :, -answers:])
+        return self.readout(self.states(x)[:, :, -answers:])
+
+    def states(self, x: Sequences) -> Float[Tensor, "E B T H"]:
+        """Return the h of the top layer at every step, as it goes to the readout."""
+        for layer, drop in zip(self.layers, self.drops, strict=True):
+            x = drop(scan(layer, x, self.scan, self.recompute, self.truncate))
+        return x
 
     def start(self, B: int, T: int) -> list[tuple[Hidden, ...]]:
         """Return the state of every layer before the first step, of however many."""
@@ -192,12 +208,19 @@ class Recurrent(nn.Module):
         self, x: Float[Tensor, "E B *D"], state: list[tuple[Hidden, ...]]
     ) -> tuple[Float[Tensor, "E B C"], list[tuple[Hidden, ...]]]:
         """Return the outputs at the next step, and the state of every layer after it."""
+        h, after = self.stepped(x, state)
+        return self.readout(h), after
+
+    def stepped(
+        self, x: Float[Tensor, "E B *D"], state: list[tuple[Hidden, ...]]
+    ) -> tuple[Hidden, list[tuple[Hidden, ...]]]:
+        """Return the h of the top layer at the next step, and the state of every layer after it."""
         after = []
         for layer, before in zip(self.layers, state, strict=True):
             a = layer.project(x[:, :, None])[:, :, 0]
             x, *rest = layer.step(a, *before)
             after.append((x, *rest))
-        return self.readout(x), after
+        return x, after
 
 
 def count(model: nn.Module) -> int:

@@ -59,47 +59,12 @@ class Eye(nn.Module):
         return self.out(u).relu()
 
 
-class CNNLSTM(Recurrent):
-    """LSTM over the features of frames.
+class FrameLSTM(Recurrent):
+    """LSTM over the features that an eye finds in each frame; the eye is the model's own."""
 
-    Parameters
-    ----------
-    inputs
-        Channels, height and width of a frame.
-    features
-        The length of u: as ``hidden`` if not given.
-    maps
-        How many maps each convolution makes.
-    """
-
-    name = "cnn_lstm"
     reads = "video"
     cell = LSTMCell
-
-    def __init__(
-        self,
-        keys: Keys,
-        *,
-        inputs: tuple[int, int, int],
-        outputs: int,
-        hidden: int,
-        layers: int = 1,
-        causal: bool = True,
-        features: int | None = None,
-        maps: int = 8,
-        **options: Any,
-    ) -> None:
-        features = features or hidden
-        super().__init__(
-            keys,
-            inputs=features,
-            outputs=outputs,
-            hidden=hidden,
-            layers=layers,
-            causal=causal,
-            **options,
-        )
-        self.eye = Eye(keys, inputs, maps, features)
+    eye: nn.Module
 
     @classmethod
     def dials(cls, **options: Any) -> dict[str, int]:
@@ -115,3 +80,35 @@ class CNNLSTM(Recurrent):
     ) -> tuple[Float[Tensor, "E B C"], list[tuple[Hidden, ...]]]:
         """Return the outputs at the next frame, and the state after it."""
         return super().advance(self.eye(x[:, :, None])[:, :, 0], state)
+
+
+class CNNLSTM(FrameLSTM):
+    """LSTM over the features of frames.
+
+    Parameters
+    ----------
+    inputs
+        Channels, height and width of a frame.
+    features
+        The length of u: as ``hidden`` if not given.
+    maps
+        How many maps each convolution makes.
+    options
+        What a recurrence takes beside its inputs.
+    """
+
+    name = "cnn_lstm"
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        inputs: tuple[int, int, int],
+        hidden: int,
+        features: int | None = None,
+        maps: int = 8,
+        **options: Any,
+    ) -> None:
+        features = features or hidden
+        super().__init__(keys, inputs=features, hidden=hidden, **options)
+        self.eye = Eye(keys, inputs, maps, features)

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput, unknown
 from seqbench.models.base import Linear
+from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 
 POSITIONS = ("rotary", "sinusoidal", "none")
@@ -138,19 +139,22 @@ class Block(nn.Module):
         heads: int,
         causal: bool,
         scale: float,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.norm_1, self.norm_2 = Norm(keys, hidden), Norm(keys, hidden)
         self.attention = Attention(keys, name, hidden, heads, causal, scale)
         self.up = Linear(keys, f"{name}/up", hidden, feedforward)
         self.down = Linear(keys, f"{name}/down", feedforward, hidden, scale)
+        self.drop_1 = Dropout(keys, f"{name}/attention", dropout)
+        self.drop_2 = Dropout(keys, f"{name}/down", dropout)
 
     def forward(
         self, x: Float[Tensor, "E B T H"], angle: Float[Tensor, "T half"] | None, answers: int
     ) -> Float[Tensor, "E B A H"]:
         """Return the stream at the last steps after both sublayers have added to it."""
-        x = x[:, :, -answers:] + self.attention(self.norm_1(x), angle, answers)
-        return x + self.down(F.gelu(self.up(self.norm_2(x))))
+        x = x[:, :, -answers:] + self.drop_1(self.attention(self.norm_1(x), angle, answers))
+        return x + self.drop_2(self.down(F.gelu(self.up(self.norm_2(x)))))
 
     def advance(
         self,
@@ -180,6 +184,8 @@ class Transformer(nn.Module):
         stream is what recall is learned with when parameters are few; ``matched`` sets it to what is left.
     positions
         ``"rotary"``, ``"sinusoidal"`` or ``"none"``.
+    dropout
+        The share of what a sublayer adds that is dropped in training (``dropout.py``).
     """
 
     name: ClassVar[str] = "transformer"
@@ -198,6 +204,7 @@ class Transformer(nn.Module):
         heads: int = 2,
         feedforward: int | None = None,
         positions: str = "rotary",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if positions not in POSITIONS:
@@ -213,7 +220,16 @@ class Transformer(nn.Module):
         # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
         self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
         self.blocks: Any = nn.ModuleList(
-            Block(keys, f"layer {k}", hidden, feedforward or hidden // 2, heads, causal, scale)
+            Block(
+                keys,
+                f"layer {k}",
+                hidden,
+                feedforward or hidden // 2,
+                heads,
+                causal,
+                scale,
+                dropout,
+            )
             for k in range(layers)
         )
         self.norm = Norm(keys, hidden)

@@ -45,9 +45,15 @@ LOOKS = {
     "lstm": Look(BLUE, "s"),
     "lstm_peephole": Look("#56b4e9", "D"),
     "lstm_1997": Look("#cc79a7", "v"),
+    "lstm_no_output": Look("#e69f00", "<"),
+    "lstm_attention": Look("#d55e00", "*"),
+    "bilstm": Look("#56b4e9", ">"),
     "gru": Look("#d55e00", "^"),
     "cnn_lstm": Look("#e69f00", "P"),
+    "pixel_lstm": Look(BLUE, "p"),
+    "frame_average": Look(INK, "d"),
     "transformer": Look("#009e73", "X"),
+    "window_mlp": Look("#cc79a7", "8"),
 }
 GUEST = Look(FAINT, "h")
 

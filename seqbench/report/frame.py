@@ -1,24 +1,23 @@
 """What a results folder holds: its records in the order of the catalogue, and as a frame with a row each."""
 
 from collections.abc import Callable, Iterable
-<<<<<<< HEAD
-from dataclasses import dataclass
-from functools import cached_property
-=======
 from dataclasses import dataclass, field
->>>>>>> data
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seqbench.models import MODELS
-<<<<<<< HEAD
-from seqbench.records import Comparison, Manifest, Planned, Record, System, Throughput
-=======
-from seqbench.profiles import PROFILES
-from seqbench.records import Baseline, Comparison, Manifest, Record, System, Throughput
->>>>>>> data
+from seqbench.records import (
+    Baseline,
+    Comparison,
+    Manifest,
+    Planned,
+    Record,
+    System,
+    Throughput,
+)
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.variants import bare
@@ -35,11 +34,8 @@ class Results:
     throughput: list[Throughput]
     systems: dict[str, System]
     comparisons: list[Comparison]
-<<<<<<< HEAD
     plan: list[Planned]
-=======
     baselines: list[Baseline] = field(default_factory=list)
->>>>>>> data
 
     @classmethod
     def read(cls, store: Store) -> "Results":
@@ -52,11 +48,8 @@ class Results:
             store.throughput(),
             store.systems(),
             store.comparisons(),
-<<<<<<< HEAD
             store.plan(),
-=======
             store.baselines(),
->>>>>>> data
         )
 
     @property

@@ -69,10 +69,15 @@ def _say_once(sentence: str) -> None:
 
 
 def scan(
-    cell: Steps, x: Float[Tensor, "E B T D"], how: Scan, recompute: bool = False
+    cell: Steps, x: Float[Tensor, "E B T D"], how: Scan, recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step.
 
-    With ``recompute`` the scans that have a backward pass of their own keep no gates for it: less memory, more time.
+    Parameters
+    ----------
+    recompute
+        Whether the scans that have a backward pass of their own keep no gates for it: less memory, more time.
+    window
+        Steps over which a gradient flows back, 0 for all of them (``windows.py``).
     """
-    return SCANS[chosen(cell, how, x.device)](cell, x, recompute)
+    return SCANS[chosen(cell, how, x.device)](cell, x, recompute, window)

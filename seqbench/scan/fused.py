@@ -57,7 +57,7 @@ def interpreting() -> bool:
 
 
 def fused(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
+    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step."""
     assert cell.form is not None
@@ -66,7 +66,7 @@ def fused(
     W_h = cell.weights[2]
     with torch.autocast(x.device.type, enabled=False):
         x = x.to(torch.bfloat16 if precision == "bf16" else W_h.dtype)
-        h = recurrence(passes, x, filled_up(*cell.weights), recompute)
+        h = recurrence(passes, x, filled_up(*cell.weights), recompute, window)
     return h[..., : W_h.shape[1]]
 
 

@@ -10,7 +10,8 @@ step by step. Here the steps are walked over by a pair of loops, forward and bac
 
 A sequence is walked over in chunks of K steps, so that what is passed from one operation to the next still lies in a
 cache. Of every chunk the backward pass needs the states and the gates. It finds the gates as the forward pass left
-them, or computes them once more from the states, for all steps of the chunk at once: less memory for some time.
+them, or computes them once more from the states, for all steps of the chunk at once: less memory for some time. A
+window (``windows.py``) is cut into chunks by itself on the way back, and nothing is carried into the one before.
 
 The weights may be wider than x, for example float32 and bfloat16. Then a, h, the gates and their derivatives are as
 narrow as x, and what is summed over many steps is as wide as the weights: the rest of the state, what is carried back
@@ -28,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqbench.axes import Hidden
+from seqbench.scan.windows import windows
 
 Chunk = Float[Tensor, "E K B GH"]
 Kept = Float[Tensor, "E K B SH"]  # the gates of a chunk
@@ -90,6 +92,7 @@ class Recurrence(torch.autograd.Function):
         ctx: Any,
         loops: Loops,
         keep: Keep,
+        window: int,
         x: Tensor,
         W_x: Tensor,
         b: Tensor,
@@ -121,7 +124,7 @@ class Recurrence(torch.autograd.Function):
             ctx.save_for_backward(
                 x, W_x, b, W_h, extra, gates if keep == "gates" else None, h, *rest
             )
-            ctx.loops, ctx.K = loops, K
+            ctx.loops, ctx.K, ctx.window = loops, K, window
         return h[:, 1:].transpose(1, 2)
 
     @staticmethod
@@ -130,20 +133,24 @@ class Recurrence(torch.autograd.Function):
         """Return the derivatives by x, W_x, b, W_h and extra."""
         # Autocast is here what it is where backward was called.
         with torch.autocast(dh.device.type, enabled=False):
-            return None, None, *derivatives(ctx, dh.transpose(1, 2))
+            return None, None, None, *derivatives(ctx, dh.transpose(1, 2))
 
 
 def derivatives(ctx: Any, dh: Float[Tensor, "E T B H"]) -> tuple[Tensor | None, ...]:
     """Return the derivatives by x, W_x, b, W_h and extra, from those by h."""
     x, W_x, b, W_h, extra, gates, *whole = ctx.saved_tensors
     loops, K = ctx.loops, ctx.K
-    carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
-    dx = torch.empty_like(x) if ctx.needs_input_grad[2] else None
+    dx = torch.empty_like(x) if ctx.needs_input_grad[3] else None
     dW_x, db, dW_h = torch.zeros_like(W_x), torch.zeros_like(b), torch.zeros_like(W_h)
     d_extra = None if extra is None else torch.zeros_like(extra)
-    T = x.shape[1]
-    for start in reversed(range(0, T, K)):
-        stop = min(start + K, T)
+    chunks = [
+        (last, start, min(start + K, last))
+        for first, last in windows(x.shape[1], ctx.window)
+        for start in range(first, last, K)
+    ]
+    for last, start, stop in reversed(chunks):
+        if stop == last:  # nothing comes back from a later window
+            carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
         x_k, states = x[:, start:stop], [part[:, start : stop + 1] for part in whole]
         if gates is None:
             here = loops.again(projected(x_k, W_x, b), states, W_h, extra)
@@ -163,14 +170,14 @@ def derivatives(ctx: Any, dh: Float[Tensor, "E T B H"]) -> tuple[Tensor | None, 
 
 
 def recurrence(
-    loops: Loops, x: Tensor, weights: Sequence[Tensor | None], recompute: bool
+    loops: Loops, x: Tensor, weights: Sequence[Tensor | None], recompute: bool, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return h at every step; without gradients nothing is kept."""
     learns = any(t is not None and t.requires_grad for t in (x, *weights))
     keep: Keep = "nothing"
     if learns and torch.is_grad_enabled():
         keep = "states" if recompute and loops.blocks else "gates"
-    return Recurrence.apply(loops, keep, x, *weights)  # type: ignore[no-untyped-call]
+    return Recurrence.apply(loops, keep, window, x, *weights)  # type: ignore[no-untyped-call]
 
 
 def projected(x: Float[Tensor, "E K B D"], W_x: Tensor, b: Tensor) -> Chunk:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from seqbench.axes import Gates, Hidden, Projected
 from seqbench.scan.forms import Form
+from seqbench.scan.windows import windows
 
 
 @runtime_checkable
@@ -43,13 +44,16 @@ class Steps(Protocol):
 
 
 def reference(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
+    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, from one step after the other."""
     a = cell.project(x)
     state = cell.start(a)
     h = []
-    for a_t in a.unbind(dim=2):
-        state = cell.step(a_t, *state)
-        h.append(state[0])
+    for first, last in windows(a.shape[2], window):
+        if first:
+            state = tuple(part.detach() for part in state)
+        for a_t in a[:, :, first:last].unbind(dim=2):
+            state = cell.step(a_t, *state)
+            h.append(state[0])
     return torch.stack(h, dim=2)

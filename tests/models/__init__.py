@@ -18,8 +18,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in MOD
     "transformer with sines": ("transformer", {"positions": "sinusoidal"}),
     "transformer without positions": ("transformer", {"positions": "none"}),
     "transformer of one layer": ("transformer", {"layers": 1}),
+    "lstm_attention by dot products": ("lstm_attention", {"score": "dot"}),
+    "bilstm of two layers": ("bilstm", {"layers": 2}),
+    "bilstm of two widths": ("bilstm", {"back": 5}),
+    "window_mlp of two layers": ("window_mlp", {"layers": 2, "window": 3}),
+    "frame_average of two layers": ("frame_average", {"layers": 2}),
 }
-RECURRENT = [c for c, (name, _) in CASES.items() if name not in ("transformer", "cnn_lstm")]
+CELLS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "lstm_no_output", "gru")
+RECURRENT = [case for case, (name, _) in CASES.items() if name in CELLS]
+BOTH_WAYS = [case for case, (name, _) in CASES.items() if name == "bilstm"]
+BACK_ONLY = [case for case in CASES if case not in BOTH_WAYS]
 SEEDS = (3, 5, 7)
 FRAME = (2, 5, 7)  # channels, height, width: odd, and no two the same
 

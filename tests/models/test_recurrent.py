@@ -145,6 +145,11 @@ def lstm_1997(gate, h, c, w, **_):
     return sigmoid(gate("o", h)) * np.tanh(c), c
 
 
+def lstm_no_output(gate, h, c, w, **_):
+    c = sigmoid(gate("f", h)) * c + sigmoid(gate("i", h)) * np.tanh(gate("g", h))
+    return np.tanh(c), c
+
+
 def gru(gate, h, c, w, reset="after", **_):
     r, z = sigmoid(gate("r", h)), sigmoid(gate("z", h))
     if reset == "before":
@@ -160,6 +165,7 @@ EQUATIONS = {
     "lstm": (lstm, "ifgo"),
     "lstm_peephole": (lstm_peephole, "ifgo"),
     "lstm_1997": (lstm_1997, "igo"),
+    "lstm_no_output": (lstm_no_output, "ifg"),
     "gru": (gru, "rzn"),
 }
 
@@ -224,6 +230,26 @@ def test_with_an_open_forget_gate_the_lstm_is_that_of_1997():
     torch.testing.assert_close(ours(x, T), plain(x, T), rtol=0, atol=1e-12)
 
 
+def test_with_an_output_gate_that_stands_open_the_lstm_is_that_without():
+    ours, plain = make("lstm_no_output"), make("lstm")
+    with torch.no_grad():
+        for name in ("W_x", "W_h", "b"):
+            getattr(plain.layers[0], name)[..., : 3 * H] = getattr(ours.layers[0], name)
+        plain.layers[0].W_x[..., 3 * H :] = plain.layers[0].W_h[..., 3 * H :] = 0
+        plain.layers[0].b[..., 3 * H :] = 50
+        plain.readout.load_state_dict(ours.readout.state_dict())
+    x = normal(len(SEEDS), 4, T, 3)
+    torch.testing.assert_close(ours(x, T), plain(x, T), rtol=0, atol=1e-12)
+
+
+def test_no_gradient_is_lost_in_the_gate_that_stands_open():
+    """In float32, too, its value is 1 and its derivative 0: what the scans give is the loop's, to rounding."""
+    model = make("lstm_no_output").float()
+    opened = model.layers[0].weights[1][..., 3 * H :].sigmoid()
+    assert (opened == 1).all()
+    assert not (opened * (1 - opened)).any()
+
+
 # The start
 
 
@@ -245,7 +271,9 @@ def test_weights_start_within_their_bound(case):
             assert abs(start.mean()) < 4 * bound / sqrt(3 * start.numel())
 
 
-@pytest.mark.parametrize("name", ["lstm", "lstm_peephole", "cnn_lstm"])
+@pytest.mark.parametrize(
+    "name", ["lstm", "lstm_peephole", "cnn_lstm", "pixel_lstm", "lstm_attention"]
+)
 def test_the_forget_bias_is_an_option(name):
     plain, open_wide = make(name, forget_bias=0.0), make(name, forget_bias=3.0)
     difference = open_wide.layers[0].b - plain.layers[0].b
@@ -254,11 +282,12 @@ def test_the_forget_bias_is_an_option(name):
     torch.testing.assert_close(difference, wanted.flatten().expand(len(SEEDS), 1, -1))
 
 
-def test_on_a_cpu_the_lstm_alone_runs_on_torchs_kernel():
+def test_on_a_cpu_the_lstm_and_what_has_its_steps_run_on_torchs_kernel():
     how = {name: make(name).scanned for name in MODELS if hasattr(MODELS[name], "scanned")}
     native = {name for name, scan in how.items() if scan == "native"}
-    assert native == {"lstm", "cnn_lstm"}
-    assert {how[name] for name in set(how) - native} == {"ensemble"}
+    others = {"rnn", "lstm_peephole", "lstm_1997", "gru"}
+    assert native == {name for name in how if "lstm" in name} - others
+    assert {how[name] for name in others} == {"ensemble"}
 
 
 class Slow:

@@ -128,8 +128,12 @@ def test_the_map_has_the_counts_and_says_what_is_missing(drawn):
 
 def test_every_model_has_a_look_of_its_own():
     assert set(LOOKS) == set(MODELS.builtin)
-    assert len({look.colour for look in LOOKS.values()}) == len(LOOKS)
     assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
+
+
+def test_models_of_one_panel_have_colours_of_their_own():
+    for panel in parts(MODELS.builtin):
+        assert len({LOOKS[model].colour for model in panel}) == len(panel)
 
 
 def test_panels_hold_few_lines_and_video_apart():

@@ -74,7 +74,7 @@ def test_a_second_layer_gets_its_gradient(case):
 @each
 def test_it_keeps_what_it_says(case):
     """The gates and states, and with recompute the states alone."""
-    H, B, T = 8, 2, 40
+    H, B, T = 8, 2, 400
     cell = cell_of(case, H)
     x = normal(len(SEEDS), B, T, 3)
     tokens = len(SEEDS) * B * T

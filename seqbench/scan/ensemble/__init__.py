@@ -25,13 +25,13 @@ __all__ = ["GRUAfterLoops", "GRUBeforeLoops", "LSTMLoops", "RNNLoops", "ensemble
 
 
 def ensemble(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False
+    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, computed in the precision of the weights, under autocast as well."""
     assert cell.form is not None
     weights = cell.weights
     with torch.autocast(x.device.type, enabled=False):
-        return recurrence(loops(cell.form), x.to(weights[0].dtype), weights, recompute)
+        return recurrence(loops(cell.form), x.to(weights[0].dtype), weights, recompute, window)
 
 
 def loops(form: Form) -> Loops:
