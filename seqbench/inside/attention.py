@@ -11,8 +11,8 @@ In a second block the step itself may hold what the first one gathered there, so
 may have little weight on any relevant step, and the model be right all the same: the weights say where a head looks,
 not what is known (Jain and Wallace, 2019).
 
-``share`` has a number a head, block by block, ``best`` the place of the head with the largest. ``map`` holds the rows
-of W of that head for the first answers, one after the other, T numbers each; ``relevant`` is 1 where their steps are.
+``share`` has a number a head, block by block, ``best`` the place of the head with the largest. ``map`` holds the
+``rows`` of W of that head for the first answers, one after the other; ``relevant`` is 1 where their steps are.
 
 A model that is no transformer is looked at if it has ``attend(x, answers)``, which returns W as ``(E, B, A, T)``.
 """
@@ -57,6 +57,7 @@ def look(task: Task, model: Any, data: Folded) -> list[Series]:
             "even": listed(even(task, known)[None]),
             "best": listed(best[e, None]),
             "map": listed(W[e, :, best[e]][asked][:ROWS].flatten()),
+            "rows": [float(len(steps[asked][:ROWS]))],
             "relevant": listed(steps[asked][:ROWS].flatten()),
         }
         for e in range(len(parameter))

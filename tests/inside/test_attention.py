@@ -65,6 +65,7 @@ def test_the_share_by_hand(make, task):
         assert found[e]["best"] == [best]
         rows = [W[e, b, best, a, t].item() for b, a in pairs[:12] for t in range(T)]
         assert found[e]["map"] == pytest.approx(rows, rel=1e-5)
+        assert found[e]["rows"] == [min(12, 6 * A)]
         assert found[e]["relevant"] == [float(s) for b, a in pairs[:12] for s in steps[b, a]]
         even = [2 / T] if task is ADDING else [1 / (T - A + 1 + a) for a in range(A)]
         assert found[e]["even"] == pytest.approx([sum(even) / len(even)], rel=1e-5)
