@@ -325,6 +325,46 @@ def throughput(
     answer({"throughput": printed(throughput_table(store), as_json)}, as_json)
 
 
+@app.command(epilog="Example: seqbench inside --instrument gradient,gates --task temporal-order")
+def inside(
+    profile: ProfileName = "quick",
+    instrument: Annotated[
+        Words, typer.Option("--instrument", "-i", help="gradient, gates, attention or age.")
+    ] = [],  # noqa: B006
+    task: TaskNames = [],  # noqa: B006
+    model: ModelNames = [],  # noqa: B006
+    lag: Annotated[
+        list[str], typer.Option("--lag", "-l", help="These lags; else each task's longest.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
+    device: Device = "auto",
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train members again, look inside before and after, and keep what the folder lacks.
+
+    Without a task, those are looked at whose relevant steps are known.
+    """
+    lags = numbers(lag, "lag")
+    from seqbench.inside import probe
+    from seqbench.report.frame import Results
+    from seqbench.report.inside import seen
+
+    store = probe.run(
+        profile,
+        instruments=listed(instrument),
+        tasks=listed(task),
+        models=listed(model),
+        lags=lags,
+        seeds=seeds,
+        device=device,
+        out=out,
+        say=complain,
+    )
+    table = seen(Results.read(store))
+    answer({"inside": printed(table, as_json) if table else []}, as_json)
+
+
 # What reads
 
 

@@ -7,6 +7,7 @@ A results folder::
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
+    probes/<instrument>-<name>.jsonl           what instruments saw inside of models
     systems/<system>.json
     tables/
     unfinished/                                the state of long jobs, while they run
@@ -35,6 +36,7 @@ from seqbench.records import (
     Manifest,
     Member,
     Planned,
+    Probe,
     Record,
     Strict,
     System,
@@ -45,7 +47,7 @@ from seqbench.records import (
 )
 
 T = TypeVar("T", bound=Strict)
-Row = TypeVar("Row", Record, Throughput, Comparison)
+Row = TypeVar("Row", Record, Throughput, Comparison, Probe)
 
 
 class Store:
@@ -147,6 +149,10 @@ class Store:
         """Keep a table of goals under a name, in place of an older one."""
         self._keep("comparisons", name, rows)
 
+    def add_probes(self, name: str, rows: Iterable[Probe]) -> None:
+        """Keep what instruments saw under a name, in place of what was there."""
+        self._keep("probes", name, rows)
+
     def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
         text = "".join(f"{row.canonical()}\n" for row in rows)
         write(self.path / folder / f"{name}.jsonl", text)
@@ -162,6 +168,10 @@ class Store:
     def comparisons(self) -> list[Comparison]:
         """Return all goals; raise as ``records`` does."""
         return list(self._once(Comparison, "comparisons/*.jsonl"))
+
+    def probes(self) -> list[Probe]:
+        """Return all that instruments saw; raise as ``records`` does."""
+        return list(self._once(Probe, "probes/*.jsonl"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
@@ -191,6 +201,7 @@ class Store:
             self._rows(Record, "records/*/*.jsonl"),
             self._rows(Throughput, "throughput/*.jsonl"),
             self._rows(Comparison, "comparisons/*.jsonl"),
+            self._rows(Probe, "probes/*.jsonl"),
         )
         for where, row in rows:
             if isinstance(row, BadInput):

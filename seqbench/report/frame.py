@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.models import MODELS
-from seqbench.records import Comparison, Manifest, Planned, Record, System, Throughput
+from seqbench.records import Comparison, Manifest, Planned, Probe, Record, System, Throughput
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.variants import bare
@@ -27,6 +27,7 @@ class Results:
     systems: dict[str, System]
     comparisons: list[Comparison]
     plan: list[Planned]
+    probes: list[Probe]
 
     @classmethod
     def read(cls, store: Store) -> "Results":
@@ -40,6 +41,7 @@ class Results:
             store.systems(),
             store.comparisons(),
             store.plan(),
+            store.probes(),
         )
 
     @property

@@ -12,6 +12,9 @@ T3    sensitivity  a cell of T1 at a learning rate of the tuning grid
 T4    runs         a run
 T5    machines     a machine
 T6    goals        a goal for speed
+T11   inside       what an instrument saw of a model at a moment
+T12   cost         a cell of T1, and what it takes to solve it
+T13   window       a cell of T1, and the learning rates that do
 ====  ===========  ==============================================================
 """
 
@@ -36,6 +39,7 @@ from seqbench.report.frame import (
     times_to_solve,
 )
 from seqbench.report.goals import goals
+from seqbench.report.inside import cost, seen, window
 from seqbench.report.table import Column, Row, Table, Value, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
@@ -535,6 +539,9 @@ def tables(store: Store) -> list[Table]:
         runs(results),
         machines(results),
         goals(results),
+        seen(results),
+        cost(results),
+        window(results),
     ]
     return [table for table in made if table is not None and table.rows]
 
