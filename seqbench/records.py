@@ -17,7 +17,7 @@ SCHEMA: Final = 1
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
 
 Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
-Role = Literal["reporting", "tuning"]
+Role = Literal["reporting", "tuning", "search"]
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Phase = Literal["training", "inference", "streaming"]
 Moment = Literal["start", "end"]  # of the training
@@ -112,7 +112,10 @@ class Unit(Strict):
 
 
 class Member(Strict):
-    """One run of a unit; tuning seeds and reporting seeds are disjoint."""
+    """One run of a unit; tuning seeds and reporting seeds are disjoint.
+
+    A search is a tuning run at a finer learning rate, which is only looked at: it never chooses.
+    """
 
     seed: int = Field(ge=0, lt=2**32)
     learning_rate: float = Field(gt=0)
