@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.report import drawing, figures, stats
+from seqbench.report.aggregates import aggregates, pairs
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
 from seqbench.report.table import Table
@@ -146,7 +147,7 @@ class Page:
         """Return the files of every table, with how to cite it."""
         if not self.store.exists:
             return None
-        found = [accuracy, throughput, sensitivity, runs, machines, goals]
+        found = [accuracy, throughput, sensitivity, runs, machines, goals, aggregates, pairs]
         made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
         lines = [links(table, f"tables/{edition}") for table in made]
