@@ -1,8 +1,8 @@
 """The command line: the only file that knows everyone.
 
 What answers a question goes to standard output, and with ``--json`` it is one JSON document and nothing else; errors
-and progress go to standard error. Exit codes: 0 done, 1 a check failed, 2 bad input, 3 the specification differs, 130
-interrupted. Whatever imports torch is imported inside the command that needs it.
+and progress go to standard error. Exit codes: 0 done, 1 a check failed, 2 bad input, 3 the specification differs, 4
+nothing can be said yet (verify), 130 interrupted. Whatever imports torch is imported inside the command that needs it.
 """
 
 import json
@@ -408,6 +408,33 @@ def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     else:
         print("\n".join(wrong) or f"{folder}: nothing is wrong")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command(epilog="Example: seqbench verify results/preview --results results/local/quick")
+def verify(
+    edition: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A results folder; the newest in results/ of the same specification if not given."
+        ),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="The results folder of the rerun.")] = QUICK,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a rerun reproduces an edition; exit with 1 if it does not, and with 4 if that can't be told."""
+    from seqbench.report.verify import find_edition
+    from seqbench.report.verify import verify as verification
+    from seqbench.store import Store
+
+    rerun = Store(results)
+    found = verification(rerun, Store(edition) if edition else find_edition(rerun))
+    if as_json:
+        print(json.dumps(found.document(), ensure_ascii=False, allow_nan=False))
+    else:
+        cells = found.cell_rows(everything=False)
+        answer({"cells that differ": cells, "models": found.model_rows()}, as_json=False)
+        print(*found.counts(), found.sentence, sep="\n")
+    raise typer.Exit(found.exit_code)
 
 
 @app.command(epilog="Example: SEQBENCH_DATA=~/data seqbench data")

@@ -12,6 +12,8 @@ T3    sensitivity  a cell of T1 at a learning rate of the tuning grid
 T4    runs         a run
 T5    machines     a machine
 T6    goals        a goal for speed
+T8    aggregates   a model over all tasks
+T9    pairs        two models, over all tasks or in one
 T11   inside       what an instrument saw of a model at a moment
 T12   cost         a cell of T1, and what it takes to solve it
 T13   window       a cell of T1, and the learning rates that do
@@ -29,6 +31,7 @@ from seqbench.models import MODELS
 from seqbench.protocol import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
+from seqbench.report.aggregates import aggregates, pairs
 from seqbench.report.frame import (
     NO_GPU,
     Results,
@@ -542,6 +545,8 @@ def tables(store: Store) -> list[Table]:
         seen(results),
         cost(results),
         window(results),
+        aggregates(results),
+        pairs(results),
     ]
     return [table for table in made if table is not None and table.rows]
 
