@@ -199,17 +199,34 @@ def tables() -> Rows:
     ]
 
 
+def claims() -> Rows:
+    """Return the claims, with what decides each and how."""
+    from seqbench.report.claims import CLAIMS
+
+    return [
+        {
+            "id": claim.id,
+            "claim": claim.sentence,
+            "experiment": claim.experiment,
+            "rule": claim.rule_in_words,
+        }
+        for claim in CLAIMS.values()
+    ]
+
+
 KINDS: dict[str, Callable[[], Rows]] = {
-    "models": models, "tasks": tasks, "profiles": profiles, "tables": tables,
+    "models": models, "tasks": tasks, "profiles": profiles, "claims": claims, "tables": tables,
 }  # fmt: skip
 
 
 @app.command(name="list", epilog="Example: seqbench list tasks --json")
 def list_(
-    kind: Annotated[str | None, typer.Argument(help="models, tasks, profiles or tables.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="models, tasks, profiles, claims or tables.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models, tasks, profiles and tables there are."""
+    """List the models, tasks, profiles, claims and tables there are."""
     if kind is not None and kind not in KINDS:
         raise unknown("kind of thing", kind, KINDS)
     answer({name: rows() for name, rows in KINDS.items() if kind in (None, name)}, as_json)
@@ -374,23 +391,36 @@ def printed(table: "Table", all_columns: bool) -> Rows:
     return [{k: v for k, v in row.items() if k not in hidden} for row in table.values]
 
 
-@app.command(epilog="Example: seqbench report results/local/quick --write")
+@app.command(epilog="Example: seqbench report claims results/local/paper")
 def report(
-    folder: Folder = QUICK,
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            help="A table by its name or id (claims, T3); accuracy and throughput if not given."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help=f"A results folder; {QUICK} if not given.")
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write all tables to its tables/.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the accuracy and throughput tables of a results folder."""
-    from seqbench.report.tables import accuracy_table, throughput_table, write_tables
+    """Print the accuracy and throughput tables of a results folder, or the table that is named."""
+    if table and not folder and (Path(table).is_dir() or not table.isalnum()):
+        folder, table = Path(table), None  # a folder may stand alone
+    from seqbench.report.tables import accuracy_table, named_table, throughput_table, write_tables
     from seqbench.store import Store
 
-    store = Store(folder)
-    made = {table.name: table for table in (accuracy_table(store), throughput_table(store))}
+    store = Store(folder or QUICK)
+    if table:
+        found = [named_table(store, table)]
+    else:
+        found = [accuracy_table(store), throughput_table(store)]
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
-    answer({name: printed(table, as_json) for name, table in made.items()}, as_json)
+    answer({each.name: printed(each, as_json) for each in found}, as_json)
 
 
 @app.command(epilog="Example: seqbench validate results/preview")

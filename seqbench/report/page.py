@@ -14,6 +14,7 @@ import pandas as pd
 
 from seqbench.report import drawing, figures, figures_inside, inside, stats
 from seqbench.report.aggregates import aggregates, pairs
+from seqbench.report.claims.table import claims
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
 from seqbench.report.table import Table
@@ -148,7 +149,7 @@ class Page:
         if not self.store.exists:
             return None
         found = [accuracy, throughput, sensitivity, runs, machines, goals]
-        found += [aggregates, pairs, inside.seen, inside.cost, inside.window]
+        found += [aggregates, pairs, inside.seen, inside.cost, inside.window, claims]
         made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
         lines = [links(table, f"tables/{edition}") for table in made]

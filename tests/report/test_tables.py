@@ -219,7 +219,7 @@ def test_the_same_records_give_the_same_bytes(make_store):
     names = [file.name for file in write_tables(first)]
     assert names == [file.name for file in write_tables(second)]
     made = {name.partition(".")[0] for name in names}
-    assert made == {"T1", "T2", "T3", "T4", "T5", "T8", "T9", "T12", "T13", "index"}
+    assert made == {"T1", "T2", "T3", "T4", "T5", "T8", "T9", "T12", "T13", "T14", "index"}
     for name in names:
         assert (first.path / "tables" / name).read_bytes() == (
             second.path / "tables" / name
