@@ -44,7 +44,7 @@ def fastest(times: Sequence[Throughput], across: bool) -> dict[tuple[object, ...
     for t in sorted(times, key=lambda t: t.seconds_per_token, reverse=True):
         machine = () if across else (t.device, t.system)
         found[t.length, t.batch, t.members, t.hidden, t.precision, machine] = t
-    return dict(sorted(found.items(), key=lambda item: [str(part) for part in item[0][:3]]))
+    return dict(sorted(found.items(), key=lambda item: (item[1].length, item[1].members)))
 
 
 def times(t: Throughput) -> Times:
@@ -69,6 +69,8 @@ def gathered(
     ratio_of: Callable[[Throughput, Throughput], float],
 ) -> Iterator[Finding]:
     """Yield a finding for each thing that like steps say, with the steps that say it."""
+    if not pairs:
+        yield Finding(label, "open", "no like steps were timed")
     said: dict[Says, list[tuple[Throughput, Throughput]]] = {}
     for pair in pairs:
         said.setdefault(says_of(*pair), []).append(pair)
@@ -98,6 +100,8 @@ def gru_cheaper(seen: Evidence) -> Iterator[Finding]:
     for device in ("cpu", "cuda"):
         for given, width in WIDTHS.items():
             pairs = [*paired(seen.steps("lstm", device, given), seen.steps("gru", device, given))]
+            if device == "cuda" and not pairs:
+                continue
             where = f"{device}, {width}"
             yield from gathered(
                 f"time, {where}", pairs, lambda a, b: within(a, b, CHEAPER), time_ratio
@@ -194,7 +198,7 @@ def gpu_needed(seen: Evidence) -> Iterator[Finding]:
         says: Says = "open"
         if seconds is not None:
             says = "for" if seconds > LONG else "against"
-        words = "not solved by half of the runs" if seconds is None else f"{seconds:.0f} s"
+        words = "fewer than half solve on a CPU" if seconds is None else f"{seconds:.0f} s"
         yield Finding(f"solving {cell.task} {cell.lag}", says, words)
 
 
