@@ -8,6 +8,7 @@ from typing import Any, get_args
 import made
 import pytest
 
+from seqbench.profiles import PAPER
 from seqbench.protocol import FINER, GRID, TUNING_SEEDS
 from seqbench.records import LAYERS, Member, Planned, Record, Unit
 from seqbench.report.claims import CLAIMS
@@ -23,6 +24,7 @@ from seqbench.report.claims.evidence import (
     Timed,
     Trained,
     Tuned,
+    place,
 )
 from seqbench.report.claims.rates import differ, most
 from seqbench.report.claims.table import claims, first
@@ -335,6 +337,35 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 def test_they_are_those_that_were_written_down():
     assert list(CLAIMS) == IDS == [claim.id for claim in CLAIMS.values()]
     assert set(CASES) == set(IDS)
+
+
+def test_all_that_they_rest_on_is_planned():
+    planned = {
+        Place(cell.setting.task, cell.lag, cell.model): cell.setting for cell in PAPER.cells()
+    }
+    for name, claim in CLAIMS.items():
+        at = [
+            need for need in (*claim.needs, *claim.also) if not isinstance(need, Timed | Compiled)
+        ]
+        for need in at:
+            assert need.where in planned, name
+            assert need.where == place(unit(need.where)), "not the one spelling of its options"
+        budgets: dict[tuple[str, int], set[str]] = {}
+        for need in at:
+            setting = planned[need.where]
+            budgets.setdefault(need.where[:2], set()).add(setting.budget().canonical())
+        assert all(len(alike) == 1 for alike in budgets.values()), name
+    searched = {Place(c.setting.task, c.lag, c.model) for c in PAPER.cells() if c.setting.finer}
+    assert {n.where for n in CLAIMS["search"].needs if isinstance(n, Searched)} == searched
+
+
+def test_the_core_comes_first_and_a_cell_has_one_budget():
+    assert PAPER.parts == ("core", "claims")
+    budgets: dict[Place, set[str]] = {}
+    for cell in PAPER.cells():
+        where = Place(cell.setting.task, cell.lag, cell.model)
+        budgets.setdefault(where, set()).add(cell.setting.budget().canonical())
+    assert all(len(each) == 1 for each in budgets.values())
 
 
 @pytest.mark.parametrize(
