@@ -20,7 +20,7 @@ import typer
 
 import collect
 from seqbench.cli import Device, Out, ProfileName, answer, complain, duration, listed, numbers, obey
-from seqbench.errors import DataMissing
+from seqbench.errors import BadInput, DataMissing
 from seqbench.profiles import TIMINGS, find_profile
 from seqbench.protocol import Profile
 from seqbench.store import Store
@@ -89,6 +89,7 @@ def bench(
     rows = [{k: row[k] for k in BRIEF} for row in accuracy.values if row.get("solved") is not None]
     answer({accuracy.title: rows}, as_json=False)
     complain(f"{len(files)} files of tables are in {shown(store.path / 'tables')}")
+    wrong += compared(store)
     complain(
         f"build the book from them with: python -m nox -s book -- --results {shown(store.path)}"
     )
@@ -110,6 +111,19 @@ class Silent:
 def shown(path: Path) -> Path:
     """Return a path as one would type it here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def compared(store: Store) -> list[int]:
+    """Say whether the results reproduce the newest edition of their specification; return [1] if they contradict it."""
+    from seqbench.report.verify import find_edition, verify
+
+    try:
+        found = verify(store, find_edition(store))
+    except BadInput as none:  # that could be compared with
+        complain(f"not compared with an edition: {none}")
+        return []
+    complain(found.sentence)
+    return [1] if found.verdict == "contradicted" else []
 
 
 # Accuracy, by the notebooks

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from math import log
 from pathlib import Path
 from statistics import linear_regression
@@ -12,6 +13,7 @@ from time import perf_counter
 
 import torch
 from torch import nn
+from torch._inductor import config as inductor
 
 import overhead
 from goals import Goal, Peer, Row, Timed, compared, figures, once
@@ -20,6 +22,7 @@ from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_
 
 HERE = Path(__file__).parent
 B, T = 32, 100
+FIRST = (16, 64)  # steps of a sequence, whose first training step is timed
 COMPILED = 32  # steps; torch.compile unrolls the loop, and takes long for more
 LENGTHS = (250, 500, 1000, 2000, 4000)
 RECURRENT = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru")
@@ -138,6 +141,31 @@ def from_overhead(part: str, goal: Goal, rounds: int) -> Iterator[Row]:
         yield Row.of(goal, ratio.name, ratio.median, note=ratio.note)
 
 
+def first_steps(rounds: int) -> Iterator[Row]:
+    """Yield the seconds of a first step beyond a later one: of the compiled loop, and of a scan, which is not."""
+    goal = Goal("compile")
+    for length, how in product(FIRST, ("loop", "scan")):
+        shape = Shape(1, B, length, 32)
+        what = (
+            f"{how}, T = {length}: seconds of the first step of an LSTM, H = 32, beyond a later one"
+        )
+        torch.compiler.reset()
+        # What a cache on the disk holds is not compiled again.
+        with inductor.patch(force_disable_caches=True):
+            try:
+                step = (
+                    members("lstm", shape)
+                    if how == "scan"
+                    else one_by_one(compiled(nn.LSTM), shape)
+                )
+                first, later = seconds(step), seconds(step)
+            except Exception as error:  # no compiler
+                reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+                yield Row(goal.name, what, str(goal), note=f"not measured: {reason}")
+            else:
+                yield Row.of(goal, what, once(max(0.0, first - later)))
+
+
 def no_gpu(rounds: int) -> Iterator[Row]:
     """Yield the seconds of the tests that run every kernel under the interpreter, and compile it for a GPU."""
     for name, most in (("test_fused.py", 60.0), ("test_compile.py", None)):
@@ -166,6 +194,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "scaling": scaling,
     "cpu-others": partial(compared, others),
     "cpu-workers": partial(from_overhead, "workers", Goal("cpu-workers", at_least=1.8)),
+    "compile": first_steps,
     "no-gpu": no_gpu,
     "cpu-quick": quick,
 }

@@ -29,7 +29,7 @@ from seqbench.report.goals import goals
 from seqbench.store import Store
 
 ROUNDS = 15
-ON_DEMAND = ("gpu-suite",)  # only where it is asked for: half an hour
+ON_DEMAND = ("gpu-suite", "compile")  # only where they are asked for: half an hour, some minutes
 FEWER = {"cpu-workers": 3}  # rounds, where one takes long
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -2,8 +2,8 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies the plan, records, step times, goals, baselines and machines to ``results/<edition>``, writes the tables, checks all of
-it, and seals it: from then on ``seqbench validate`` finds every changed digit.
+It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes the tables, checks it,
+and seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from seqbench.errors import BadInput
 from seqbench.report.tables import check_tables, write_tables
 from seqbench.store import Store
 
-PARTS = ("records", "throughput", "comparisons", "baselines", "systems")
+PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 
@@ -23,7 +23,7 @@ def publish(source: Store, edition: str) -> Store:
     manifest = source.manifest()
     target = Store(Path("results", edition))
     dirty = [r.provenance.dirty for r in source.records()]
-    rows = (*source.throughput(), *source.comparisons(), *source.baselines())
+    rows = (*source.throughput(), *source.comparisons(), *source.baselines(), *source.probes())
     dirty += [row.dirty for row in rows]
     if any(dirty):
         raise BadInput(

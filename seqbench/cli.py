@@ -1,8 +1,8 @@
 """The command line: the only file that knows everyone.
 
 What answers a question goes to standard output, and with ``--json`` it is one JSON document and nothing else; errors
-and progress go to standard error. Exit codes: 0 done, 1 a check failed, 2 bad input, 3 the specification differs, 130
-interrupted. Whatever imports torch is imported inside the command that needs it.
+and progress go to standard error. Exit codes: 0 done, 1 a check failed, 2 bad input, 3 the specification differs, 4
+nothing can be said yet (verify), 130 interrupted. Whatever imports torch is imported inside the command that needs it.
 """
 
 import json
@@ -199,17 +199,34 @@ def tables() -> Rows:
     ]
 
 
+def claims() -> Rows:
+    """Return the claims, with what decides each and how."""
+    from seqbench.report.claims import CLAIMS
+
+    return [
+        {
+            "id": claim.id,
+            "claim": claim.sentence,
+            "experiment": claim.experiment,
+            "rule": claim.rule_in_words,
+        }
+        for claim in CLAIMS.values()
+    ]
+
+
 KINDS: dict[str, Callable[[], Rows]] = {
-    "models": models, "tasks": tasks, "profiles": profiles, "tables": tables,
+    "models": models, "tasks": tasks, "profiles": profiles, "claims": claims, "tables": tables,
 }  # fmt: skip
 
 
 @app.command(name="list", epilog="Example: seqbench list tasks --json")
 def list_(
-    kind: Annotated[str | None, typer.Argument(help="models, tasks, profiles or tables.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="models, tasks, profiles, claims or tables.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models, tasks, profiles and tables there are."""
+    """List the models, tasks, profiles, claims and tables there are."""
     if kind is not None and kind not in KINDS:
         raise unknown("kind of thing", kind, KINDS)
     answer({name: rows() for name, rows in KINDS.items() if kind in (None, name)}, as_json)
@@ -344,6 +361,46 @@ def baselines(
     answer({"baselines": printed(table, as_json) if table else []}, as_json)
 
 
+@app.command(epilog="Example: seqbench inside --instrument gradient,gates --task temporal-order")
+def inside(
+    profile: ProfileName = "quick",
+    instrument: Annotated[
+        Words, typer.Option("--instrument", "-i", help="gradient, gates, attention or age.")
+    ] = [],  # noqa: B006
+    task: TaskNames = [],  # noqa: B006
+    model: ModelNames = [],  # noqa: B006
+    lag: Annotated[
+        list[str], typer.Option("--lag", "-l", help="These lags; else each task's longest.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
+    device: Device = "auto",
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train members again, look inside before and after, and keep what the folder lacks.
+
+    Without a task, those are looked at whose relevant steps are known.
+    """
+    lags = numbers(lag, "lag")
+    from seqbench.inside import probe
+    from seqbench.report.frame import Results
+    from seqbench.report.inside import seen
+
+    store = probe.run(
+        profile,
+        instruments=listed(instrument),
+        tasks=listed(task),
+        models=listed(model),
+        lags=lags,
+        seeds=seeds,
+        device=device,
+        out=out,
+        say=complain,
+    )
+    table = seen(Results.read(store))
+    answer({"inside": printed(table, as_json) if table else []}, as_json)
+
+
 # What reads
 
 
@@ -353,23 +410,36 @@ def printed(table: "Table", all_columns: bool) -> Rows:
     return [{k: v for k, v in row.items() if k not in hidden} for row in table.values]
 
 
-@app.command(epilog="Example: seqbench report results/local/quick --write")
+@app.command(epilog="Example: seqbench report claims results/local/paper")
 def report(
-    folder: Folder = QUICK,
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            help="A table by its name or id (claims, T3); accuracy and throughput if not given."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help=f"A results folder; {QUICK} if not given.")
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write all tables to its tables/.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the accuracy and throughput tables of a results folder."""
-    from seqbench.report.tables import accuracy_table, throughput_table, write_tables
+    """Print the accuracy and throughput tables of a results folder, or the table that is named."""
+    if table and not folder and (Path(table).is_dir() or not table.isalnum()):
+        folder, table = Path(table), None  # a folder may stand alone
+    from seqbench.report.tables import accuracy_table, named_table, throughput_table, write_tables
     from seqbench.store import Store
 
-    store = Store(folder)
-    made = {table.name: table for table in (accuracy_table(store), throughput_table(store))}
+    store = Store(folder or QUICK)
+    if table:
+        found = [named_table(store, table)]
+    else:
+        found = [accuracy_table(store), throughput_table(store)]
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
-    answer({name: printed(table, as_json) for name, table in made.items()}, as_json)
+    answer({each.name: printed(each, as_json) for each in found}, as_json)
 
 
 @app.command(epilog="Example: seqbench validate results/preview")
@@ -387,6 +457,33 @@ def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     else:
         print("\n".join(wrong) or f"{folder}: nothing is wrong")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command(epilog="Example: seqbench verify results/preview --results results/local/quick")
+def verify(
+    edition: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A results folder; the newest in results/ of the same specification if not given."
+        ),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="The results folder of the rerun.")] = QUICK,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a rerun reproduces an edition; exit with 1 if it does not, and with 4 if that can't be told."""
+    from seqbench.report.verify import find_edition
+    from seqbench.report.verify import verify as verification
+    from seqbench.store import Store
+
+    rerun = Store(results)
+    found = verification(rerun, Store(edition) if edition else find_edition(rerun))
+    if as_json:
+        print(json.dumps(found.document(), ensure_ascii=False, allow_nan=False))
+    else:
+        cells = found.cell_rows(everything=False)
+        answer({"cells that differ": cells, "models": found.model_rows()}, as_json=False)
+        print(*found.counts(), found.sentence, sep="\n")
+    raise typer.Exit(found.exit_code)
 
 
 @app.command(epilog="Example: SEQBENCH_DATA=~/data seqbench data")

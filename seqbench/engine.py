@@ -115,7 +115,13 @@ def members_of(
         return [Member(seed=s, learning_rate=cell.setting.learning_rate) for s in reporting], 0
     tuning = [Member(seed=s, learning_rate=r, role="tuning") for r in GRID for s in TUNING_SEEDS]
     tuned = [r for r in records if r.unit_id == unit.id and r.member.role == "tuning"]
-    if len(tuned) < len(tuning):
+    waiting = len(tuned) < len(tuning)
+    tuning += [
+        Member(seed=s, learning_rate=r, role="search")
+        for r in cell.setting.finer
+        for s in TUNING_SEEDS
+    ]
+    if waiting:
         return tuning, len(reporting)
     rate = best_rate(tuned)
     return tuning + [Member(seed=s, learning_rate=rate) for s in reporting], 0

@@ -1,10 +1,11 @@
 """What to measure: smoke, quick, paper. A profile is data: its cells with their budgets, fixed before the first run."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 from seqbench.errors import unknown
-from seqbench.protocol import Profile, Setting
+from seqbench.protocol import FINER, VIDEO_MODELS, Profile, Setting
 from seqbench.records import Phase, Precision
 
 SMOKE = Profile(
@@ -66,6 +67,68 @@ QUICK = Profile(
     ),
 )
 
+# What the claims of the report rest on beyond the core, the most telling for its time first; a task of the core has the
+# budget that it has there. The comments name the claims (seqbench/report/claims).
+_claims = partial(Setting, part="claims")
+CLAIMS = (
+    # cnn-lstm, applications
+    _claims("moving-shapes", (5,), 600, models=("frame_average", "pixel_lstm")),
+    _claims("moving-shapes:label=shape", (5,), 600, models=VIDEO_MODELS),
+    # tbptt, window
+    _claims("temporal-order", (15,), 2_000, models=("lstm:truncate=10",)),
+    _claims(
+        "temporal-order", (60,), 2_000, models=tuple(f"lstm:truncate={k}" for k in (10, 20, 50))
+    ),
+    _claims(
+        "temporal-order", (15,), 2_000, models=tuple(f"window_mlp:window={k}" for k in (8, 16))
+    ),
+    _claims(
+        "temporal-order",
+        (60,),
+        2_000,
+        models=tuple(f"window_mlp:window={k}" for k in (8, 16, 32, 64)),
+    ),
+    # applications, overfit
+    _claims("spoken-digits", (0,), 1_000, models=("lstm", "gru")),
+    _claims(
+        "sentiment", (80,), 1_000, models=("rnn", "lstm", "gru", "transformer", "lstm:dropout=0.3")
+    ),
+    _claims("sequential-digits", (0,), 1_000, models=("lstm:dropout=0.3",)),
+    _claims("topics", (80,), 1_000, models=("lstm", "gru")),
+    _claims("series", (72,), 1_000, models=("lstm", "gru")),
+    _claims("anomaly", (96,), 1_000, models=("lstm", "gru")),
+    # bidirectional
+    _claims("tagging", (8, 16), 1_500, models=("lstm", "bilstm", "gru", "transformer")),
+    # forget
+    _claims("reber-stream", (50, 100), 2_000, models=("lstm", "lstm_1997", "gru")),
+    # peephole, gru-equal, lstm-costly
+    _claims("spike-delay", (20, 40), 1_500, models=("lstm", "lstm_peephole")),
+    _claims("counting", (40,), 1_500),
+    _claims("counting:symbols=3", (40,), 1_500, models=("lstm", "lstm_peephole")),
+    # no-output-gate, and gru-equal
+    _claims("adding", (50,), 3_000, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("temporal-order", (60,), 2_000, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("parity", (200,), 2_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("timed-spikes", (12,), 1_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("copy", (20,), 2_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("latch", (50,), 3_000, models=("gru:hidden=32",)),
+    # attention
+    _claims("recall", (8,), 1_500, models=("lstm_attention",)),
+    _claims("copy", (20,), 2_500, models=("lstm_attention",)),
+    _claims("date-translation", (4, 12), 2_000, models=("lstm", "lstm_attention:kind=decoder")),
+    # depth
+    _claims("temporal-order", (60,), 2_000, models=("lstm:layers=2", "lstm:layers=4")),
+    _claims("adding", (50,), 3_000, models=("lstm:layers=2", "lstm:layers=4")),
+    _claims("copy", (20,), 2_500, models=("lstm:layers=2", "lstm:layers=4")),
+    # search
+    _claims("temporal-order", (60,), 2_000, models=("rnn", "lstm", "gru"), finer=FINER),
+    _claims("adding", (50,), 3_000, models=("rnn", "lstm", "gru"), finer=FINER),
+    # transformer-no-forgetting
+    _claims("induction", (64, 128), 1_500, models=("transformer",)),
+    # vanishing: a norm so large that nothing is clipped
+    _claims("latch", (30,), 3_000, models=("rnn", "lstm", "gru"), clip=1e9),
+)
+
 PAPER = Profile(
     name="paper",
     seeds=10,
@@ -84,6 +147,7 @@ PAPER = Profile(
         Setting("moving-shapes", (5, 20), 600, models=("cnn_lstm",)),
         Setting("sequential-digits", (0, 64), 1_000),
         Setting("time-machine", (20, 50), 1_000),
+        *CLAIMS,
     ),
 )
 
@@ -125,7 +189,9 @@ class Timing:
 TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
     "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
-    "paper": Timing(lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15),
+    "paper": Timing(
+        lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15, hidden=(None, 32)
+    ),
 }
 
 

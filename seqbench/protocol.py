@@ -20,6 +20,7 @@ SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transfor
 VIDEO_MODELS = ("cnn_lstm", "frame_average", "pixel_lstm")
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # the learning rates that every model is tuned over
+FINER = (1.7e-4, 5.5e-4, 1.7e-3, 5.5e-3, 1.7e-2)  # between them, and one above
 TUNING_SEEDS = (1000, 1001, 1002)  # never used for reporting
 CORE = "core"
 
@@ -42,6 +43,8 @@ class Setting:
         The models measured on it, with their options: ``lstm:layers=2``.
     part
         The part of the profile: parts are measured one after the other.
+    finer
+        Learning rates that are measured on the tuning seeds only to be looked at; none of them is ever chosen.
     """
 
     task: str
@@ -50,6 +53,7 @@ class Setting:
     learning_rate: float = 3e-3
     models: tuple[str, ...] = SEQUENCE_MODELS
     part: str = CORE
+    finer: tuple[float, ...] = ()
     batch: int = 32
     clip: float = 1.0
     validate_every: int = 100

@@ -1,8 +1,8 @@
 """The schema of what a run leaves behind: one line of canonical JSON for one member.
 
 ``Unit`` says what is measured, ``Member`` whose weights and data, ``Record`` what came out, ``System`` on which
-machine, ``Throughput`` how long a step took. A unit is named by the hash of all its fields, so whatever would change
-the number changes the name.
+machine, ``Throughput`` how long a step took, ``Probe`` what was seen inside. A unit is named by the hash of all its
+fields, so whatever would change the number changes the name.
 """
 
 import json
@@ -17,9 +17,10 @@ SCHEMA: Final = 1
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
 
 Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
-Role = Literal["reporting", "tuning"]
+Role = Literal["reporting", "tuning", "search"]
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Phase = Literal["training", "inference", "streaming"]
+Moment = Literal["start", "end"]  # of the training
 Options = dict[str, bool | int | float | str]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # is part of file names, too
 
@@ -111,7 +112,10 @@ class Unit(Strict):
 
 
 class Member(Strict):
-    """One run of a unit; tuning seeds and reporting seeds are disjoint."""
+    """One run of a unit; tuning seeds and reporting seeds are disjoint.
+
+    A search is a tuning run at a finer learning rate, which is only looked at: it never chooses.
+    """
 
     seed: int = Field(ge=0, lt=2**32)
     learning_rate: float = Field(gt=0)
@@ -349,6 +353,51 @@ class Comparison(Strict):
     def key(self) -> tuple[str, ...]:
         """Return the identity of the measurement."""
         return self.goal, self.what, self.system
+
+    @property
+    def system_id(self) -> str:
+        """Return the name of the machine."""
+        return self.system
+
+
+class Probe(Strict):
+    """What an instrument saw inside one member, before its training or after it.
+
+    Attributes
+    ----------
+    verdict
+        What became of the member.
+    series
+        What was seen, by name; the instrument's file says what each is. A number is None where it was not finite, and
+        there is no series at the end of a member that diverged.
+    """
+
+    kind: Literal["probe"] = "probe"
+    schema_version: Literal[1] = SCHEMA
+    instrument: str
+    unit_id: str
+    unit: Unit
+    member: Member
+    verdict: Verdict
+    moment: Moment
+    series: dict[str, list[float | None]]
+    device: str
+    commit: str
+    dirty: bool
+    system: str
+    threads: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _of_its_unit(self) -> "Probe":
+        if self.unit_id != self.unit.id:
+            raise ValueError(f"unit_id is {self.unit_id}, but its unit hashes to {self.unit.id}")
+        return self
+
+    @property
+    def key(self) -> tuple[str, str, int, float, str]:
+        """Return the identity of the probe: no two in a store share it."""
+        member = self.member
+        return self.instrument, self.unit_id, member.seed, member.learning_rate, self.moment
 
     @property
     def system_id(self) -> str:

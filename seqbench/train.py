@@ -43,6 +43,8 @@ NUMBERS_AT_ONCE = 2**18  # of input data drawn in one go: random numbers come ch
 NUMBERS_ON_A_GPU = 2**22  # where the launch of a kernel costs more than what it does
 TOKENS_AT_ONCE = 2**17  # in one forward pass of an evaluation: bounds its memory
 
+Weights = dict[str, Tensor]  # a member's parameters and buffers, by name
+
 
 class Stack:
     """The members in training: a model, and its state as tables with a row for each member.
@@ -97,6 +99,10 @@ class Stack:
     def tables(self) -> list[Tensor]:
         """Return all that a step changes, a row a member."""
         return [self.theta, self.m, self.v, *self.model.buffers()]
+
+    def weights(self, e: int) -> Weights:
+        """Return what the model knows of member e, by name: a copy of its parameters and buffers."""
+        return {name: table[e].clone() for name, table in self.model.state_dict().items()}
 
     def keep(self, rows: Int[Tensor, " K"]) -> None:
         """Let all members go but these."""
@@ -268,6 +274,7 @@ class Outcome:
 
 
 Progress = Callable[[int], Any]
+Hold = Callable[[Member, Weights], Any]
 OUTCOMES = TypeAdapter(list[Outcome])
 NEVER = Snapshot()
 
@@ -280,6 +287,7 @@ def train(
     device: torch.device,
     progress: Progress = lambda step: None,
     snapshot: Snapshot = NEVER,
+    hold: Hold = lambda member, weights: None,
 ) -> list[Outcome]:
     """Train the members side by side; return what became of each, in their order.
 
@@ -291,6 +299,8 @@ def train(
         Called with the number of steps done, at every validation.
     snapshot
         Where the state is laid aside at validations, and found again.
+    hold
+        Called with each member when it leaves the stack, and its last weights.
     """
     outcomes = [Outcome(member) for member in members]
     stack = Stack(model, [member.learning_rate for member in members])
@@ -328,6 +338,8 @@ def train(
                 _, scores = evaluate(task, model, seen, len(inside))
                 for outcome, score in zip(inside, scores, strict=True):
                     outcome.train_score = score if isfinite(score) else None
+            for e in leaving:
+                hold(inside[e].member, stack.weights(e))
         now = perf_counter()
         for outcome in inside:
             outcome.seconds += (now - since) / len(inside)

@@ -10,6 +10,7 @@ from seqbench.records import (
     Floor,
     Manifest,
     Member,
+    Probe,
     Provenance,
     Record,
     Scale,
@@ -128,3 +129,22 @@ def comparison(**changes: Any) -> Comparison:
         "threads": 1,
     }
     return Comparison(**(fields | changes))
+
+
+def probe(seed: int = 0, unit: Unit = UNIT, **changes: Any) -> Probe:
+    """Return what an instrument saw at the end of a member that solved its task, with changes."""
+    fields = {
+        "instrument": "gradient",
+        "unit_id": unit.id,
+        "unit": unit,
+        "member": Member(seed=seed, learning_rate=1e-2),
+        "verdict": "solved",
+        "moment": "end",
+        "series": {"hidden": [1.0, 0.5, None]},
+        "device": "cpu",
+        "commit": "c" * 40,
+        "dirty": False,
+        "system": SYSTEM.id,
+        "threads": 1,
+    }
+    return Probe(**(fields | changes))

@@ -88,6 +88,9 @@ BAD = {
     "check nowhere.at_all:Thing": ["nowhere"],
     "check json:dumps": ["a class"],
     "report nothing/here": ["nothing/here"],
+    "report claims nothing/here": ["nothing/here"],
+    "report claims": ["results/local/quick"],
+    "list claim": ["'claim'", "did you mean 'claims'?"],
     "validate nothing/here": ["nothing/here"],
     "report": ["results/local/quick"],
 }
@@ -123,6 +126,35 @@ def test_results_of_another_kind_are_not_joined(call, change, code, words):
         refused(call(command, "-p", "smoke", "--out", "there"), words, code=code)
     assert Path("there", "manifest.json").read_bytes() == before
     assert len(list(Path("there").iterdir())) == 1
+
+
+def test_a_table_is_printed_by_its_name_or_id(call):
+    Store("results").create(MANIFEST)
+    code, out, err = call("report", "claims", "results")
+    assert (code, err) == (0, "")
+    assert "short-memory" in out
+    assert "runs of latch 10 rnn: 0 of 10" in out
+    code, out, err = call("report", "T14", "results", "--json")
+    assert (code, err) == (0, "")
+    (rows,) = json.loads(out).values()
+    assert {row["verdict"] for row in rows} == {"not settled"}
+    refused(call("report", "clams", "results"), "unknown table 'clams'", "did you mean 'claims'?")
+
+
+def test_a_folder_may_have_the_name_of_a_table(call):
+    Store("claims").create(MANIFEST)
+    code, out, _ = call("report", "claims", "--json")
+    assert (code, set(json.loads(out))) == (0, {"accuracy", "throughput"})
+    code, out, _ = call("report", "claims", "claims", "--json")
+    assert (code, set(json.loads(out))) == (0, {"claims"})
+
+
+def test_claims_are_listed_with_their_rules(call):
+    code, out, _ = call("list", "claims", "--json")
+    assert code == 0
+    rows = json.loads(out)["claims"]
+    assert len(rows) == 23
+    assert all(row["claim"] and row["experiment"] and row["rule"] for row in rows)
 
 
 def test_a_record_that_is_none_is_named_by_file_and_line(call):
@@ -183,12 +215,20 @@ def test_everything_has_a_line_in_the_list(call):
         assert any(line.startswith(name) and len(line.split()) > 3 for line in out.splitlines())
 
 
-def test_listing_imports_neither_torch_nor_pandas():
+@pytest.mark.parametrize(
+    ("kind", "heavy"),
+    [
+        ("tasks", ["torch", "pandas", "numpy"]),
+        ("profiles", ["torch", "pandas", "numpy"]),
+        ("claims", ["torch", "pandas"]),  # a rule knows its statistics
+    ],
+)
+def test_listing_imports_nothing_heavy(kind, heavy):
     program = (
         "import sys; from seqbench import cli\n"
-        "try: cli.obey(cli.app, ['list', '--json'])\n"
+        f"try: cli.obey(cli.app, ['list', {kind!r}, '--json'])\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('torch', 'pandas', 'numpy') if name in sys.modules])"
+        f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -461,6 +461,32 @@ def test_a_tuned_profile_tunes_first_and_reports_with_the_best_rate(tmp_path, tu
     assert heard.lines == ["6 members are measured already and are skipped"]
 
 
+def test_finer_rates_are_measured_and_never_chosen(tmp_path, tuned, monkeypatch):
+    tiny = profiles.PROFILES["tiny"]
+    (setting,) = tiny.settings
+    finer = replace(tiny, settings=(replace(setting, finer=(1.5e-2, 3e-2)),))
+    monkeypatch.setitem(profiles.PROFILES, "tiny", finer)
+    monkeypatch.setattr(engine, "best_rate", only_tuned)
+    store, heard = go(tmp_path / "out")
+    assert [[m.role for m in job.members] for job in heard.jobs] == [
+        ["tuning"] * 4 + ["search"] * 4,
+        ["reporting"] * 2,
+    ]
+    searched = [r.member for r in store.records() if r.member.role == "search"]
+    assert {(m.seed, m.learning_rate) for m in searched} == {
+        (1000, 1.5e-2), (1001, 1.5e-2), (1000, 3e-2), (1001, 3e-2),
+    }  # fmt: skip
+    assert {m.learning_rate for m in heard.jobs[1].members} == {2e-2}
+    assert go(tmp_path / "out")[1].jobs == []
+
+
+def only_tuned(records):
+    """Choose a rate as ever; a search must not be among what is chosen from."""
+    records = list(records)
+    assert {r.member.role for r in records} == {"tuning"}
+    return best_rate(records)
+
+
 def test_tuning_that_was_stopped_goes_on(tmp_path, tuned, monkeypatch):
     monkeypatch.setitem(engine.MEMBERS_AT_ONCE, "cpu", 3)
     clock = itertools.count()

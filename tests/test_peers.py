@@ -3,9 +3,12 @@
 import sys
 from functools import partial
 from pathlib import Path
+from time import sleep
+from types import SimpleNamespace
 
 import pytest
 import torch
+from made import comparison
 from torch import nn
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -17,6 +20,8 @@ import on_gpu  # noqa: E402
 import peers  # noqa: E402
 import sides  # noqa: E402
 from seqbench.cli import obey  # noqa: E402
+from seqbench.report.claims import CLAIMS  # noqa: E402
+from seqbench.report.claims.evidence import Evidence  # noqa: E402
 from seqbench.store import Store  # noqa: E402
 
 SMALL = sides.Shape(2, 3, 5, 4)
@@ -109,6 +114,23 @@ def test_a_peer_that_is_not_there_says_so():
     assert row.measured is None
     assert row.met is None
     assert row.note == "not measured: ImportError: No module named 'torchrl'"
+
+
+def test_first_steps_are_told_as_the_claim_on_compiling_looks_for_them(monkeypatch):
+    def first_takes(seconds):
+        waits = iter([seconds, 0.0])
+        return lambda: sleep(next(waits))
+
+    monkeypatch.setattr(on_cpu, "one_by_one", lambda make, shape: first_takes(shape.T / 400))
+    monkeypatch.setattr(on_cpu, "members", lambda model, shape: first_takes(0.01))
+    rows = [vars(row) for row in on_cpu.first_steps(1)]
+    told = [comparison(**row) for row in rows]
+    seen = Evidence(SimpleNamespace(comparisons=told))
+    for need in CLAIMS["loop-compile"].needs:
+        assert need.lacking(seen) == ""
+    assert seen.compiled("loop", 16).measured == pytest.approx(0.04, abs=0.02)
+    assert seen.compiled("loop", 64).measured == pytest.approx(0.16, abs=0.03)
+    assert len(told) == 4
 
 
 @pytest.fixture

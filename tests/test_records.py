@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import BUDGET, MANIFEST, SYSTEM, UNIT, record, throughput
+from made import BUDGET, MANIFEST, SYSTEM, UNIT, probe, record, throughput
 from pydantic import ValidationError
 
 from seqbench.records import (
@@ -33,6 +33,7 @@ ALL: dict[str, Strict] = {
         curve=Curve(step=[], loss=[], score=[]),
     ),
     "throughput": throughput(),
+    "probe": probe(),
     "system": SYSTEM,
     "manifest": MANIFEST,
     "unit": UNIT,
@@ -269,6 +270,19 @@ def test_the_floor_is_the_higher_of_two():
     row = throughput(floor=slower, members=2, batch=2, length=2)
     assert row.floor_per_token == 2**-8
     assert throughput(floor=None).floor_per_token is None
+
+
+def test_a_probe_is_of_one_instrument_member_and_moment():
+    others = [
+        probe(1),
+        probe(moment="start"),
+        probe(instrument="gates"),
+        probe(unit=UNIT.model_copy(update={"lag": 9})),
+    ]
+    assert len({p.key for p in (probe(), *others)}) == 5
+    assert probe(series={}, dirty=True).key == probe().key
+    with pytest.raises(ValidationError, match="but its unit hashes to"):
+        probe(unit_id="0" * 16)
 
 
 def test_the_name_of_a_system_is_the_hash_of_its_description():

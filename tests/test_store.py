@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, record, throughput
+from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, throughput
 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import Member, Planned, canonical
@@ -85,6 +85,10 @@ def test_systems_and_times_are_kept(full):
     full.add_comparisons("mine", [comparison()])
     full.add_comparisons("mine", [comparison(measured=3.0)])
     assert full.comparisons() == [comparison(measured=3.0)]
+    probes = [probe(0), probe(0, moment="start"), probe(1)]
+    full.add_probes("mine", probes[:2])
+    full.add_probes("theirs", probes[2:])
+    assert full.probes() == probes
     assert full.add_system(SYSTEM) == SYSTEM.id
     assert full.systems() == {SYSTEM.id: SYSTEM}
     assert full.validate() == []
@@ -198,8 +202,12 @@ def test_all_that_is_wrong_is_told_at_once(full):
     full.append([record(4, provenance=PROVENANCE.model_copy(update={"specification": "0" * 16}))])
     full.add_throughput("mine", [throughput(system="1" * 16)])
     full.add_comparisons("mine", [comparison(system="2" * 16)])
+<<<<<<< HEAD
     planned = Planned(unit=UNIT, part="core", seeds=1).canonical()
     (full.path / "plan.jsonl").write_text(planned.replace('"seeds":1', '"seeds":0'))
+=======
+    full.add_probes("mine", [probe(system="3" * 16), probe(0)])
+>>>>>>> claims
     wrong = "\n".join(full.validate())
     for part in (
         "plan.jsonl, line 1: seeds: Input should be greater than or equal to 1",
@@ -210,10 +218,16 @@ def test_all_that_is_wrong_is_told_at_once(full):
         "its system 0000000000000000 has no file",
         "its system 1111111111111111 has no file",
         "its system 2222222222222222 has no file",
+        "its system 3333333333333333 has no file",
+        "line 2: the same measurement as",
         "measured under specification 0000000000000000, the manifest says ffffffffffffffff",
     ):
         assert part in wrong
+<<<<<<< HEAD
     assert len(full.validate()) == 9
+=======
+    assert len(full.validate()) == 10
+>>>>>>> claims
 
 
 def test_a_wrong_manifest_is_named(store):

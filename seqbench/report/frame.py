@@ -1,7 +1,7 @@
 """What a results folder holds: its records in the order of the catalogue, and as a frame with a row each."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from seqbench.records import (
     Comparison,
     Manifest,
     Planned,
+    Probe,
     Record,
     System,
     Throughput,
@@ -35,7 +36,8 @@ class Results:
     systems: dict[str, System]
     comparisons: list[Comparison]
     plan: list[Planned]
-    baselines: list[Baseline] = field(default_factory=list)
+    baselines: list[Baseline]
+    probes: list[Probe]
 
     @classmethod
     def read(cls, store: Store) -> "Results":
@@ -50,6 +52,7 @@ class Results:
             store.comparisons(),
             store.plan(),
             store.baselines(),
+            store.probes(),
         )
 
     @property

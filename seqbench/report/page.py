@@ -12,7 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.report import drawing, figures, stats
+from seqbench.report import drawing, figures, figures_inside, inside, stats
+from seqbench.report.aggregates import aggregates, pairs
+from seqbench.report.claims.table import claims
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
 from seqbench.report.table import Table
@@ -147,6 +149,7 @@ class Page:
         if not self.store.exists:
             return None
         found = [accuracy, throughput, sensitivity, runs, machines, goals]
+        found += [aggregates, pairs, inside.seen, inside.cost, inside.window, claims]
         made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
         lines = [links(table, f"tables/{edition}") for table in made]
@@ -225,6 +228,75 @@ class Page:
             "A point is a model at a length, batch and width."
         )
         return figure(figures.scans(steps), f"scans {device}", caption)
+
+    # What happens inside
+
+    def inside(self) -> Table | None:
+        """Return T11, or the part of it that is about the task."""
+        table = inside.seen(self.results) if self.store.exists else None
+        if table is None or self.task is None:
+            return table
+        part = table.part([c.name for c in table.columns], lambda row: row["task"] == self.task)
+        return part if part.rows else None
+
+    def cost(self) -> Table | None:
+        """Return T12."""
+        return inside.cost(self.results) if self.store.exists else None
+
+    def window(self) -> Table | None:
+        """Return T13."""
+        return inside.window(self.results) if self.store.exists else None
+
+    def looked(self, instrument: str) -> bool:
+        """Return whether an instrument saw anything of the task."""
+        if self.task is None or not self.store.exists:
+            return False
+        return bool(figures_inside.of_task(self.results.probes, instrument, self.task))
+
+    def gradient_norms(self) -> Html | None:
+        """Return the gradient against the lag."""
+        if self.task is None or not self.looked("gradient"):
+            return None
+        caption = (
+            "Norm of the gradient of the last answer's loss, by what stands k steps before it: the hidden state, or "
+            "the embedding of a model without one; below, the cell of an LSTM. Geometric mean over sequences, over "
+            f"that at lag 0; a line a member, cut off below {figures_inside.LEAST:g}."
+        )
+        drawn = figures_inside.gradient_norms(self.results.probes, self.task)
+        return figure(drawn, f"gradient {self.task}", caption)
+
+    def gate_traces(self) -> Html | None:
+        """Return the traces of the gates."""
+        if self.task is None or not self.looked("gates"):
+            return None
+        caption = (
+            "Gates of a trained member at every step of one sequence; relevant steps are shaded. Coloured: the unit "
+            "whose value tells relevant steps from distracting ones best; grey: the median unit."
+        )
+        drawn = figures_inside.gate_traces(self.results.probes, self.task)
+        return figure(drawn, f"gates {self.task}", caption)
+
+    def attention_map(self) -> Html | None:
+        """Return where answers look."""
+        if self.task is None or not self.looked("attention"):
+            return None
+        caption = (
+            "Where answers look, by the head with the most weight on relevant steps, which are framed: the first "
+            "answers of the test set, a row each, before training and after."
+        )
+        drawn = figures_inside.attention_map(self.results.probes, self.task)
+        return figure(drawn, f"attention {self.task}", caption)
+
+    def accuracy_by_age(self) -> Html | None:
+        """Return the accuracy against the age of an item."""
+        if self.task is None or not self.looked("age"):
+            return None
+        caption = (
+            "Share of right answers against how many items came after the one that is asked for: the newest is at the "
+            "left. A line a member, after training."
+        )
+        drawn = figures_inside.accuracy_by_age(self.results.probes, self.task)
+        return figure(drawn, f"age {self.task}", caption)
 
     # Sentences
 

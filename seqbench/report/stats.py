@@ -30,6 +30,14 @@ class Interval(NamedTuple):
     high: float
 
 
+class Estimate(NamedTuple):
+    """A number and the interval around it."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Spread(NamedTuple):
     """A median and the range around it."""
 
@@ -45,10 +53,19 @@ class Survival(NamedTuple):
     share: list[float]
 
 
-def wilson(solved: int, runs: int) -> Interval:
+def wilson(solved: int, runs: int, level: float = LEVEL) -> Interval:
     """Return the rate of ``solved`` among ``runs``, with Wilson's interval."""
-    interval = stats.binomtest(solved, runs).proportion_ci(LEVEL, method="wilson")
+    interval = stats.binomtest(solved, runs).proportion_ci(level, method="wilson")
     return Interval(solved / runs, float(interval.low), float(interval.high))
+
+
+def unseen(runs: int, level: float = LEVEL) -> float:
+    r"""Return the exact upper end of a rate of which ``runs`` runs showed nothing.
+
+    That of Clopper and Pearson (1934) for k = 0, :math:`1 - \alpha^{1/R}` with α = (1 − level) / 2. It is what a rate
+    may still be, on average, where every cell is all or nothing: that no run of a cell differs from the others.
+    """
+    return 1 - ((1 - level) / 2) ** (1 / runs)
 
 
 def spread(values: Sequence[float]) -> Spread | None:

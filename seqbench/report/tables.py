@@ -13,6 +13,12 @@ T4    runs         a run
 T5    machines     a machine
 T6    goals        a goal for speed
 T7    baselines    a task at a lag by a method without a network
+T8    aggregates   a model over all tasks
+T9    pairs        two models, over all tasks or in one
+T11   inside       what an instrument saw of a model at a moment
+T12   cost         a cell of T1, and what it takes to solve it
+T13   window       a cell of T1, and the learning rates that do
+T14   claims       a claim, with its verdict
 ====  ===========  ==============================================================
 """
 
@@ -22,12 +28,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, unknown
 from seqbench.models import MODELS
 from seqbench.protocol import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
 from seqbench.report import stats
+from seqbench.report.aggregates import aggregates, pairs
 from seqbench.report.baselines import baselines
+from seqbench.report.claims.table import claims
 from seqbench.report.frame import (
     NO_GPU,
     Results,
@@ -38,6 +46,7 @@ from seqbench.report.frame import (
     times_to_solve,
 )
 from seqbench.report.goals import goals
+from seqbench.report.inside import cost, seen, window
 from seqbench.report.table import Column, Row, Table, Value, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
@@ -47,6 +56,7 @@ __all__ = [
     "accuracy_table",
     "check_tables",
     "load_results",
+    "named_table",
     "sensitivity_table",
     "tables",
     "throughput_table",
@@ -538,8 +548,23 @@ def tables(store: Store) -> list[Table]:
         machines(results),
         goals(results),
         baselines(results),
+        seen(results),
+        cost(results),
+        window(results),
+        aggregates(results),
+        pairs(results),
+        claims(results),
     ]
     return [table for table in made if table is not None and table.rows]
+
+
+def named_table(store: Store, name: str) -> Table:
+    """Return a table by its name or id; raise where the folder has none of that name."""
+    made = {each.name: each for each in tables(store)}
+    ids = {each.id: each for each in made.values()}
+    if name not in made and name not in ids:
+        raise unknown("table", name, made, str(store.path))
+    return (made | ids)[name]
 
 
 def table_files(store: Store) -> dict[str, str]:

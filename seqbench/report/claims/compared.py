@@ -1,0 +1,268 @@
+"""Claims that set one architecture against another."""
+
+from collections.abc import Iterator, Sequence
+
+from seqbench.records import Record
+from seqbench.report.claims.claim import Claim, Finding, Says
+from seqbench.report.claims.evidence import Evidence, Place, Runs, Trained, cells
+from seqbench.report.claims.rates import (
+    BETTER,
+    differ,
+    helps,
+    learned,
+    learns,
+    pair_of,
+    share,
+    told,
+)
+from seqbench.report.compare import EQUIVALENCE, Pair, mean_difference
+
+# gru-equal
+
+BATTERY = (
+    ("latch", (10, 50)), ("adding", (10, 50)), ("temporal-order", (15, 60)), ("copy", (1, 20)), ("parity", (60, 200)),
+    ("timed-spikes", (5, 12)), ("recall", (2, 8)), ("sequential-digits", (0, 64)), ("time-machine", (20, 50)),
+    ("counting", (40,)),
+)  # fmt: skip
+NARROW = (
+    ("latch", (50,)), ("adding", (50,)), ("temporal-order", (60,)), ("copy", (20,)), ("parity", (200,)),
+    ("timed-spikes", (12,)),
+)  # fmt: skip
+SMALL = (
+    "gru:hidden=32"  # as wide as the LSTM or less, so that it has three quarters of the parameters
+)
+AS_WELL = 0.05  # of the mean solve rate
+
+
+def gru_equal(seen: Evidence) -> Iterator[Finding]:
+    """Say of the mean over the tasks, and of each task: it holds if the GRU loses no more than .05 of the solve rate.
+
+    On the mean: the 90 % interval of the mean difference, GRU less LSTM, lies above -.05 (it holds) or below (it does
+    not), at equal parameters over the battery and with 32 hidden units over the far lags. A task where the GRU solves
+    less often (Newcombe's 95 % interval below 0, and the difference at least .25) speaks against it by name.
+    """
+    for label, tasks, model in (
+        ("the battery, equal parameters", BATTERY, "gru"),
+        ("the far lags, 32 hidden units", NARROW, SMALL),
+    ):
+        pairs = {
+            lstm: pair_of(seen.runs(lstm), seen.runs(lstm._replace(model=model)))
+            for lstm in cells(tasks, "lstm")
+        }
+        d = mean_difference(list(pairs.values()), EQUIVALENCE)
+        says: Says = "open"
+        if d.low > -AS_WELL:
+            says = "for"
+        elif d.high < -AS_WELL:
+            says = "against"
+        words = f"{model} less lstm: {d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})"
+        yield Finding(label, says, words)
+        for lstm, pair in pairs.items():
+            if differ(pair) == "less":
+                words = told(pair, "lstm", model)
+                yield Finding(f"{model} on {lstm.task} {lstm.lag}", "against", words)
+
+
+GRU_EQUAL = Claim(
+    "gru-equal",
+    "A GRU with fewer parameters does as well as an LSTM.",
+    "Mean solve rate of the GRU less that of the LSTM: over the battery at equal parameters, and over the far lags "
+    "with 32 hidden units, which has fewer; and each task by name.",
+    tuple(map(Runs, (*cells(BATTERY, "lstm", "gru"), *cells(NARROW, SMALL)))),
+    gru_equal,
+)
+
+# transformer-no-forgetting
+
+IN_RANGE = (
+    ("latch", (50,)), ("adding", (50,)), ("temporal-order", (60,)), ("copy", (20,)), ("recall", (8,)),
+    ("induction", (64,)),
+)  # fmt: skip
+BEYOND = (("parity", (200,)), ("induction", (128,)))
+
+
+def transformer_no_forgetting(seen: Evidence) -> Iterator[Finding]:
+    """Say of each task: it holds if the transformer learns it; it does not if it fails.
+
+    Learned is nine of ten runs, failed is one of ten. Lengths that were trained on stand beside lengths beyond them.
+    """
+    for label, tasks in (("in range", IN_RANGE), ("beyond the training length", BEYOND)):
+        for cell in cells(tasks, "transformer"):
+            yield learns(seen, cell, f"{cell.task} {cell.lag} ({label})")
+
+
+TRANSFORMER_NO_FORGETTING = Claim(
+    "transformer-no-forgetting",
+    "A transformer sees the whole sequence, so long-range memory is no problem for it.",
+    "Solve rate of the transformer: recall, copy and others in range; parity and induction beyond the training "
+    "length.",
+    tuple(map(Runs, cells((*IN_RANGE, *BEYOND), "transformer"))),
+    transformer_no_forgetting,
+)
+
+# bidirectional
+
+TAGS = (("tagging", (8, 16)),)
+
+
+def bidirectional(seen: Evidence) -> Iterator[Finding]:
+    """Say of the BiLSTM against the LSTM, and against the transformer: it holds if the BiLSTM solves more often.
+
+    More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal (the 90 %
+    interval inside ±.25) or less speaks against it.
+    """
+    for cell in cells(TAGS, "bilstm"):
+        for other in ("lstm", "transformer"):
+            where = f"bilstm against {other} on {cell.task} {cell.lag}"
+            yield helps(seen, cell._replace(model=other), cell, where)
+
+
+BIDIRECTIONAL = Claim(
+    "bidirectional",
+    "Reading both ways helps, and a bidirectional RNN keeps an edge over a transformer.",
+    "Tagging by a cue that comes later: BiLSTM less LSTM, BiLSTM less transformer, which may look both ways, too.",
+    tuple(map(Runs, cells(TAGS, "bilstm", "lstm", "transformer"))),
+    bidirectional,
+)
+
+# attention
+
+LOOKED_UP = {
+    Place("recall", 8, "lstm"): "lstm_attention",
+    Place("copy", 20, "lstm"): "lstm_attention",
+    Place("date-translation", 4, "lstm"): "lstm_attention:kind=decoder",
+    Place("date-translation", 12, "lstm"): "lstm_attention:kind=decoder",
+}
+
+
+def attention(seen: Evidence) -> Iterator[Finding]:
+    """Say of each task: it holds if the LSTM solves more often with attention than without, at equal parameters.
+
+    More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal or less speaks
+    against it, but where both learn there is no bottleneck to remove: such a task has no vote.
+    """
+    for lstm, model in LOOKED_UP.items():
+        finding = helps(seen, lstm, lstm._replace(model=model))
+        if finding.says == "against" and learned(seen.runs(lstm)) == "learned":
+            with_it = learned(seen.runs(lstm._replace(model=model)))
+            finding = finding._replace(says="aside" if with_it == "learned" else "against")
+        yield finding
+
+
+ATTENTION = Claim(
+    "attention",
+    "Attention added to an LSTM removes the bottleneck of the last state.",
+    "LSTM with attention less LSTM, at equal parameters: recall and copy (looking at past states), date translation "
+    "(a decoder that looks at the encoder's).",
+    tuple(map(Runs, (*LOOKED_UP, *(cell._replace(model=m) for cell, m in LOOKED_UP.items())))),
+    attention,
+)
+
+# cnn-lstm
+
+ORDER_BOUND = Place("moving-shapes", 5, "cnn_lstm")
+ORDER_FREE = Place("moving-shapes:label=shape", 5, "cnn_lstm")
+
+
+def cnn_lstm(seen: Evidence) -> Iterator[Finding]:
+    """Say of each part: the LSTM reads the time, the CNN reads the frame.
+
+    Time: the CNN-LSTM solves the sense of the motion more often than the mean of the frames, and the mean of the
+    frames learns the shape, which needs no order. Frame: with a CNN it solves more often than from bare pixels, on
+    either label. More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25; equal
+    or less speaks against it.
+    """
+    average = ORDER_BOUND._replace(model="frame_average")
+    yield helps(seen, average, ORDER_BOUND, "the LSTM for the sense of the motion")
+    average = ORDER_FREE._replace(model="frame_average")
+    yield learns(seen, average, "no LSTM for the shape")
+    for label, cell in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
+        yield helps(seen, cell._replace(model="pixel_lstm"), cell, f"the CNN for the {label}")
+
+
+CNN_LSTM = Claim(
+    "cnn-lstm",
+    "In video, the CNN reads the frame and the LSTM the time.",
+    "Moving shapes, asked for the sense of the motion and for the shape: CNN-LSTM, mean of the frames, LSTM on "
+    "pixels.",
+    tuple(
+        Runs(cell._replace(model=model))
+        for cell in (ORDER_BOUND, ORDER_FREE)
+        for model in ("cnn_lstm", "frame_average", "pixel_lstm")
+    ),
+    cnn_lstm,
+)
+
+# overfit
+
+SMALL_DATA = (("sequential-digits", (0,)), ("sentiment", (80,)))
+OTHERS = ("rnn", "gru", "transformer")
+DROPOUT = "lstm:dropout=0.3"
+GAP = 0.05  # of the accuracy
+
+
+def overfit(seen: Evidence) -> Iterator[Finding]:
+    """Say of each small data set: most LSTM runs overfit, and more of them than of each other model.
+
+    A run overfits if its score on what it was trained on is better than on the test by .05 or more. More: Newcombe's
+    95 % interval of the difference of those shares is above 0, and the difference at least .25; equal or less speaks
+    against it. What dropout changes stands beside it, without a vote.
+    """
+    for lstm in cells(SMALL_DATA, "lstm"):
+        where, own = f"{lstm.task} {lstm.lag}", gaps(seen.runs(lstm))
+        yield share(f"the LSTM on {where}", own, f"a gap of {GAP} or more")
+        for model in (*OTHERS, DROPOUT):
+            other = gaps(seen.runs(lstm._replace(model=model)))
+            pair = Pair(sum(other), len(other), sum(own), len(own))
+            says = "aside" if model == DROPOUT else BETTER[differ(pair)]
+            yield Finding(f"more than {model} on {where}", says, told(pair, model, "lstm"))
+
+
+def gaps(runs: Sequence[Record]) -> list[bool]:
+    """Return of each run whether it overfits."""
+    found = []
+    for run in runs:
+        if run.score is not None and run.train_score is not None:
+            gap = run.train_score - run.score
+            found.append((gap if run.scale.higher_is_better else -gap) >= GAP)
+    return found
+
+
+OVERFIT = Claim(
+    "overfit",
+    "LSTMs overfit easily.",
+    "Score on the training set less score on the test, on small real data, at equal parameters: LSTM, plain network, "
+    "GRU, transformer, and the LSTM with dropout.",
+    tuple(map(Trained, cells(SMALL_DATA, "lstm", *OTHERS, DROPOUT))),
+    overfit,
+)
+
+# depth
+
+STACKED = (("temporal-order", (60,)), ("adding", (50,)), ("copy", (20,)))
+LAYERS = (2, 4)
+
+
+def depth(seen: Evidence) -> Iterator[Finding]:
+    """Say of each task and number of layers: it holds if the stack solves more often than one layer.
+
+    More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25, at equal parameters.
+    Equal (the 90 % interval inside ±.25) or less speaks against it, also where one layer solves it already.
+    """
+    for one in cells(STACKED, "lstm"):
+        for layers in LAYERS:
+            stack = one._replace(model=f"lstm:layers={layers}")
+            yield helps(seen, one, stack, f"{layers} layers on {one.task} {one.lag}")
+
+
+DEPTH = Claim(
+    "depth",
+    "Stacking layers helps.",
+    "LSTM of 1, 2 and 4 layers at equal parameters: temporal order, adding, copy.",
+    tuple(map(Runs, cells(STACKED, "lstm", *(f"lstm:layers={layers}" for layers in LAYERS)))),
+    depth,
+)
+
+CLAIMS = (
+    GRU_EQUAL, TRANSFORMER_NO_FORGETTING, BIDIRECTIONAL, ATTENTION, CNN_LSTM, OVERFIT, DEPTH,
+)  # fmt: skip

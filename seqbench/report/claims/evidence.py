@@ -1,0 +1,220 @@
+"""What a claim rests on: runs of a cell, what instruments saw in them, times of a step.
+
+What is printed together has one ``kind``; each need says what of it is missing, and ``Evidence`` finds it in the
+results. A cell counts with ten runs, as many as the profile ``paper`` has; a run that failed is none. Instruments need
+five members: with as many, all alike, an interval is on one side of one half.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from seqbench.protocol import FINER, GRID, TUNING_SEEDS
+from seqbench.records import Comparison, Moment, Probe, Record, Role, Throughput, Unit
+
+if TYPE_CHECKING:  # to list claims needs no pandas
+    from seqbench.report.frame import Results
+
+RUNS = 10  # of a cell, at least
+MEMBERS = 5  # that an instrument looked at, at least
+MOMENTS: tuple[Moment, ...] = ("start", "end")
+
+
+class Place(NamedTuple):
+    """Where something was measured: a task at a lag with a model, with their options."""
+
+    task: str
+    lag: int
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.lag} {self.model}"
+
+
+class Evidence:
+    """The results of a folder, by place."""
+
+    def __init__(self, results: "Results") -> None:
+        self.results = results
+
+    @cached_property
+    def units(self) -> dict[Place, str]:
+        """Return the unit of each place: the one that is planned, if more than one was measured."""
+        found: dict[Place, str] = {}
+        for record in sorted(
+            self.results.records, key=lambda r: r.unit_id not in self.results.planned
+        ):
+            found.setdefault(place(record.unit), record.unit_id)
+        return found
+
+    @cached_property
+    def records(self) -> dict[tuple[str, Role], list[Record]]:
+        """Return the records that did not fail, by unit and role."""
+        found: dict[tuple[str, Role], list[Record]] = {}
+        for record in self.results.records:
+            if record.verdict != "failed":
+                found.setdefault((record.unit_id, record.member.role), []).append(record)
+        return found
+
+    def runs(self, where: Place, role: Role = "reporting") -> list[Record]:
+        """Return the runs of a place."""
+        return self.records.get((self.units.get(where, ""), role), [])
+
+    def probes(self, instrument: str, where: Place, moment: Moment) -> list[Probe]:
+        """Return what an instrument saw in the members that report, at a moment."""
+        return [
+            p
+            for p in self.results.probes
+            if (p.instrument, p.moment) == (instrument, moment)
+            and p.member.role == "reporting"
+            and place(p.unit) == where
+        ]
+
+    def steps(self, model: str, device: str, given: bool) -> list[Throughput]:
+        """Return the times of a training step, at a width that was given or at the matched one."""
+        return [
+            t
+            for t in self.results.throughput
+            if (t.model, t.device, t.phase, t.hidden is not None)
+            == (model, device, "training", given)
+        ]
+
+    def compiled(self, how: str, length: int) -> Comparison | None:
+        """Return how long the first step took of what is compiled."""
+        start = f"{how}, T = {length}:"
+        return next(
+            (
+                c
+                for c in self.results.comparisons
+                if c.goal == "compile" and c.what.startswith(start) and c.measured is not None
+            ),
+            None,
+        )
+
+
+def place(unit: Unit) -> Place:
+    """Return the place of a unit."""
+    return Place(unit.task_spelled, unit.lag, unit.model_spelled)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The reporting runs of a cell."""
+
+    where: Place
+    kind: ClassVar[str] = "runs"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return how many of the runs are missing."""
+        return short(f"runs of {self.where}", len(seen.runs(self.where)), RUNS)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The reporting runs of a cell, with their scores on what they were trained on."""
+
+    where: Place
+    kind: ClassVar[str] = "runs with a score on the training set"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return how many of the runs, or of their scores, are missing."""
+        runs = [r for r in seen.runs(self.where) if None not in (r.score, r.train_score)]
+        return short(f"training scores of {self.where}", len(runs), RUNS)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The tuning runs of a cell: every rate of the grid on every tuning seed."""
+
+    where: Place
+    kind: ClassVar[str] = "tuning runs"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return how many of the runs are missing."""
+        there = len(seen.runs(self.where, "tuning"))
+        return short(f"tuning of {self.where}", there, len(GRID) * len(TUNING_SEEDS))
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The runs of a cell at the finer rates, on every tuning seed."""
+
+    where: Place
+    kind: ClassVar[str] = "runs at finer rates"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return how many of the runs are missing."""
+        there = len(seen.runs(self.where, "search"))
+        return short(f"finer rates of {self.where}", there, len(FINER) * len(TUNING_SEEDS))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What an instrument saw in the members of a cell, at these moments."""
+
+    instrument: str
+    where: Place
+    moments: tuple[Moment, ...] = MOMENTS
+    kind: ClassVar[str] = "probes"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return how many of the members are missing."""
+        there = min(len(seen.probes(self.instrument, self.where, m)) for m in self.moments)
+        return short(f"probes ({self.instrument}) of {self.where}", there, MEMBERS)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The times of a training step of a model on a device."""
+
+    model: str
+    device: str
+    given: bool = False
+    kind: ClassVar[str] = "times of a training step"
+
+    def __str__(self) -> str:
+        width = "at a given width" if self.given else "at matched parameters"
+        return f"{self.model} on {self.device} {width}"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return which times are missing."""
+        there = seen.steps(self.model, self.device, self.given)
+        return "" if there else f"times of a training step of {self}"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """How long the first step takes where the loop, or nothing, is compiled."""
+
+    how: str
+    length: int
+    kind: ClassVar[str] = "seconds of the first step"
+
+    def __str__(self) -> str:
+        return f"{self.how} at T = {self.length}"
+
+    def lacking(self, seen: Evidence) -> str:
+        """Return which time is missing."""
+        return "" if seen.compiled(self.how, self.length) else f"seconds of the first step, {self}"
+
+
+Of = Runs | Trained | Tuned | Searched | Looked  # a cell
+Need = Of | Timed | Compiled
+
+
+def short(what: str, there: int, wanted: int) -> str:
+    """Return a line for what is not all there."""
+    return f"{what}: {there} of {wanted}" if there < wanted else ""
+
+
+def cells(tasks: Iterable[tuple[str, Iterable[int]]], *models: str) -> tuple[Place, ...]:
+    """Return every model at every lag of some tasks."""
+    return tuple(
+        Place(task, lag, model) for task, lags in tasks for lag in lags for model in models
+    )
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words between commas, each once."""
+    return ", ".join(dict.fromkeys(words))

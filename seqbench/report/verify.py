@@ -1,0 +1,379 @@
+"""Whether a rerun gives an edition's results again; nothing is run here, both are read.
+
+Cells are matched by the id of their unit, which is the hash of all that was measured, and judged as ``verdict.py``
+says. A run that failed or ran out of memory is a run that did not solve, as in T1. Records that are equal but for cost
+and provenance are the same *bit for bit*.
+
+Step times are compared on the same machine only: *equivalent* if the 90 % interval of the ratio, after / before, lies
+in [0.8, 1.25], *different* if wholly outside. They don't bear on the verdict: it is about what models can do.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.records import Manifest, Record, Throughput, Unit, canonical
+from seqbench.report.aggregates import spelled
+from seqbench.report.compare import EQUIVALENCE, Pair, Times, inside, ratio
+from seqbench.report.frame import Results
+from seqbench.report.stats import Estimate
+from seqbench.report.verdict import MEAN, Cell, Judged, Judgement, TableVerdict, judge
+from seqbench.store import Store
+
+EXIT_CODES: dict[TableVerdict, int] = {"reproduced": 0, "contradicted": 1, "inconclusive": 4}
+FAST, SLOW = 0.8, 1.25
+
+Rows = list[dict[str, Any]]
+Units = dict[str, list[Record]]  # the runs of each unit, by its id
+StepVerdict = Literal["equivalent", "different", "inconclusive", "not comparable"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The time of a step on both sides, and the ratio after / before where it can be told."""
+
+    before: Throughput
+    after: Throughput | None  # None: not timed again on that machine
+    ratio: Estimate | None
+    verdict: StepVerdict
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What comparing a rerun with an edition gave.
+
+    Attributes
+    ----------
+    units, cells
+        The units that both have, and their runs; in one order with ``judgement.cells``.
+    judgement
+        None where they have no unit in common.
+    edition_only, rerun_only
+        The number of units that only one of them has.
+    ended
+        Runs of the rerun, in the common cells, that failed or ran out of memory.
+    """
+
+    edition: Manifest
+    units: list[Unit]
+    cells: list[Cell]
+    judgement: Judgement | None
+    steps: list[Step]
+    edition_only: int
+    rerun_only: int
+    ended: int
+
+    @property
+    def verdict(self) -> TableVerdict:
+        """Return the verdict on the whole table."""
+        return self.judgement.verdict if self.judgement else "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code that says the verdict."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def sentence(self) -> str:
+        """Return the verdict with its reason, in one sentence."""
+        name, found = f"edition '{self.edition.edition}'", self.judgement
+        if found is None:
+            return f"inconclusive: the rerun has no cell in common with {name}"
+        count = f"{len(self.cells)} of {len(self.cells) + self.edition_only} cells"
+        mean = f"the mean solve rate over {count} differs from {name} by {written(found.mean)}"
+        if found.verdict == "contradicted":
+            guilty = [
+                f"{m} (mean {written(j.difference)})" for m, j in found.models.items() if lost(j)
+            ]
+            guilty += [
+                f"{label(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
+                for unit, c, j in zip(self.units, self.cells, found.cells, strict=True)
+                if lost(j)
+            ]
+            if guilty:
+                return f"contradicted: not reproduced from {name}: {', '.join(guilty)}"
+            return f"contradicted: {mean}, outside ±{MEAN}"
+        if all(c.same for c in self.cells):
+            return f"reproduced: {count} of {name} gave the same records again, bit for bit"
+        if found.verdict == "reproduced":
+            return f"reproduced: {mean}, within ±{MEAN}"
+        return f"inconclusive: {mean}; more seeds or more cells could tell"
+
+    def cell_rows(self, *, everything: bool) -> Rows:
+        """Return a row for each cell; or only for those that are not reproduced or whose rates differ."""
+        if self.judgement is None:
+            return []
+        found = zip(self.units, self.cells, self.judgement.cells, strict=True)
+        return [
+            {
+                "task": spelled(unit.task, unit.task_options),
+                "lag": unit.lag,
+                "model": cell.model,
+                "edition": f"{cell.pair.k1}/{cell.pair.n1}",
+                "rerun": f"{cell.pair.k2}/{cell.pair.n2}",
+                **judged_row(judged),
+                "same_bits": cell.same,
+                "unit": unit.id,
+            }
+            for unit, cell, judged in found
+            if everything or lost(judged) or cell.pair.difference
+        ]
+
+    def model_rows(self) -> Rows:
+        """Return a row for each model."""
+        if self.judgement is None:
+            return []
+        return [
+            {
+                "model": model,
+                "cells": len(own := [c for c in self.cells if c.model == model]),
+                "same_bits": sum(c.same for c in own),
+                **judged_row(judged),
+            }
+            for model, judged in self.judgement.models.items()
+        ]
+
+    def step_rows(self) -> Rows:
+        """Return a row for each step time of the edition."""
+        shape = ("phase", "device", "model", "length", "batch", "members", "scan", "precision")
+        return [
+            {
+                **{name: getattr(step.before, name) for name in shape},
+                "ratio": step.ratio and round(step.ratio.value, 3),
+                "low": step.ratio and round(step.ratio.low, 3),
+                "high": step.ratio and round(step.ratio.high, 3),
+                "verdict": step.verdict,
+                "system": step.before.system,
+            }
+            for step in self.steps
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it, for JSON."""
+        mean = self.judgement and self.judgement.mean
+        return {
+            "edition": self.edition.edition,
+            "specification": self.edition.specification,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "mean_difference": mean and mean._asdict(),
+            "only_in_edition": self.edition_only,
+            "only_in_rerun": self.rerun_only,
+            "ended_early": self.ended,
+            "cells": self.cell_rows(everything=True),
+            "models": self.model_rows(),
+            "steps": self.step_rows(),
+        }
+
+    def counts(self) -> list[str]:
+        """Return what the rows that are shown leave out, a line each."""
+        lines = []
+        if self.judgement is not None:
+            said = [j.verdict for j in self.judgement.cells]
+            same = sum(c.same for c in self.cells)
+            lines.append(f"cells: {tally(said)}; {same} of {len(said)} are the same bit for bit")
+        if self.edition_only or self.rerun_only:
+            lines.append(
+                f"cells in the edition only: {self.edition_only}; in the rerun only: {self.rerun_only}"
+            )
+        if self.ended:
+            lines.append(
+                f"runs of the rerun that failed or ran out of memory, and count as not solved: {self.ended}"
+            )
+        if self.steps:
+            lines.append(f"step times: {tally([step.verdict for step in self.steps])}")
+        return lines
+
+
+def verify(rerun: Store, edition: Store) -> Verification:
+    """Compare a rerun with an edition.
+
+    Raises
+    ------
+    SpecificationDiffers
+        If they were measured under two specifications, or a cell was measured in another way: with another budget, or
+        by another version of its task or model.
+    """
+    ours, theirs = Results.read(rerun), Results.read(edition)
+    was, now = theirs.manifest.specification, ours.manifest.specification
+    if was != now:
+        raise SpecificationDiffers(
+            f"the specification differs: {edition.path} was measured under {was}, {rerun.path} under {now}"
+        )
+    before, after = by_unit(theirs.reporting), by_unit(ours.reporting)
+    same_cells(before, after)
+    common = [unit for unit in before if unit in after]
+    units = [before[unit][0].unit for unit in common]
+    cells = [
+        Cell(
+            spelled(unit.model, unit.model_options),
+            Pair(
+                solved(before[unit.id]),
+                len(before[unit.id]),
+                solved(after[unit.id]),
+                len(after[unit.id]),
+            ),
+            bits(before[unit.id]) == bits(after[unit.id]),
+        )
+        for unit in units
+    ]
+    again = (r for unit in common for r in after[unit])
+    return Verification(
+        theirs.manifest,
+        units,
+        cells,
+        judge(cells) if cells else None,
+        compare_steps(theirs.throughput, ours.throughput),
+        edition_only=len(before) - len(common),
+        rerun_only=len(after) - len(common),
+        ended=sum(r.verdict in ("failed", "out_of_memory") for r in again),
+    )
+
+
+def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
+    """Return the newest edition in a folder that was measured under the rerun's specification, a preview last.
+
+    Raises
+    ------
+    BadInput
+        If there is no edition at all.
+    SpecificationDiffers
+        If all were measured under other specifications.
+    """
+    now = rerun.manifest().specification
+    found = [
+        Store(file.parent)
+        for file in folder.glob("*/manifest.json")
+        if file.parent.resolve() != rerun.path.resolve()
+    ]
+    if not found:
+        raise BadInput(
+            f"there is no edition in {folder.absolute()} to compare with; name a results folder"
+        )
+    fitting = [store for store in found if store.manifest().specification == now]
+    if not fitting:
+        there = ", ".join(
+            f"{s.path} under {s.manifest().specification}" for s in sorted(found, key=age)
+        )
+        raise SpecificationDiffers(
+            f"the specification differs: {rerun.path} was measured under {now}, {there}"
+        )
+    return max(fitting, key=age)
+
+
+def age(store: Store) -> list[int]:
+    """Return what editions are sorted by, the newest last: the numbers of a name such as 2026.1; a preview has none."""
+    return [int(part) for part in re.findall(r"\d+", store.path.name)]
+
+
+# Cells
+
+
+def by_unit(records: Iterable[Record]) -> Units:
+    """Return the runs of each unit."""
+    found: Units = {}
+    for record in records:
+        found.setdefault(record.unit_id, []).append(record)
+    return found
+
+
+def same_cells(before: Units, after: Units) -> None:
+    """Raise if a cell is on both sides, and nowhere under the same id."""
+    was, now = names(before), names(after)
+    for cell in was:
+        if cell in now and not was[cell] & now[cell]:
+            raise SpecificationDiffers(
+                f"the specification of {cell} differs: its unit is {', '.join(sorted(was[cell]))} in the edition and "
+                f"{', '.join(sorted(now[cell]))} in the rerun"
+            )
+
+
+def names(units: Units) -> dict[str, set[str]]:
+    """Return the ids that each cell has."""
+    found: dict[str, set[str]] = {}
+    for unit, runs in units.items():
+        found.setdefault(label(runs[0].unit), set()).add(unit)
+    return found
+
+
+def label(unit: Unit) -> str:
+    """Return a cell in words."""
+    task, model = spelled(unit.task, unit.task_options), spelled(unit.model, unit.model_options)
+    return f"{model} on {task} at lag {unit.lag}"
+
+
+def solved(runs: Iterable[Record]) -> int:
+    """Return how many runs solved."""
+    return sum(r.verdict == "solved" for r in runs)
+
+
+def bits(runs: Iterable[Record]) -> list[str]:
+    """Return all that a second measurement with the same code on the same machine must give again."""
+    return sorted(
+        canonical(r.model_dump(mode="json", exclude={"cost": True, "provenance": True}))
+        for r in runs
+    )
+
+
+# Step times
+
+
+def compare_steps(before: Iterable[Throughput], after: Iterable[Throughput]) -> list[Step]:
+    """Return each step time of the edition with its like in the rerun; those that nobody timed again are left out."""
+    now = {t.key: t for t in after}
+    timed = {elsewhere(t) for t in now.values()}
+    return [compare_step(t, now.get(t.key)) for t in before if elsewhere(t) in timed]
+
+
+def elsewhere(t: Throughput) -> tuple[Any, ...]:
+    """Return the identity of a measurement, whatever the machine."""
+    return t.model_copy(update={"system": ""}).key
+
+
+def compare_step(before: Throughput, after: Throughput | None) -> Step:
+    """Return the ratio of two step times, and the verdict."""
+    if after is None:
+        return Step(before, None, None, "not comparable")
+    found = ratio(times(before), times(after))
+    verdict: dict[bool | None, StepVerdict] = {
+        True: "equivalent", False: "different", None: "inconclusive",
+    }  # fmt: skip
+    return Step(before, after, found, verdict[found and inside(found, FAST, SLOW)])
+
+
+def times(t: Throughput) -> Times:
+    """Return what a step took."""
+    return Times(t.seconds_per_token, t.quartiles, t.rounds)
+
+
+# Words
+
+
+def lost(judged: Judged) -> bool:
+    """Return whether something was not reproduced."""
+    return judged.verdict == "not reproduced"
+
+
+def judged_row(judged: Judged) -> dict[str, Any]:
+    """Return the columns of a verdict."""
+    d = judged.difference
+    return {
+        "difference": round(d.value, 3),
+        "low": round(d.low, 3),
+        "high": round(d.high, 3),
+        "p": float(f"{judged.p:.2g}"),
+        "verdict": judged.verdict,
+    }
+
+
+def written(d: Estimate) -> str:
+    """Return a difference with its interval."""
+    return f"{d.value:+.3f}, {EQUIVALENCE:.0%} interval {d.low:+.3f} to {d.high:+.3f}"
+
+
+def tally(verdicts: Sequence[str]) -> str:
+    """Return how often each was said."""
+    return ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))
