@@ -7,11 +7,8 @@ A results folder::
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
-<<<<<<< HEAD
     baselines/<task>-lag<lag>-<options>.jsonl  what is reached without a network
-=======
     probes/<instrument>-<name>.jsonl           what instruments saw inside of models
->>>>>>> claims
     systems/<system>.json
     tables/
     unfinished/                                the state of long jobs, while they run
@@ -52,11 +49,7 @@ from seqbench.records import (
 )
 
 T = TypeVar("T", bound=Strict)
-<<<<<<< HEAD
-Row = TypeVar("Row", Record, Throughput, Comparison, Baseline)
-=======
-Row = TypeVar("Row", Record, Throughput, Comparison, Probe)
->>>>>>> claims
+Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe)
 
 
 class Store:
@@ -158,17 +151,15 @@ class Store:
         """Keep a table of goals under a name, in place of an older one."""
         self._keep("comparisons", name, rows)
 
-<<<<<<< HEAD
     def add_baselines(self, rows: Iterable[Baseline]) -> None:
         """Keep the baselines of one task at one lag, in place of older ones."""
         rows = list(rows)
         one = rows[0]
         self._keep("baselines", f"{one.task}-lag{one.lag}-{digest(one.task_options)[:8]}", rows)
-=======
+
     def add_probes(self, name: str, rows: Iterable[Probe]) -> None:
         """Keep what instruments saw under a name, in place of what was there."""
         self._keep("probes", name, rows)
->>>>>>> claims
 
     def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
         text = "".join(f"{row.canonical()}\n" for row in rows)
@@ -186,15 +177,13 @@ class Store:
         """Return all goals; raise as ``records`` does."""
         return list(self._once(Comparison, "comparisons/*.jsonl"))
 
-<<<<<<< HEAD
     def baselines(self) -> list[Baseline]:
         """Return all baselines; raise as ``records`` does."""
         return list(self._once(Baseline, "baselines/*.jsonl"))
-=======
+
     def probes(self) -> list[Probe]:
         """Return all that instruments saw; raise as ``records`` does."""
         return list(self._once(Probe, "probes/*.jsonl"))
->>>>>>> claims
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
@@ -228,11 +217,8 @@ class Store:
             self._rows(Record, "records/*/*.jsonl"),
             self._rows(Throughput, "throughput/*.jsonl"),
             self._rows(Comparison, "comparisons/*.jsonl"),
-<<<<<<< HEAD
             self._rows(Baseline, "baselines/*.jsonl"),
-=======
             self._rows(Probe, "probes/*.jsonl"),
->>>>>>> claims
         )
         for where, row in rows:
             if isinstance(row, BadInput):

@@ -202,12 +202,9 @@ def test_all_that_is_wrong_is_told_at_once(full):
     full.append([record(4, provenance=PROVENANCE.model_copy(update={"specification": "0" * 16}))])
     full.add_throughput("mine", [throughput(system="1" * 16)])
     full.add_comparisons("mine", [comparison(system="2" * 16)])
-<<<<<<< HEAD
     planned = Planned(unit=UNIT, part="core", seeds=1).canonical()
     (full.path / "plan.jsonl").write_text(planned.replace('"seeds":1', '"seeds":0'))
-=======
     full.add_probes("mine", [probe(system="3" * 16), probe(0)])
->>>>>>> claims
     wrong = "\n".join(full.validate())
     for part in (
         "plan.jsonl, line 1: seeds: Input should be greater than or equal to 1",
@@ -223,11 +220,7 @@ def test_all_that_is_wrong_is_told_at_once(full):
         "measured under specification 0000000000000000, the manifest says ffffffffffffffff",
     ):
         assert part in wrong
-<<<<<<< HEAD
-    assert len(full.validate()) == 9
-=======
-    assert len(full.validate()) == 10
->>>>>>> claims
+    assert len(full.validate()) == 11
 
 
 def test_a_wrong_manifest_is_named(store):
