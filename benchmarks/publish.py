@@ -2,8 +2,8 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies records, step times, goals and machines to ``results/<edition>``, writes the tables, checks all of it, and
-seals it: from then on ``seqbench validate`` finds every changed digit.
+It copies records, step times, goals, trials and machines to ``results/<edition>``, writes the tables, checks all of
+it, and seals it: from then on ``seqbench validate`` finds every changed digit.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from seqbench.errors import BadInput
 from seqbench.report.tables import check_tables, write_tables
 from seqbench.store import Store
 
-PARTS = ("records", "throughput", "comparisons", "systems")
+PARTS = ("records", "throughput", "comparisons", "trials", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 
@@ -23,7 +23,7 @@ def publish(source: Store, edition: str) -> Store:
     manifest = source.manifest()
     target = Store(Path("results", edition))
     dirty = [r.provenance.dirty for r in source.records()]
-    dirty += [r.dirty for r in (*source.throughput(), *source.comparisons())]
+    dirty += [r.dirty for r in (*source.throughput(), *source.comparisons(), *source.trials())]
     if any(dirty):
         raise BadInput(
             f"{source.path}: {sum(dirty)} records were measured by code that was not committed"

@@ -6,6 +6,7 @@ A results folder::
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
+    trials/<experiment>.jsonl                  of the replication ledger
     systems/<system>.json
     tables/
     unfinished/                                the state of long jobs, while they run
@@ -37,13 +38,14 @@ from seqbench.records import (
     Strict,
     System,
     Throughput,
+    Trial,
     Unit,
     canonical,
     digest,
 )
 
 T = TypeVar("T", bound=Strict)
-Row = TypeVar("Row", Record, Throughput, Comparison)
+Row = TypeVar("Row", Record, Throughput, Comparison, Trial)
 
 
 class Store:
@@ -136,6 +138,11 @@ class Store:
         """Keep a table of goals under a name, in place of an older one."""
         self._keep("comparisons", name, rows)
 
+    def add_trials(self, experiment: str, rows: Iterable[Trial]) -> None:
+        """Keep more trials of an experiment, beside those that are there."""
+        there = [t for t in self.trials() if t.experiment == experiment]
+        self._keep("trials", experiment, [*there, *rows])
+
     def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
         text = "".join(f"{row.canonical()}\n" for row in rows)
         write(self.path / folder / f"{name}.jsonl", text)
@@ -151,6 +158,10 @@ class Store:
     def comparisons(self) -> list[Comparison]:
         """Return all goals; raise as ``records`` does."""
         return list(self._once(Comparison, "comparisons/*.jsonl"))
+
+    def trials(self) -> list[Trial]:
+        """Return all trials of the ledger; raise as ``records`` does."""
+        return list(self._once(Trial, "trials/*.jsonl"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
@@ -180,6 +191,7 @@ class Store:
             self._rows(Record, "records/*/*.jsonl"),
             self._rows(Throughput, "throughput/*.jsonl"),
             self._rows(Comparison, "comparisons/*.jsonl"),
+            self._rows(Trial, "trials/*.jsonl"),
         )
         for where, row in rows:
             if isinstance(row, BadInput):

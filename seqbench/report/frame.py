@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqbench.models import MODELS
 from seqbench.profiles import PROFILES
-from seqbench.records import Comparison, Manifest, Record, System, Throughput
+from seqbench.records import Comparison, Manifest, Record, System, Throughput, Trial
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 
@@ -25,13 +25,21 @@ class Results:
     throughput: list[Throughput]
     systems: dict[str, System]
     comparisons: list[Comparison]
+    trials: list[Trial]
 
     @classmethod
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
         records = sorted(store.records(), key=order)
-        return cls(manifest, records, store.throughput(), store.systems(), store.comparisons())
+        return cls(
+            manifest,
+            records,
+            store.throughput(),
+            store.systems(),
+            store.comparisons(),
+            store.trials(),
+        )
 
     @property
     def reporting(self) -> list[Record]:

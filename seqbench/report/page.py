@@ -15,6 +15,7 @@ import pandas as pd
 from seqbench.report import drawing, figures, stats
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
+from seqbench.report.ledger import ledger
 from seqbench.report.table import Table
 from seqbench.report.tables import (
     accuracy,
@@ -131,6 +132,11 @@ class Page:
         found = goals(self.results) if self.store.exists else None
         return found or Text("*Nothing was compared yet: `python benchmarks/peers.py` does it.*")
 
+    def ledger(self) -> Table | Text:
+        """Return T10."""
+        found = ledger(self.results) if self.store.exists else None
+        return found or Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
+
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""
         found = None if self.empty else sensitivity(self.results)
@@ -146,7 +152,7 @@ class Page:
         """Return the files of every table, with how to cite it."""
         if not self.store.exists:
             return None
-        found = [accuracy, throughput, sensitivity, runs, machines, goals]
+        found = [accuracy, throughput, sensitivity, runs, machines, goals, ledger]
         made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
         lines = [links(table, f"tables/{edition}") for table in made]

@@ -12,6 +12,7 @@ T3    sensitivity  a cell of T1 at a learning rate of the tuning grid
 T4    runs         a run
 T5    machines     a machine
 T6    goals        a goal for speed
+T10   ledger       a published figure
 ====  ===========  ==============================================================
 """
 
@@ -34,6 +35,7 @@ from seqbench.report.frame import (
     times_to_solve,
 )
 from seqbench.report.goals import goals
+from seqbench.report.ledger import ledger
 from seqbench.report.table import Column, Row, Table, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
@@ -506,6 +508,7 @@ def tables(store: Store) -> list[Table]:
         runs(results),
         machines(results),
         goals(results),
+        ledger(results),
     ]
     return [table for table in made if table is not None and table.rows]
 
