@@ -8,13 +8,14 @@ and seals it: from then on ``seqbench validate`` finds every changed digit.
 
 import shutil
 import sys
+from itertools import chain
 from pathlib import Path
 
 from seqbench.errors import BadInput
 from seqbench.report.tables import check_tables, write_tables
 from seqbench.store import Store
 
-PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "systems")
+PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 
@@ -23,8 +24,8 @@ def publish(source: Store, edition: str) -> Store:
     manifest = source.manifest()
     target = Store(Path("results", edition))
     dirty = [r.provenance.dirty for r in source.records()]
-    rows = (*source.throughput(), *source.comparisons(), *source.baselines(), *source.probes())
-    dirty += [row.dirty for row in rows]
+    rows = (source.throughput(), source.comparisons(), source.baselines(), source.probes())
+    dirty += [row.dirty for row in chain(*rows, source.trials())]
     if any(dirty):
         raise BadInput(
             f"{source.path}: {sum(dirty)} records were measured by code that was not committed"

@@ -53,6 +53,7 @@ Out = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Measure again what is there.")]
 QUICK = Path("results", "local", "quick")  # where the default profile leaves its results
+LEDGER = Path("results", "local", "ledger")
 
 
 def main() -> NoReturn:
@@ -399,6 +400,29 @@ def inside(
     )
     table = seen(Results.read(store))
     answer({"inside": printed(table, as_json) if table else []}, as_json)
+
+
+@app.command(epilog="Example: seqbench replicate hs97-reber hs97-order-4 --budget 9m")
+def replicate(
+    experiments: Annotated[
+        Words | None, typer.Argument(help="Ids of the ledger; all those with trials if not given.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="So many trials, not the row's.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Lay the trials aside after this time: 90s, 9m, 1h.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The results folder.")] = LEDGER,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat published experiments in their own protocol: the trials that the folder lacks, then the ledger."""
+    seconds = duration(budget)
+    from seqbench.replicate import run as repeat
+    from seqbench.report.frame import Results
+    from seqbench.report.ledger import ledger
+
+    store = repeat(listed(experiments or []), trials=trials, budget=seconds, out=out, say=complain)
+    table = ledger(Results.read(store))
+    answer({"ledger": printed(table, as_json) if table else []}, as_json)
 
 
 # What reads

@@ -467,3 +467,47 @@ class Baseline(Strict):
     def system_id(self) -> str:
         """Return the name of the machine."""
         return self.system
+
+
+class Trial(Strict):
+    """One trial of an experiment of the ledger, in the protocol of its paper."""
+
+    kind: Literal["trial"] = "trial"
+    schema_version: Literal[1] = SCHEMA
+    experiment: Name
+    protocol: str  # the hash of all that it depends on
+    seed: int = Field(ge=0, lt=2**32)
+    success: bool
+    sequences: int = Field(gt=0)  # shown until it had succeeded, or all of the budget
+    budget: int = Field(gt=0)
+    wrong: int = Field(ge=0)  # of those tested, with the last weights
+    tested: int = Field(ge=0)
+    parameters: int = Field(gt=0)
+    commit: str
+    dirty: bool
+    system: str
+    device: str
+    threads: int = Field(ge=1)
+    cost: Cost
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Trial":
+        if self.sequences > self.budget:
+            raise ValueError(f"{self.sequences} sequences are over the budget of {self.budget}")
+        if not self.success and self.sequences < self.budget:
+            raise ValueError(
+                f"a trial can't be given up after {self.sequences} of {self.budget} sequences"
+            )
+        if self.wrong > self.tested:
+            raise ValueError(f"{self.wrong} of {self.tested} can't be wrong")
+        return self
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Return the identity of the trial."""
+        return self.experiment, self.protocol, self.seed
+
+    @property
+    def system_id(self) -> str:
+        """Return the name of the machine."""
+        return self.system

@@ -9,6 +9,7 @@ A results folder::
     comparisons/<name>.jsonl                   goals for speed
     baselines/<task>-lag<lag>-<options>.jsonl  what is reached without a network
     probes/<instrument>-<name>.jsonl           what instruments saw inside of models
+    trials/<experiment>.jsonl                  of the replication ledger
     systems/<system>.json
     tables/
     unfinished/                                the state of long jobs, while they run
@@ -43,13 +44,14 @@ from seqbench.records import (
     Strict,
     System,
     Throughput,
+    Trial,
     Unit,
     canonical,
     digest,
 )
 
 T = TypeVar("T", bound=Strict)
-Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe)
+Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe, Trial)
 
 
 class Store:
@@ -161,6 +163,11 @@ class Store:
         """Keep what instruments saw under a name, in place of what was there."""
         self._keep("probes", name, rows)
 
+    def add_trials(self, experiment: str, rows: Iterable[Trial]) -> None:
+        """Keep more trials of an experiment, beside those that are there."""
+        there = [t for t in self.trials() if t.experiment == experiment]
+        self._keep("trials", experiment, [*there, *rows])
+
     def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
         text = "".join(f"{row.canonical()}\n" for row in rows)
         write(self.path / folder / f"{name}.jsonl", text)
@@ -184,6 +191,10 @@ class Store:
     def probes(self) -> list[Probe]:
         """Return all that instruments saw; raise as ``records`` does."""
         return list(self._once(Probe, "probes/*.jsonl"))
+
+    def trials(self) -> list[Trial]:
+        """Return all trials of the ledger; raise as ``records`` does."""
+        return list(self._once(Trial, "trials/*.jsonl"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
@@ -219,6 +230,7 @@ class Store:
             self._rows(Comparison, "comparisons/*.jsonl"),
             self._rows(Baseline, "baselines/*.jsonl"),
             self._rows(Probe, "probes/*.jsonl"),
+            self._rows(Trial, "trials/*.jsonl"),
         )
         for where, row in rows:
             if isinstance(row, BadInput):

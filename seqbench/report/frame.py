@@ -18,6 +18,7 @@ from seqbench.records import (
     Record,
     System,
     Throughput,
+    Trial,
 )
 from seqbench.store import Store
 from seqbench.tasks import TASKS
@@ -38,6 +39,7 @@ class Results:
     plan: list[Planned]
     baselines: list[Baseline]
     probes: list[Probe]
+    trials: list[Trial]
 
     @classmethod
     def read(cls, store: Store) -> "Results":
@@ -53,6 +55,7 @@ class Results:
             store.plan(),
             store.baselines(),
             store.probes(),
+            store.trials(),
         )
 
     @property

@@ -14,9 +14,11 @@ import pandas as pd
 
 from seqbench.report import drawing, figures, figures_inside, inside, stats
 from seqbench.report.aggregates import aggregates, pairs
+from seqbench.report.baselines import baselines
 from seqbench.report.claims.table import claims
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
+from seqbench.report.ledger import ledger
 from seqbench.report.table import Table
 from seqbench.report.tables import (
     accuracy,
@@ -133,6 +135,11 @@ class Page:
         found = goals(self.results) if self.store.exists else None
         return found or Text("*Nothing was compared yet: `python benchmarks/peers.py` does it.*")
 
+    def ledger(self) -> Table | Text:
+        """Return T10."""
+        found = ledger(self.results) if self.store.exists else None
+        return found or Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
+
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""
         found = None if self.empty else sensitivity(self.results)
@@ -148,8 +155,8 @@ class Page:
         """Return the files of every table, with how to cite it."""
         if not self.store.exists:
             return None
-        found = [accuracy, throughput, sensitivity, runs, machines, goals]
-        found += [aggregates, pairs, inside.seen, inside.cost, inside.window, claims]
+        found = [accuracy, throughput, sensitivity, runs, machines, goals, baselines, aggregates]
+        found += [pairs, ledger, inside.seen, inside.cost, inside.window, claims]
         made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
         lines = [links(table, f"tables/{edition}") for table in made]

@@ -15,6 +15,7 @@ T6    goals        a goal for speed
 T7    baselines    a task at a lag by a method without a network
 T8    aggregates   a model over all tasks
 T9    pairs        two models, over all tasks or in one
+T10   ledger       a published figure
 T11   inside       what an instrument saw of a model at a moment
 T12   cost         a cell of T1, and what it takes to solve it
 T13   window       a cell of T1, and the learning rates that do
@@ -47,6 +48,7 @@ from seqbench.report.frame import (
 )
 from seqbench.report.goals import goals
 from seqbench.report.inside import cost, seen, window
+from seqbench.report.ledger import ledger
 from seqbench.report.table import Column, Row, Table, Value, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
@@ -548,11 +550,12 @@ def tables(store: Store) -> list[Table]:
         machines(results),
         goals(results),
         baselines(results),
+        aggregates(results),
+        pairs(results),
+        ledger(results),
         seen(results),
         cost(results),
         window(results),
-        aggregates(results),
-        pairs(results),
         claims(results),
     ]
     return [table for table in made if table is not None and table.rows]

@@ -1,0 +1,280 @@
+"""The sequences of those papers: their lengths differ, so each is followed by steps at which nothing is due.
+
+temporal-order (1997, experiments 6a and 6b)
+    ``E b X d a a c Y b B -> XY``: 100 to 110 symbols, the relevant ones at random places. The answer is one of 2^k
+    classes, due at the end; it is right when every output is within .3 of its target.
+
+adding (1997, experiment 4)
+    Pairs of a value in [-1, 1] and a mark; T to T + T / 10 of them. One of the first ten pairs and another of the first
+    T / 2 - 1 are marked 1, the first and the last pair -1, unless they are marked; the marked values X1 and X2 make the
+    answer .5 + (X1 + X2) / 4, due at the end and right within .04. X1 is 0 where the first pair is its place.
+
+embedded Reber (1997, experiment 1)
+    A string of Reber's grammar between two symbols that agree, ``B T [B…E] T E``; due at every symbol is the next one.
+    It is right when the outputs of all symbols that may follow are more active than all others. Reber's graph::
+
+        B ─ 1 ─T─ 2 (S: again) ─X─ 4 ─S─ 6 ─ E            4 ─X─ 3,  5 ─P─ 4
+            1 ─P─ 3 (T: again) ─V─ 5 ─V─ 6
+
+Every source draws from identities alone. The strings are those of one training set, drawn once for each trial, and are
+shown in a random order; all other sequences are new.
+
+Source: Hochreiter and Schmidhuber (1997); Cleeremans, Servan-Schreiber and McClelland (1989) for the grammar.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from seqbench.ledger.rows import Source
+from seqbench.random import Keys
+
+Array = np.ndarray
+VERSION = 1
+
+
+class Strings(NamedTuple):
+    """Sequences side by side, each as long as the longest of them.
+
+    Attributes
+    ----------
+    x, y
+        ``(…, T, D)`` inputs and ``(…, T, C)`` targets, float32.
+    due
+        ``(…, T)``: at which steps the target counts.
+    legal
+        ``(…, T, C)``: which outputs are to be the most active ones; of a source that asks for numbers, empty.
+    """
+
+    x: Float[Array, "*N T D"]
+    y: Float[Array, "*N T C"]
+    due: Bool[Array, "*N T"]
+    legal: Bool[Array, "*N T C"]
+
+    def at(self, where: Any) -> "Strings":
+        """Return some of them, by an index of their leading axes, cut to the longest of those."""
+        some = Strings(*(part[where] for part in self))
+        T = max(1, int(some.length.max(initial=0)))
+        return Strings(
+            some.x[..., :T, :], some.y[..., :T, :], some.due[..., :T], some.legal[..., :T, :]
+        )
+
+    @property
+    def length(self) -> Int[Array, "*N"]:
+        """Return the steps up to the last that is due."""
+        T = self.due.shape[-1]
+        return np.where(self.due.any(axis=-1), T - self.due[..., ::-1].argmax(axis=-1), 0)
+
+
+class Generator(ABC):
+    """A source of sequences for E trials side by side.
+
+    Attributes
+    ----------
+    tolerance
+        How near every output has to be to its target; None where the legal outputs have to be the most active ones.
+    tests
+        Sequences in a test set.
+    """
+
+    name: str
+    tolerance: float | None
+    tests: int = 2560
+
+    @abstractmethod
+    def sample(self, keys: Keys) -> Strings:
+        """Return the N sequences of these identities."""
+
+    def drawn(self, split: str, seeds: Sequence[int], index: Int[Array, "E n"]) -> Strings:
+        """Return the sequences of these places in a split, n of each trial: ``(E, n, T, …)``."""
+        seed = torch.tensor(seeds)[:, None].expand(index.shape).flatten()
+        keys = Keys(self.name, VERSION, split, seed, torch.from_numpy(index).flatten())
+        flat = self.sample(keys)
+        return Strings(*(part.reshape(*index.shape, *part.shape[1:]) for part in flat))
+
+    def train(self, seeds: Sequence[int], start: int, stop: int) -> Strings:
+        """Return what is shown from the ``start``-th to before the ``stop``-th: ``(E, n, T, …)``."""
+        return self.drawn("train", seeds, np.tile(np.arange(start, stop), (len(seeds), 1)))
+
+    def test(self, seeds: Sequence[int]) -> Strings:
+        """Return the test set of each trial: ``(E, n, T, …)``."""
+        return self.drawn("test", seeds, np.tile(np.arange(self.tests), (len(seeds), 1)))
+
+    def right(self, y: Float[Array, "*N T C"], wanted: Strings) -> Bool[Array, "*N"]:
+        """Return which sequences were answered without an error."""
+        if self.tolerance is not None:
+            met = (np.abs(y - wanted.y) < self.tolerance).all(axis=-1)
+        else:
+            least = np.where(wanted.legal, y, np.inf).min(axis=-1)
+            met = least > np.where(wanted.legal, -np.inf, y).max(axis=-1)
+        return (met | ~wanted.due).all(axis=-1)
+
+
+def one_hot(symbols: Int[Array, "N T"], count: int) -> Float[Array, "N T C"]:
+    """Return a row of zeros and a one for each symbol."""
+    return np.eye(count, dtype=np.float32)[symbols]
+
+
+def at_the_end(
+    length: Int[Array, "N"], answer: Float[Array, "N C"], longest: int
+) -> tuple[Array, Array]:  # noqa: F821
+    """Return targets and due steps of sequences with one answer, at their last step."""
+    due = np.arange(longest) == length[:, None] - 1
+    return due[..., None] * answer[:, None], due
+
+
+@dataclass(frozen=True)
+class TemporalOrder(Generator):
+    """Two or three relevant symbols among distractors; ``relevant`` of them."""
+
+    relevant: int
+    tolerance = 0.3
+
+    PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}  # noqa: RUF012  a constant
+    SHORTEST, LONGEST = 100, 110
+    DISTRACTORS, OPEN, CLOSE, X = 4, 4, 5, 6  # a, b, c, d are 0 to 3; Y is 7
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Return the name of the data."""
+        return f"ledger/temporal-order-{self.relevant}"
+
+    def sample(self, keys: Keys) -> Strings:
+        """Return x ``(N, 110, 8)``, y ``(N, 110, 2^relevant)``."""
+        length = keys.integers("length", self.SHORTEST, self.LONGEST + 1).numpy()
+        symbols = keys.integers("distractors", 0, self.DISTRACTORS, self.LONGEST).numpy()
+        bits = keys.integers("relevant", 0, 2, self.relevant).numpy()  # 0 is X, 1 is Y
+        n = np.arange(len(length))
+        for k, (low, high) in enumerate(self.PLACES[self.relevant]):
+            symbols[n, keys.integers(f"place {k}", low, high + 1).numpy()] = self.X + bits[:, k]
+        symbols[:, 0], symbols[n, length - 1] = self.OPEN, self.CLOSE
+        answer = bits @ (2 ** np.arange(self.relevant)[::-1])
+        x = one_hot(symbols, 8)
+        target = one_hot(answer[:, None], 2**self.relevant)[:, 0]
+        y, due = at_the_end(length, target, self.LONGEST)
+        return Strings(x, y, due, np.zeros((*due.shape, 0), bool))
+
+
+@dataclass(frozen=True)
+class Adding(Generator):
+    """The sum of two marked values; ``shortest`` is T."""
+
+    shortest: int
+    tolerance = 0.04
+
+    EARLY = 10  # the first mark is among so many pairs
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Return the name of the data."""
+        return f"ledger/adding-{self.shortest}"
+
+    def sample(self, keys: Keys) -> Strings:
+        """Return x ``(N, T + T / 10, 2)``, y ``(N, T + T / 10, 1)``."""
+        longest = self.shortest + self.shortest // 10
+        length = keys.integers("length", self.shortest, longest + 1).numpy()
+        value = keys.uniform("value", longest, low=-1.0, high=1.0).numpy()
+        first = keys.integers("first mark", 0, self.EARLY).numpy()
+        second = keys.integers("second mark", 0, self.shortest // 2 - 2).numpy()
+        second += second >= first  # one of the others
+        n = np.arange(len(length))
+        mark = np.zeros_like(value)
+        mark[:, 0] = mark[n, length - 1] = -1
+        mark[n, first] = mark[n, second] = 1
+        X1, X2 = np.where(first == 0, 0, value[n, first]), value[n, second]
+        y, due = at_the_end(length, (0.5 + (X1 + X2) / 4)[:, None].astype(np.float32), longest)
+        return Strings(np.stack([value, mark], axis=-1), y, due, np.zeros((*due.shape, 0), bool))
+
+
+B, T, P, S, X, V, E = range(7)
+# Of every node of Reber's graph: the two symbols that may follow, and the nodes that they lead to. 8 is after the end.
+SYMBOLS = np.array([(B, B), (T, P), (S, X), (T, V), (X, S), (P, V), (E, E), (E, E), (E, E)])
+NODES = np.array([(1, 1), (2, 3), (2, 4), (3, 5), (3, 6), (4, 6), (7, 7), (8, 8), (8, 8)])
+
+
+@dataclass(frozen=True)
+class EmbeddedReber(Generator):
+    """Strings of the embedded Reber grammar, from a training set of ``strings`` of them."""
+
+    strings: int = 256  # 0: all are new
+    tolerance = None
+    tests = 256
+
+    LONGEST = 64  # a string is longer in 3 of 10^8 cases, and then cut short
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Return the name of the data."""
+        return "ledger/embedded-reber"
+
+    def walk(self, keys: Keys) -> tuple[Int[Array, "N L"], Int[Array, "N"], Bool[Array, "N L C"]]:  # noqa: F821
+        """Return the strings, their lengths, and which symbols may stand at each place."""
+        N, L = len(keys), self.LONGEST
+        branch = keys.integers("branch", 0, 2, L).numpy()
+        symbols = np.full((N, L), E)
+        legal = np.zeros((N, L, 7), bool)
+        n = np.arange(N)
+        outer = np.where(branch[:, 1] == 0, T, P)
+        symbols[:, 0], symbols[:, 1] = B, outer
+        legal[:, 0, B] = legal[:, 1, T] = legal[:, 1, P] = True
+        node = np.zeros(N, int)  # of the inner string
+        for k in range(2, L):
+            inner = node < 7
+            taken = np.where(inner, SYMBOLS[node, branch[:, k]], np.where(node == 7, outer, E))
+            symbols[:, k] = taken
+            legal[n, k, np.where(inner, SYMBOLS[node, 0], taken)] = True
+            legal[n, k, np.where(inner, SYMBOLS[node, 1], taken)] = True
+            node = NODES[node, branch[:, k]]
+        # After the inner E come the outer symbol and the outer E.
+        inner_end = (symbols[:, 2:] == E).argmax(axis=1) + 2
+        return symbols, np.minimum(inner_end + 3, L), legal
+
+    def sample(self, keys: Keys) -> Strings:
+        """Return x, y and legal ``(N, 63, 7)``: every symbol but the last, and the next."""
+        symbols, length, legal = self.walk(keys)
+        x = one_hot(symbols, 7)
+        due = np.arange(1, self.LONGEST) < length[:, None]
+        return Strings(x[:, :-1], x[:, 1:], due, legal[:, 1:])
+
+    def train(self, seeds: Sequence[int], start: int, stop: int) -> Strings:
+        """Return what is shown, picked anew each time from the training set."""
+        if not self.strings:
+            return super().train(seeds, start, stop)
+        index = torch.arange(start, stop).repeat(len(seeds))
+        seed = torch.tensor(seeds).repeat_interleave(stop - start)
+        order = Keys(self.name, VERSION, "order", seed, index)
+        picked = order.integers("pick", 0, self.strings).numpy()
+        return self.drawn("train", seeds, picked.reshape(len(seeds), -1))
+
+    def test(self, seeds: Sequence[int]) -> Strings:
+        """Return, of each trial, the training set, and as many other strings as a test set has."""
+        if not self.strings:
+            return super().test(seeds)
+        shown = self.drawn("train", seeds, np.tile(np.arange(self.strings), (len(seeds), 1)))
+        fresh = self.drawn("test", seeds, np.tile(np.arange(16 * self.tests), (len(seeds), 1)))
+        sets = []
+        for e in range(len(seeds)):
+            known = {word(s) for s in shown.x[e]}
+            rows = [k for k, s in enumerate(fresh.x[e]) if word(s) not in known][: self.tests]
+            sets.append(
+                Strings(
+                    *(np.concatenate([a[e], b[e, rows]]) for a, b in zip(shown, fresh, strict=True))
+                )
+            )
+        return Strings(*(np.stack(parts) for parts in zip(*sets, strict=True)))
+
+
+def word(x: Float[Array, "T C"]) -> bytes:
+    """Return a string as bytes, to be compared."""
+    return x.argmax(axis=-1).astype(np.uint8).tobytes()
+
+
+def generator(source: Source) -> Generator:
+    """Return the generator of a row's sequences."""
+    kinds = {"temporal-order": TemporalOrder, "adding": Adding, "embedded-reber": EmbeddedReber}
+    return kinds[source.name](*source.arguments)

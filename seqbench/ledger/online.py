@@ -1,0 +1,247 @@
+"""Training as it was done then: one sequence, one step of plain gradient descent, and on to the next.
+
+Trials run side by side. Each sequence is answered first and learned from then; a trial has succeeded when so many in a
+row were answered right and an exam, where there is one, is passed without an error. It leaves the stack, as it does at
+the end of its budget; the others do not notice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+from time import monotonic, perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+
+from seqbench.ledger.data import Generator, Strings, generator
+from seqbench.ledger.net import Net, State, draw
+from seqbench.ledger.rows import Online
+from seqbench.random import Keys
+from seqbench.snapshot import Snapshot
+
+Array = np.ndarray
+AT_ONCE = 64  # sequences of a trial that are drawn in one go
+STREAMS = 10  # of an exam, for each trial
+SYMBOLS = 100_000  # of a stream
+Progress = Callable[[int, int], object]  # sequences shown so far, trials that still run
+
+
+class Outcome(NamedTuple):
+    """What became of a trial.
+
+    Attributes
+    ----------
+    sequences
+        Shown until it had succeeded, or all of its budget.
+    wrong, tested
+        Sequences of a test set that were answered wrong, and how many it had.
+    seconds
+        Wall time of the stack, shared evenly by the trials still in it.
+    """
+
+    seed: int
+    success: bool
+    sequences: int
+    wrong: int
+    tested: int
+    parameters: int
+    seconds: float
+
+
+@dataclass
+class Stack:
+    """The trials that still run: their seeds, nets, streaks and states, and the sequences that each was shown."""
+
+    row: Online
+    seeds: list[int]
+    net: Net
+    streak: Int[Array, "E"]  # noqa: F821
+    seconds: Array
+    shown: int = 0
+    state: State | None = None
+
+    @classmethod
+    def draw(cls, row: Online, seeds: Sequence[int]) -> "Stack":
+        """Return new trials."""
+        seed = torch.tensor(seeds)
+        net = draw(
+            row.net, Keys(f"ledger/{row.id}", 1, "weights", seed, torch.zeros_like(seed)), row.bound
+        )
+        return cls(row, list(seeds), net, np.zeros(len(seeds), int), np.zeros(len(seeds)))
+
+    def learn(self, data: Generator, s: Strings) -> None:
+        """Answer one sequence each, ``(E, 1, T, …)``, and learn from it."""
+        y = self.net.forward(s.x, self.state)
+        right = data.right(y, s)[:, 0]
+        self.streak = np.where(right, self.streak + 1, 0)
+        self.net.descend((y - s.y) * s.due[..., None], self.row.learning_rate)
+        if self.row.carried:
+            after = self.net.state(s.length)
+            self.state = State(
+                *(part * right.reshape(-1, *[1] * (part.ndim - 1)) for part in after)
+            )
+        self.shown += 1
+
+    def keep(self, rows: Int[Array, " K"]) -> None:
+        """Let all trials go but these."""
+        self.seeds = [self.seeds[e] for e in rows]
+        self.net.keep(rows)
+        self.streak, self.seconds = self.streak[rows], self.seconds[rows]
+        if self.state is not None:
+            self.state = State(*(part[rows] for part in self.state))
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Lay all of it aside."""
+        parts = {f"weights/{name}": w for name, w in self.net.weights.items()}
+        parts |= {"streak": self.streak, "seconds": self.seconds}
+        if self.state is not None:
+            parts |= {"a": self.state.a, "c": self.state.c}
+        tensors = {name: torch.from_numpy(part.copy()) for name, part in parts.items()}
+        snapshot.save({"seeds": self.seeds, "shown": self.shown, **tensors})
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Go on with those of the trials that were laid aside, if any were."""
+        laid = snapshot.load()
+        wanted = set(self.seeds)
+        if laid is None or not wanted & set(laid["seeds"]):
+            return
+        self.seeds, self.shown = laid["seeds"], laid["shown"]
+        self.net.weights = {name: laid[f"weights/{name}"].numpy() for name in self.net.weights}
+        self.streak, self.seconds = laid["streak"].numpy(), laid["seconds"].numpy()
+        if "a" in laid:
+            self.state = State(laid["a"].numpy(), laid["c"].numpy())
+        # One that had ended may have been kept a moment before the run was killed.
+        self.keep(np.flatnonzero([seed in wanted for seed in self.seeds]))
+
+
+def run(
+    row: Online,
+    seeds: Sequence[int],
+    until: float = inf,
+    progress: Progress = lambda shown, running: None,
+    snapshot: Snapshot | None = None,
+) -> Iterator[list[Outcome]]:
+    """Run trials side by side; yield what became of each as soon as it is known.
+
+    Parameters
+    ----------
+    row
+        The experiment.
+    seeds
+        One for each trial.
+    until
+        When to lay the trials aside, by the clock ``monotonic``.
+    progress
+        Hears how many sequences were shown, and how many trials still run.
+    snapshot
+        Where the state is laid aside once a minute; a later run of the same trials goes on from there.
+    """
+    snapshot = snapshot or Snapshot()
+    data = generator(row.source)
+    stack = Stack.draw(row, seeds)
+    stack.load(snapshot)
+    while stack.seeds:
+        if monotonic() >= until:
+            stack.save(snapshot)
+            return
+        if snapshot.due:
+            stack.save(snapshot)
+        since = perf_counter()
+        stop = min(stack.shown - stack.shown % AT_ONCE + AT_ONCE, row.budget)
+        some = data.train(stack.seeds, stack.shown, stop)
+        left: list[Outcome] = []
+        here = np.arange(len(stack.seeds))  # their places in ``some``
+        for k in range(stop - stack.shown):
+            stack.learn(data, some.at((here, slice(k, k + 1))))
+            done = passed(stack, data)
+            if done.any() or stack.shown == row.budget:
+                since = shared(stack, since)
+                ended = done | (stack.shown == row.budget)
+                left += outcomes(stack, data, done, ended)
+                stack.keep(np.flatnonzero(~ended))
+                here = here[~ended]
+            if not stack.seeds:
+                break
+        shared(stack, since)
+        progress(stack.shown, len(stack.seeds))
+        if left:
+            yield left  # before they leave the snapshot, so that none is lost
+            stack.save(snapshot)
+    snapshot.clear()
+
+
+def shared(stack: Stack, since: float) -> float:
+    """Add the time since then to the trials, an even share each; return the time now."""
+    now = perf_counter()
+    if stack.seeds:
+        stack.seconds += (now - since) / len(stack.seeds)
+    return now
+
+
+def passed(stack: Stack, data: Generator) -> Bool[Array, "E"]:  # noqa: F821
+    """Return which trials have succeeded with the last sequence."""
+    row = stack.row
+    ready = stack.streak >= row.streak
+    if row.exam == "none" or not ready.any() or stack.shown % row.streak:
+        return ready & (row.exam == "none")
+    wrong = np.array([errors(stack, e, data)[0] if ready[e] else 1 for e in range(len(ready))])
+    return wrong == 0
+
+
+def outcomes(
+    stack: Stack,
+    data: Generator,
+    done: Bool[Array, "E"],  # noqa: F821
+    ended: Bool[Array, "E"],  # noqa: F821
+) -> list[Outcome]:
+    """Return what became of the trials that ended."""
+    return [
+        Outcome(
+            stack.seeds[e],
+            bool(done[e]),
+            stack.shown,
+            *errors(stack, int(e), data),
+            stack.net.parameters,
+            float(stack.seconds[e]),
+        )
+        for e in np.flatnonzero(ended)
+    ]
+
+
+def errors(stack: Stack, e: int, data: Generator) -> tuple[int, int]:
+    """Return how many sequences of its test set a trial answers wrong, and how many there are."""
+    net = draw_one(stack.net, e)
+    if stack.row.exam == "streams":
+        return streams(net, stack.seeds[e], data)
+    wanted = data.test([stack.seeds[e]])
+    right = data.right(net.forward(wanted.x), wanted)
+    return int((~right).sum()), right.size
+
+
+def draw_one(net: Net, e: int) -> Net:
+    """Return one of the nets alone."""
+    one = type(net)(net.shape, dict(net.weights))  # type: ignore[call-arg, attr-defined]
+    one.keep(np.array([e]))
+    return one
+
+
+def streams(net: Net, seed: int, data: Generator) -> tuple[int, int]:
+    """Return how many of ten streams hold an error, and that they are ten; string after string, without a reset."""
+    state, symbols = None, np.zeros(STREAMS, int)
+    wrong = np.zeros(STREAMS, bool)
+    first = 0
+    while (symbols < SYMBOLS).any():
+        index = first + np.arange(AT_ONCE) * STREAMS + np.arange(STREAMS)[:, None]
+        some = data.drawn("test", [seed], index.reshape(1, -1))
+        for k in range(AT_ONCE):
+            s = some.at((slice(None), slice(k, None, AT_ONCE)))
+            y = net.forward(s.x, state)
+            state = net.state(s.length)
+            wrong |= ~data.right(y, s)[0] & (symbols < SYMBOLS)
+            symbols += s.length[0]
+        if wrong.any():  # one error is enough
+            return int(wrong.sum()), STREAMS
+        first += AT_ONCE * STREAMS
+    return 0, STREAMS

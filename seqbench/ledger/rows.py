@@ -1,0 +1,416 @@
+"""The rows of the ledger: what was published, and how it is repeated here.
+
+A figure's mark says where it was read: P in the paper or its code, S in another's account of it. There are four kinds
+of rows: trials in the paper's own protocol (``Online``), what the benchmark's records say of a figure (``Score``) or
+of one model beside another (``Pair``), and what can't be repeated (``Missing``).
+
+Nothing here imports torch, so that the table can be made from a results folder alone.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from seqbench.errors import unknown
+from seqbench.records import digest
+
+Mark = Literal["P", "S"]
+HS97 = "Hochreiter and Schmidhuber (1997)"
+GERS2000 = "Gers, Schmidhuber and Cummins (2000)"
+GERS2002 = "Gers, Schraudolph and Schmidhuber (2002)"
+BAI = "Bai, Kolter and Koltun (2018)"
+DELETANG = "Delétang et al. (2023)"
+FENG = "Feng et al. (2024)"
+CHUNG = "Chung, Gulcehre, Cho and Bengio (2014)"
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A net of memory cells in blocks; ``net.BlockLSTM`` has its equations.
+
+    Attributes
+    ----------
+    gates
+        The gates of a block, in the order of their columns: i, f, o.
+    gates_feed_back
+        Whether the hidden layer sees its gates of the step before, and not its cells only.
+    cells_biased, outputs_biased
+        Whether the net inputs of the cells and of the outputs have biases; the gates always have.
+    shortcut
+        Whether the input also goes to the outputs.
+    gate_biases
+        What the biases of a gate start at, block by block; else they are drawn as all other weights.
+    """
+
+    inputs: int
+    outputs: int
+    blocks: int
+    cells: int
+    gates: tuple[str, ...] = ("i", "o")
+    gates_feed_back: bool = True
+    cells_biased: bool = False
+    outputs_biased: bool = False
+    shortcut: bool = False
+    gate_biases: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Elman:
+    """An Elman net, without biases."""
+
+    inputs: int
+    outputs: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which sequences: a name that ``data.generator`` knows, and its arguments."""
+
+    name: str
+    arguments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What all rows have: a stable id, the paper and the place in it, and the figure in words with its mark."""
+
+    id: str
+    paper: str
+    experiment: str
+    published: str
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class Online(Row):
+    """Trials in the paper's own protocol: a weight update a sequence, success counted in sequences.
+
+    Attributes
+    ----------
+    rate
+        The published share of trials that succeeded, or None where the paper only says how many sequences they took.
+    sequences
+        The published mean number of training sequences, or None.
+    net, bound, learning_rate
+        The net, the bound of its first weights, and the step of plain gradient descent.
+    source
+        The sequences.
+    streak
+        Sequences in a row that must be answered right, each before it is learned from.
+    exam
+        What must then be answered without an error, too: nothing, the ``test`` set, or endless ``streams``.
+    budget
+        Sequences that a trial is given.
+    carried
+        Whether the state goes on from a string to the next, until one is answered wrong.
+    deviations
+        What differs from the paper.
+    """
+
+    rate: float | None
+    sequences: int | None
+    net: Blocks | Elman
+    bound: float
+    learning_rate: float
+    source: Source
+    streak: int
+    budget: int
+    exam: Literal["none", "test", "streams"] = "none"
+    carried: bool = False
+    trials: int = 10
+    deviations: tuple[str, ...] = ()
+
+    @property
+    def protocol(self) -> str:
+        """Return the hash of all that a trial depends on: trials of another protocol do not count."""
+        words = (
+            "paper",
+            "experiment",
+            "published",
+            "mark",
+            "rate",
+            "sequences",
+            "trials",
+            "deviations",
+        )
+        return digest({name: value for name, value in asdict(self).items() if name not in words})
+
+
+@dataclass(frozen=True)
+class Score(Row):
+    """A published figure of a model on a task that the benchmark has.
+
+    Attributes
+    ----------
+    lag
+        The setting of the task's knob; None: the largest that was measured.
+    solved
+        Whether the published figure is that of a solved task.
+    of
+        What it is the figure of: one run, or the best of several seeds.
+    """
+
+    task: str
+    lag: int | None
+    model: str
+    solved: bool
+    of: Literal["run", "best"]
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pair(Row):
+    """A published claim that one model solves a task more often than another, or just as often."""
+
+    task: str
+    lag: int | None
+    model: str
+    other: str
+    gap: bool
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Missing(Row):
+    """A figure that can't be repeated here, and why."""
+
+    reason: str
+
+
+ONCE_A_STRING = "the weights change once a sequence, in the paper at every symbol"
+BUDGET = "a trial that needs more than four times the published mean is given up"
+MEDIAN = "the published figure is a mean over trials, ours a median"
+
+
+def reber(
+    id_: str,
+    published: str,
+    rate: float,
+    sequences: int | None,
+    net: Blocks | Elman,
+    *deviations: str,
+) -> Online:
+    """Return a row of the embedded Reber grammar."""
+    return Online(
+        id=id_,
+        paper=HS97,
+        experiment="1, embedded Reber grammar",
+        published=published,
+        mark="P",
+        rate=rate,
+        sequences=sequences,
+        net=net,
+        bound=0.2,
+        learning_rate=0.5,
+        source=Source("embedded-reber"),
+        streak=100,
+        exam="test",
+        budget=200_000,
+        deviations=(
+            ONCE_A_STRING,
+            "the target is the symbol that follows",
+            "a trial ends after 200,000 sequences",
+            "both sets are tried every 100 sequences, once 100 in a row were right",
+            "a training set for each trial, in the paper three for ten trials each",
+            *deviations,
+        ),
+    )  # fmt: skip
+
+
+def order(relevant: int, blocks: int, rate: float, sequences: int) -> "Online":
+    """Return the row of temporal order with so many relevant symbols."""
+    classes = 2**relevant
+    return Online(
+        id=f"hs97-order-{classes}",
+        paper=HS97,
+        experiment=f"6{'ab'[relevant - 2]}, temporal order, {classes} classes",
+        published=f"{sequences:,} sequences",
+        mark="P",
+        rate=None,
+        sequences=sequences,
+        net=Blocks(
+            8, classes, blocks, 2, cells_biased=True, outputs_biased=True,
+            gate_biases=(("i", tuple(-2.0 * (k + 1) for k in range(blocks))),),
+        ),
+        bound=0.1,
+        learning_rate=rate,
+        source=Source("temporal-order", (relevant,)),
+        streak=2000,
+        budget=4 * sequences,
+        deviations=(MEDIAN, BUDGET),
+    )  # fmt: skip
+
+
+def adding(shortest: int, sequences: int) -> "Online":
+    """Return the row of the adding problem over at least so many steps."""
+    return Online(
+        id=f"hs97-adding-{shortest}",
+        paper=HS97,
+        experiment=f"4, adding, T = {shortest}",
+        published=f"{sequences:,} sequences",
+        mark="P",
+        rate=None,
+        sequences=sequences,
+        net=Blocks(
+            2, 1, 2, 2, cells_biased=True, outputs_biased=True, gate_biases=(("i", (-3.0, -6.0)),)
+        ),
+        bound=0.1,
+        learning_rate=0.5,
+        source=Source("adding", (shortest,)),
+        streak=2000,
+        budget=4 * sequences,
+        deviations=(MEDIAN, BUDGET),
+    )
+
+
+def stream(id_: str, experiment: str, published: str, rate: float, *gates: str) -> Online:
+    """Return a row of endless strings, for blocks with these gates."""
+    steps = (-0.5, -1.0, -1.5, -2.0)
+    first = {"i": steps, "f": tuple(-b for b in steps), "o": steps}
+    return Online(
+        id=id_,
+        paper=GERS2000,
+        experiment=f"continual embedded Reber grammar, {experiment}",
+        published=published,
+        mark="S",
+        rate=rate,
+        sequences=None,
+        net=Blocks(
+            7, 7, 4, 2, gates=gates, gates_feed_back=False, outputs_biased=True, shortcut=True,
+            gate_biases=tuple((gate, first[gate]) for gate in gates),
+        ),
+        bound=0.2,
+        learning_rate=0.5,
+        source=Source("embedded-reber", (0,)),
+        streak=1000,
+        exam="streams",
+        carried=True,
+        budget=300_000,
+        deviations=(
+            ONCE_A_STRING,
+            "the gradient ends at the first symbol of a string",
+            "a prediction is right when the possible symbols are the most active ones",
+            "a perfect solution is ten streams of 100,000 symbols without an error, in the paper of 1,000,000",
+            "10 trials of 300,000 strings, in the paper 100 of 30,000 streams",
+        ),
+    )  # fmt: skip
+
+
+def bai(task: str, lag: int, model: str, figure: str, solved: bool) -> Score:
+    """Return a row of the table of generic networks."""
+    at = "mean squared error" if task == "adding" else "cross-entropy"
+    return Score(
+        id=f"bai2018-{task}-{model}",
+        paper=BAI,
+        experiment=f"{task}, T = {lag}, {model}",
+        published=f"{at} {figure}",
+        mark="P",
+        task=task,
+        lag=lag,
+        model=model,
+        solved=solved,
+        of="run",
+        deviations=("models of the profile's size, budget and optimiser", "several seeds for one"),
+    )
+
+
+def deletang(task: str, model: str, figure: float) -> Score:
+    """Return a row of the table of formal languages: the best seed, in per cent."""
+    return Score(
+        id=f"deletang2023-{task}-{model}",
+        paper=DELETANG,
+        experiment=f"{task}, {model}",
+        published=f"{figure:g} %, the best of the seeds",
+        mark="S",
+        task=task,
+        lag=None,
+        model=model,
+        solved=figure == 100,
+        of="best",
+        deviations=("models of the profile's size, budget and optimiser", "lengths of the profile"),
+    )
+
+
+def feng(model: str, figure: str) -> Score:
+    """Return a row of the table of minimal networks."""
+    return Score(
+        id=f"feng2024-selective-copy-{model}",
+        paper=FENG,
+        experiment=f"selective copying, L = 4096, {model}",
+        published=f"{figure} % of the tokens",
+        mark="S",
+        task="selective-copy",
+        lag=4096,
+        model=model,
+        solved=True,
+        of="run",
+        deviations=("models of the profile's size, budget and optimiser",),
+    )
+
+
+LEDGER: tuple[Row, ...] = (
+    reber(
+        "hs97-reber", "100 % of the trials, 8,440 sequences", 1.0, 8_440,
+        Blocks(7, 7, 3, 2, gate_biases=(("o", (-1.0, -2.0, -3.0)),)), MEDIAN,
+    ),
+    reber(
+        "hs97-reber-elman", "0 % of the trials", 0.0, None, Elman(7, 7, 15),
+        "15 hidden units; step and first weights as the LSTM's",
+    ),
+    adding(100, 74_000),
+    adding(500, 209_000),
+    adding(1000, 853_000),
+    order(2, blocks=2, rate=0.5, sequences=31_390),
+    order(3, blocks=3, rate=0.1, sequences=571_100),
+    stream("gers2000-stream", "with forget gates", "18 % of the trials are perfect", 0.18,
+           "i", "f", "o"),
+    stream("gers2000-stream-1997", "without forget gates", "0 % of the trials are perfect", 0.0,
+           "i", "o"),
+    Pair(
+        "gers2002-delay", GERS2002, "measuring the time between spikes",
+        "peepholes are not needed", "S",
+        "spike-delay", None, "lstm_peephole", "lstm", gap=False,
+        deviations=("batches and Adam for online gradient descent", "models of the profile's size"),
+    ),
+    Pair(
+        "gers2002-timing", GERS2002, "generating timed spikes",
+        "peepholes are needed", "S",
+        "timed-spikes", None, "lstm_peephole", "lstm", gap=True,
+        deviations=("batches and Adam for online gradient descent", "models of the profile's size",
+                    "a fixed period"),
+    ),
+    Missing(
+        "chung2014-music", CHUNG, "polyphonic music: Nottingham, JSB Chorales",
+        "tanh 3.13, GRU 3.23, LSTM 3.20 nats; 9.10, 8.54, 8.67", "S",
+        "missing: data set not included",
+    ),
+    bai("adding", 600, "lstm", "0.164, which is chance", solved=False),
+    bai("adding", 600, "gru", "5.3e-5", solved=True),
+    bai("adding", 600, "rnn", "0.177, which is chance", solved=False),
+    bai("copy", 1000, "lstm", "0.0204, which is chance", solved=False),
+    bai("copy", 1000, "gru", "0.0197", solved=False),
+    bai("copy", 1000, "rnn", "0.0202, which is chance", solved=False),
+    deletang("parity", "rnn", 100.0),
+    deletang("parity", "lstm", 100.0),
+    deletang("parity", "transformer", 52.0),
+    deletang("mod-arithmetic", "rnn", 100.0),
+    deletang("mod-arithmetic", "lstm", 100.0),
+    deletang("mod-arithmetic", "transformer", 24.2),
+    deletang("reverse", "rnn", 62.0),
+    deletang("reverse", "lstm", 60.9),
+    deletang("reverse", "transformer", 62.3),
+    deletang("duplicate", "rnn", 50.3),
+    deletang("duplicate", "lstm", 57.6),
+    deletang("duplicate", "transformer", 52.8),
+    feng("mingru", "99.5 ± 0.2"),
+    feng("minlstm", "96.0 ± 2.8"),
+)  # fmt: skip
+
+ONLINE: dict[str, Online] = {row.id: row for row in LEDGER if isinstance(row, Online)}
+
+
+def online(id_: str) -> Online:
+    """Return the row of this id, if it has trials of its own."""
+    if id_ not in ONLINE:
+        raise unknown("experiment", id_, ONLINE)
+    return ONLINE[id_]
