@@ -154,7 +154,7 @@ def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> 
     from seqbench.tasks import TASKS
 
     cells = chosen.select([name], asked["models"], asked["lags"])
-    cells = [cell for cell in cells if len(set(engine.reads(cell))) == 1]
+    cells = [cell for cell in cells if engine.suits(cell)]
     if not cells:
         complain(f"{name} is skipped: none of these models can read it")
         return None

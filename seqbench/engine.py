@@ -66,12 +66,25 @@ def reads(cell: Cell) -> tuple[str, str]:
     )
 
 
+def peeks(cell: Cell) -> bool:
+    """Return whether the model would see what comes after an answer that is due."""
+    task, model = TASKS[cell.task[0]], MODELS[cell.net[0]]
+    return task.causal and getattr(model, "both_ways", False)
+
+
+def suits(cell: Cell) -> bool:
+    """Return whether the model can read the task."""
+    return len(set(reads(cell))) == 1 and not peeks(cell)
+
+
 def unit_of(cell: Cell, chosen: Profile) -> Unit:
     """Return the unit that measures a cell; raise where the task can't have the lag or the model can't read it."""
     (name, task_options), (net, layers, model_options) = cell.task, cell.net
     kind, wanted = reads(cell)
     if kind != wanted:
         raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{name}' is {kind}")
+    if peeks(cell):
+        raise BadInput(f"model '{cell.model}' reads both ways, but task '{name}' asks step by step")
     task = optioned(TASKS[name], lag=cell.lag, **task_options)
     return Unit(
         task=name,
@@ -246,7 +259,7 @@ def run(
         )
     cells = chosen.select(names(TASKS, tasks), names(MODELS, models), lags, parts)
     if not tasks:  # then those that the models can read are meant
-        cells = [cell for cell in cells if len(set(reads(cell))) == 1]
+        cells = [cell for cell in cells if suits(cell)]
     if not cells:
         raise BadInput(
             f"profile '{chosen.name}' has nothing that these models can read at these lags"

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import seqbench
 from seqbench import engine, machine, profiles, protocol
-from seqbench.engine import estimate, plan, run, unit_of, work
+from seqbench.engine import estimate, plan, run, suits, unit_of, work
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.measure import Job, build
 from seqbench.models import MODELS
@@ -673,6 +673,16 @@ def test_compared_models_have_the_same_number_of_parameters_within_2_percent(pro
         )
         assert count(model) == pytest.approx(unit.parameters, rel=0.02)
         assert unit.parameters == pytest.approx(profile.parameters, rel=0.1)
+
+
+def test_a_model_that_reads_both_ways_is_not_asked_step_by_step():
+    cell = Cell(Setting("copy", (3,), 10), 3, "bilstm")
+    assert not suits(cell)
+    with pytest.raises(
+        BadInput, match="model 'bilstm' reads both ways, but task 'copy' asks step by step"
+    ):
+        unit_of(cell, SMOKE)
+    assert suits(Cell(Setting("latch", (3,), 10), 3, "bilstm"))
 
 
 def test_parts_are_measured_in_their_order(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from seqbench import machine
-from seqbench.engine import MEMBERS_AT_ONCE, members_of, names, reads, unit_of
+from seqbench.engine import MEMBERS_AT_ONCE, members_of, names, suits, unit_of
 from seqbench.errors import BadInput, unknown
 from seqbench.inside import INSTRUMENTS
 from seqbench.inside.relevant import RELEVANT
@@ -105,7 +105,7 @@ def select(
     known = [setting.task for setting in chosen.settings if setting.task in RELEVANT]
     cells = chosen.select(tasks or known, models, lags)
     if not tasks:  # then those that the models can read are meant
-        cells = [cell for cell in cells if len(set(reads(cell))) == 1]
+        cells = [cell for cell in cells if suits(cell)]
     if not lags:
         cells = [cell for cell in cells if cell.lag == max(cell.setting.lags)]
     if not cells:

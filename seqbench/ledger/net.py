@@ -22,8 +22,8 @@ With the squared error :math:`\tfrac12 \lVert y_t - d_t \rVert^2`, and δ for th
     \delta^f_t = f_t (1 - f_t) \textstyle\sum_{\text{block}} \epsilon_t \odot c_{t-1}
 
 All squashing functions are tanh of half their argument, scaled and shifted; in the code g and c are half of the above,
-so that they are tanh as it stands. NumPy does it: the arrays are so small that calls are all the cost, and torch's
-calls took 2.6 times as long.
+so that they are tanh as it stands. NumPy does it: the arrays are so small that calls are all the cost, and those of
+torch cost more.
 
 Source: Hochreiter and Schmidhuber (1997), appendix A.1; Gers, Schmidhuber and Cummins (2000) for the forget gate; Elman
 (1990) for the other net.

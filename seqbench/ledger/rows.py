@@ -209,7 +209,7 @@ def reber(
         deviations=(
             ONCE_A_STRING,
             "the target is the symbol that follows",
-            "a trial ends after 200,000 sequences",
+            "a trial ends after 200,000 sequences; after 33,760, the limit at first, none of these seeds had succeeded",
             "both sets are tried every 100 sequences, once 100 in a row were right",
             "a training set for each trial, in the paper three for ten trials each",
             *deviations,

@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 
 from seqbench.models import MODELS
-from seqbench.records import Options, Record
+from seqbench.records import Record
 from seqbench.report.compare import (
     Pair,
     boschloo,
@@ -35,17 +35,12 @@ Place = tuple[str, int]  # a task at a lag
 Runs = dict[Place, list[Record]]  # of a model
 
 
-def spelled(name: str, options: Options) -> str:
-    """Return a name with its options."""
-    return ":".join([name, *(f"{key}={value}" for key, value in sorted(options.items()))])
-
-
 def runs_by_model(records: Iterable[Record]) -> dict[str, Runs]:
     """Return the runs of each model in each cell, in their order; of several versions the newest counts."""
     found: dict[str, Runs] = {}
     for record in records:
         unit = record.unit
-        cells = found.setdefault(spelled(unit.model, unit.model_options), {})
+        cells = found.setdefault(unit.model_spelled, {})
         runs = cells.setdefault(place_of(record), [])
         if runs and runs[0].unit_id != unit.id:
             if version(record) < version(runs[0]):
@@ -57,7 +52,7 @@ def runs_by_model(records: Iterable[Record]) -> dict[str, Runs]:
 
 def place_of(record: Record) -> Place:
     """Return the task, with its options, and the lag."""
-    return spelled(record.unit.task, record.unit.task_options), record.unit.lag
+    return record.unit.task_spelled, record.unit.lag
 
 
 def version(record: Record) -> tuple[int, int]:
@@ -158,7 +153,7 @@ AGGREGATES = (
 def aggregates(results: Results) -> Table | None:
     """Return T8: each model over the cells of its block, or None if nothing was measured."""
     rows: list[Row] = []
-    for number, block in enumerate(blocks(runs_by_model(results.reporting)), start=1):
+    for number, block in enumerate(blocks(runs_by_model(results.core)), start=1):
         for model, runs in (block.runs | block.others).items():
             row: Row = {"block": number, "model": model, "status": "N/A"}
             if block.common and model in block.runs:
@@ -262,12 +257,12 @@ PAIRS = (
 
 def pairs(results: Results) -> Table | None:
     """Return T9: models in pairs, or None if there is no pair."""
-    models = runs_by_model(results.reporting)
+    models = runs_by_model(results.core)
     rows: list[Row] = []
     for block in blocks(models):
         if block.common:
             rows += pair_rows("all", None, block.runs, block.common)
-    for task, lag in dict.fromkeys(map(place_of, results.reporting)):
+    for task, lag in dict.fromkeys(map(place_of, results.core)):
         there = {model: runs for model, runs in models.items() if (task, lag) in runs}
         rows += pair_rows(task, lag, there, [(task, lag)])
     if not rows:

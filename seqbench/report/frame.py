@@ -68,6 +68,15 @@ class Results:
         """Return what the folder is to hold, by the id of the unit."""
         return {cell.unit.id: cell for cell in self.plan}
 
+    @property
+    def core(self) -> list[Record]:
+        """Return the records that count of the first part of the plan, and of guests: every model on every task."""
+        return [r for r in self.reporting if self.is_core(self.part(r.unit_id))]
+
+    def is_core(self, part: str) -> bool:
+        """Return whether a part is the first of the plan, or none."""
+        return part in ("", self.plan[0].part if self.plan else "")
+
     def part(self, unit: str) -> str:
         """Return the part of the profile that a unit belongs to; nothing for a guest."""
         return self.planned[unit].part if unit in self.planned else ""

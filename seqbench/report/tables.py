@@ -52,7 +52,6 @@ from seqbench.report.ledger import ledger
 from seqbench.report.table import Column, Row, Table, Value, fixed, significant
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
-from seqbench.variants import bare
 
 __all__ = [
     "accuracy_table",
@@ -175,7 +174,8 @@ def accuracy(results: Results) -> Table:
         for unit, cell in results.planned.items()
         if unit not in there
     ]
-    rows += not_applicable({(str(r["task"]), int(r["lag"] or 0), str(r["model"])) for r in rows})
+    core = [row for row in rows if results.is_core(str(row["part"]))]
+    rows += not_applicable({(str(r["task"]), int(r["lag"] or 0), str(r["model"])) for r in core})
     rows.sort(
         key=lambda r: (
             place(TASKS, str(r["task"])),
@@ -254,9 +254,6 @@ def one_specification(rows: Iterable[Row]) -> None:
 
 def not_applicable(there: set[tuple[str, int, str]]) -> list[Row]:
     """Return a row for each model that can't read a task: of video and sequence, each reads one."""
-    there = {
-        cell for cell in there if cell[2] == bare(cell[2])
-    }  # what has options is a cell of its own
     video = {task for task, _, model in there if model in VIDEO_MODELS}
     models = {model for _, _, model in there}
     return [

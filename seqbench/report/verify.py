@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import Manifest, Record, Throughput, Unit, canonical
-from seqbench.report.aggregates import spelled
 from seqbench.report.compare import EQUIVALENCE, Pair, Times, inside, ratio
 from seqbench.report.frame import Results
 from seqbench.report.stats import Estimate
@@ -109,7 +108,7 @@ class Verification:
         found = zip(self.units, self.cells, self.judgement.cells, strict=True)
         return [
             {
-                "task": spelled(unit.task, unit.task_options),
+                "task": unit.task_spelled,
                 "lag": unit.lag,
                 "model": cell.model,
                 "edition": f"{cell.pair.k1}/{cell.pair.n1}",
@@ -209,7 +208,7 @@ def verify(rerun: Store, edition: Store) -> Verification:
     units = [before[unit][0].unit for unit in common]
     cells = [
         Cell(
-            spelled(unit.model, unit.model_options),
+            unit.model_spelled,
             Pair(
                 solved(before[unit.id]),
                 len(before[unit.id]),
@@ -301,7 +300,7 @@ def names(units: Units) -> dict[str, set[str]]:
 
 def label(unit: Unit) -> str:
     """Return a cell in words."""
-    task, model = spelled(unit.task, unit.task_options), spelled(unit.model, unit.model_options)
+    task, model = unit.task_spelled, unit.model_spelled
     return f"{model} on {task} at lag {unit.lag}"
 
 
