@@ -129,6 +129,48 @@ CLAIMS = (
     _claims("latch", (30,), 3_000, models=("rnn", "lstm", "gru"), clip=1e9),
 )
 
+SIZES = tuple(f"{model}:hidden={H}" for model in ("rnn", "lstm", "gru") for H in (64, 128))
+
+LEDGER = (  # figures of papers whose protocol is a batch's
+    *(
+        Setting(task, (100,), 2_500, models=("rnn", "lstm", "transformer"), part="ledger")
+        for task in ("mod-arithmetic", "reverse", "duplicate")
+    ),
+    Setting("adding", (600,), 10_000, models=("rnn", "lstm", "gru"), part="ledger"),
+    Setting("copy", (1000,), 10_000, models=("rnn", "lstm", "gru"), part="ledger"),
+)
+
+FURTHER = (
+    # longer lags
+    Setting("latch", (200, 1000), 10_000, part="further"),
+    Setting("adding", (200,), 10_000, part="further"),
+    Setting("temporal-order", (200,), 10_000, part="further"),
+    Setting("timed-spikes", (50,), 10_000, part="further"),
+    Setting("recall", (32,), 10_000, part="further"),
+    # further tasks
+    Setting("temporal-order:relevant=3", (60,), 4_000, part="further"),
+    Setting("adding-1997", (50,), 4_000, part="further"),
+    Setting("multiplication", (50,), 4_000, part="further"),
+    Setting("reber", (1, 4), 4_000, part="further"),
+    Setting("cycle", (100,), 2_500, part="further"),
+    Setting("bucket-sort", (100,), 2_500, part="further"),
+    Setting("selective-copy", (32,), 4_000, part="further"),
+    Setting("induction", (64,), 1_500, part="further"),
+    Setting("shakespeare", (100,), 4_000, part="further"),
+    Setting("pixel-mnist:pool=2", (0,), 4_000, part="further"),
+    Setting("pixel-mnist:permuted=true:pool=2", (0,), 4_000, part="further"),
+    # sizes
+    *(
+        Setting(task, (lag,), steps, models=SIZES, part="further")
+        for task, lag, steps in (
+            ("adding", 50, 3_000),
+            ("temporal-order", 60, 2_000),
+            ("copy", 20, 2_500),
+            ("recall", 8, 1_500),
+        )
+    ),
+)
+
 PAPER = Profile(
     name="paper",
     seeds=10,
@@ -148,6 +190,8 @@ PAPER = Profile(
         Setting("sequential-digits", (0, 64), 1_000),
         Setting("time-machine", (20, 50), 1_000),
         *CLAIMS,
+        *LEDGER,
+        *FURTHER,
     ),
 )
 
