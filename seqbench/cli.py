@@ -373,6 +373,7 @@ def inside(
     lag: Annotated[
         list[str], typer.Option("--lag", "-l", help="These lags; else each task's longest.")
     ] = [],  # noqa: B006
+    part: Annotated[Words, typer.Option(help="These parts of the profile; else the first.")] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
     device: Device = "auto",
     out: Out = None,
@@ -393,6 +394,7 @@ def inside(
         tasks=listed(task),
         models=listed(model),
         lags=lags,
+        parts=listed(part),
         seeds=seeds,
         device=device,
         out=out,

@@ -37,6 +37,7 @@ def run(
     tasks: Sequence[str] = (),
     models: Sequence[str] = (),
     lags: Sequence[int] = (),
+    parts: Sequence[str] = (),
     seeds: int | None = None,
     device: str = "auto",
     out: str | Path | None = None,
@@ -48,9 +49,9 @@ def run(
     ----------
     instruments
         By name; all of them if none is given.
-    tasks, models, lags
-        What to look at, by name: if not given, the tasks whose relevant steps are known, every model of theirs, and
-        of each task the longest lag.
+    tasks, models, lags, parts
+        What to look at, by name: if not given, the tasks whose relevant steps are known, every model of theirs, of
+        each task the longest lag, and the first part of the profile.
     seeds
         How many reporting seeds, instead of the profile's number.
     out
@@ -69,7 +70,7 @@ def run(
             raise unknown("instrument", name, INSTRUMENTS)
     if seeds is not None and seeds <= 0:
         raise BadInput(f"seeds must be more than 0; got {seeds}")
-    cells = select(chosen, names(TASKS, tasks), names(MODELS, models), lags)
+    cells = select(chosen, names(TASKS, tasks), names(MODELS, models), lags, parts)
     device = machine.device(device)
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     store.check(chosen.manifest())
@@ -99,11 +100,15 @@ def run(
 
 
 def select(
-    chosen: Profile, tasks: Sequence[str], models: Sequence[str], lags: Sequence[int]
+    chosen: Profile,
+    tasks: Sequence[str],
+    models: Sequence[str],
+    lags: Sequence[int],
+    parts: Sequence[str],
 ) -> list[Cell]:
     """Return the cells that are looked at."""
     known = [setting.task for setting in chosen.settings if setting.task in RELEVANT]
-    cells = chosen.select(tasks or known, models, lags)
+    cells = chosen.select(tasks or known, models, lags, parts or chosen.parts[:1])
     if not tasks:  # then those that the models can read are meant
         cells = [cell for cell in cells if suits(cell)]
     if not lags:
