@@ -114,7 +114,7 @@ def test_what_is_there_is_skipped_and_the_rest_is_added(tmp_path, monkeypatch):
 
 
 def test_without_a_task_the_longest_lags_of_those_that_are_known():
-    found = probe.select(PROFILES["quick"], [], ["lstm"], [])
+    found = probe.select(PROFILES["quick"], [], ["lstm"], [], [])
     assert {(cell.setting.task, cell.lag) for cell in found} == {
         ("latch", 40),
         ("adding", 50),
@@ -122,8 +122,15 @@ def test_without_a_task_the_longest_lags_of_those_that_are_known():
         ("copy", 10),
         ("recall", 4),
     }
-    (cell,) = probe.select(PROFILES["quick"], ["latch"], ["lstm"], [10])
+    (cell,) = probe.select(PROFILES["quick"], ["latch"], ["lstm"], [10], [])
     assert cell.lag == 10
+
+
+def test_a_later_part_of_a_profile_is_looked_at_only_when_asked_for():
+    what = PROFILES["paper"], ["temporal-order"], ["lstm"], [60]
+    (cell,) = probe.select(*what, [])
+    assert cell.model == "lstm"
+    assert {cell.setting.part for cell in probe.select(*what, ["claims"])} == {"claims"}
 
 
 @pytest.mark.parametrize(
