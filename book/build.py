@@ -21,6 +21,10 @@ BUILD = HERE / "_build"
 NOTEBOOKS = [
     "intro",
     "accuracy",
+    "beyond",
+    "claims",
+    "ledger",
+    "inside",
     "throughput",
 ]  # and those of the tasks; the other pages have no code
 COPIED = [
@@ -28,6 +32,7 @@ COPIED = [
     "references.bib",
     "_assets",
     "models.md",
+    "tasks.md",
     "protocol.md",
     "rerun.md",
     "extend.md",
@@ -100,6 +105,9 @@ def lay_out(source: Path, results: Path) -> None:
     for name in pages.MODELS.builtin:
         page = made(source / "models") / f"{name}.md"
         page.write_text(pages.model_page(name, references), "utf-8")
+    for name in set(pages.TASKS.builtin) - pages.LESSONS:
+        page = made(source / "tasks") / f"{name}.md"
+        page.write_text(pages.task_page(name, references), "utf-8")
 
     editions = [Store(file.parent) for file in sorted(ROOT.glob("results/*/manifest.json"))]
     for edition in editions:

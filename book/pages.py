@@ -14,8 +14,12 @@ from seqbench.profiles import PROFILES
 from seqbench.protocol import Profile
 from seqbench.records import Manifest
 from seqbench.report import stats
+from seqbench.tasks import TASKS
 
 PACKAGE = Path(stats.__file__).parents[1]
+LESSONS = {
+    file.stem for file in Path(__file__).parent.glob("notebooks/*.md")
+}  # tasks with a notebook
 
 
 def module_file(catalogue: dict[str, str], name: str) -> Path:
@@ -49,6 +53,26 @@ def model_page(name: str, references: dict[str, str]) -> str:
     shown = [f":pyobject: {path}\n:caption: {path}\n:dedent:" for path in code(tree)]
     lines += [f"```{{literalinclude}} ../_code/{file.name}\n{options}\n```" for options in shown]
     return "\n\n".join(lines) + "\n"
+
+
+def task_page(name: str, references: dict[str, str]) -> str:
+    """Return the page of a task that has no lesson: its docstring, and how it is measured."""
+    tree = ast.parse(module_file(TASKS.builtin, name).read_text("utf-8"))
+    summary, _, rest = (ast.get_docstring(tree) or "").partition("\n")
+    command = f"seqbench run --task {name} --lag LAG --model lstm,gru"
+    lines = [f"# {name}", summary, markdown(cited(rest, references)), "## Measured by"]
+    return "\n\n".join([*lines, f"```sh\n{command}\n```"]) + "\n"
+
+
+def tasks_table() -> str:
+    """Return the tasks that have no lesson, with the first lines of their docstrings."""
+    lines = ["| name | what it is |", "| --- | --- |"]
+    lines += [
+        f"| [`{name}`](tasks/{name}.md) | {TASKS.summary(name)} |"
+        for name in TASKS.builtin
+        if name not in LESSONS
+    ]
+    return "\n".join(lines)
 
 
 def has_step(tree: ast.Module) -> bool:
@@ -152,6 +176,7 @@ def facts(profile: Profile | None, name: str) -> dict[str, str]:
         "settings_table": settings_table(profile) if profile else "Every record says its own.",
         "profiles_table": profiles_table(),
         "models_table": models_table(),
+        "tasks_table": tasks_table(),
     }
 
 
@@ -178,6 +203,7 @@ def settings_table(profile: Profile) -> str:
         f"| {s.task} | {', '.join(map(str, s.lags))} | {s.steps} | {s.batch} | {rate or f'{s.learning_rate:g}'} | "
         f"{s.validation_size}, {s.validate_every} steps | {s.test_size} |"
         for s in profile.settings
+        if s.part == profile.parts[0]
     ]
     return "\n".join(lines)
 

@@ -93,8 +93,8 @@ class Page:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Return the reporting runs, of the task if there is one; none where nothing was measured."""
-        frame = frame_of(self.results.reporting if self.store.exists else [])
+        """Return the reporting runs of the core, of the task if there is one; none where nothing was measured."""
+        frame = frame_of(self.results.core if self.store.exists else [])
         return frame if self.task is None else frame[frame["task"] == self.task]
 
     @property
@@ -139,6 +139,36 @@ class Page:
         """Return T10."""
         found = ledger(self.results) if self.store.exists else None
         return found or Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
+
+    def claims(self) -> Table | Text:
+        """Return T14."""
+        found = claims(self.results) if self.store.exists else None
+        return found or self.nothing()
+
+    def baselines(self) -> Table | Text:
+        """Return T7."""
+        found = baselines(self.results) if self.store.exists else None
+        return found or Text("*Not computed yet: `seqbench baselines` does it.*")
+
+    def aggregates(self) -> Table | Text:
+        """Return T8."""
+        found = aggregates(self.results) if self.store.exists else None
+        return found or self.nothing()
+
+    def pairs(self) -> Table | Text:
+        """Return T9."""
+        found = pairs(self.results) if self.store.exists else None
+        return found or self.nothing()
+
+    def beyond(self) -> Table | Text:
+        """Return the part of T1 that is not of the core: variants of its models, and further tasks."""
+        if self.empty:
+            return self.nothing()
+        return accuracy(self.results).part(
+            ("task", *ON_A_TASK_PAGE),
+            lambda row: bool(row["runs"]) and not self.results.is_core(str(row["part"])),
+            "What was measured beyond the core; what is planned and was not is in the files of T1, as missing.",
+        )
 
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""
@@ -206,7 +236,9 @@ class Page:
         if self.empty:
             return None
         caption = "Seeds that solved, of those run, by task and lag. Hatched: the model can't read such data."
-        return figure(figures.heat_map(accuracy(self.results).frame), "map", caption)
+        cells = accuracy(self.results).frame
+        core = cells[cells["part"].fillna("").map(self.results.is_core)]
+        return figure(figures.heat_map(core), "map", caption)
 
     def step_times(self, device: str = "cpu") -> Html | Text | None:
         """Return the time of a step against the length on a device, or say that it was not measured there."""

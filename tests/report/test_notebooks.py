@@ -17,6 +17,8 @@ PARAMETERS = ["profile", "device", "models", "seeds", "results", "run"]
 
 sys.path.insert(0, str(BOOK))
 pages = import_module("pages")  # the book's own
+LESSONS = [task for task in TASKS.builtin if task in pages.LESSONS]
+OTHERS = [task for task in TASKS.builtin if task not in pages.LESSONS]
 
 
 def text_of(task: str) -> str:
@@ -29,21 +31,21 @@ def docstring_of(catalogue, name: str) -> str:
     )
 
 
-def test_every_task_has_a_notebook_and_every_page_is_in_the_contents():
+def test_every_task_has_a_page_and_every_page_is_in_the_contents():
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
     chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
     listed = [entry["file"] for entry in chapters]
     listed += [section["file"] for chapter in chapters for section in chapter.get("sections", [])]
-    assert {file.stem for file in (BOOK / "notebooks").iterdir()} == set(TASKS.builtin)
-    assert [name for name in listed if name.startswith("notebooks/")] == [
-        f"notebooks/{t}" for t in TASKS.builtin
-    ]
+    for folder, tasks in (("notebooks", LESSONS), ("tasks", OTHERS)):
+        assert [name for name in listed if name.startswith(f"{folder}/")] == [
+            f"{folder}/{t}" for t in tasks
+        ]
     assert [name for name in listed if name.startswith("models/")] == [
         f"models/{m}" for m in MODELS.builtin
     ]
 
 
-@pytest.mark.parametrize("task", TASKS.builtin)
+@pytest.mark.parametrize("task", LESSONS)
 def test_a_notebook_has_the_parameters_and_runs_its_own_task(task):
     notebook = notebooks.read(BOOK / "notebooks" / f"{task}.md")
     assert notebooks.parameters_of(notebook) == PARAMETERS
@@ -53,7 +55,7 @@ def test_a_notebook_has_the_parameters_and_runs_its_own_task(task):
     assert all(len(source.splitlines()) <= 6 for source in sources)
 
 
-@pytest.mark.parametrize("task", TASKS.builtin)
+@pytest.mark.parametrize("task", LESSONS)
 def test_the_drawn_example_is_that_of_the_code(task):
     docstring = docstring_of(TASKS, task)
     (drawn,) = re.findall(r"```text\n(.*?)\n```", text_of(task), re.DOTALL)
@@ -61,7 +63,7 @@ def test_the_drawn_example_is_that_of_the_code(task):
     assert block in docstring
 
 
-@pytest.mark.parametrize("task", TASKS.builtin)
+@pytest.mark.parametrize("task", LESSONS)
 def test_what_the_code_names_as_source_is_cited(task):
     references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
     source = docstring_of(TASKS, task).partition("Source: ")[2]
@@ -70,12 +72,26 @@ def test_what_the_code_names_as_source_is_cited(task):
     assert named
 
 
-@pytest.mark.parametrize("task", TASKS.builtin)
+@pytest.mark.parametrize("task", LESSONS)
 def test_no_result_is_typed(task):
     words = text_of(task).partition("## What to see")[2].partition("```{code-cell}")[0]
     words = re.sub(r"\{cite:\w\}`\w+`", "", words)
     assert words.strip()
     assert not re.search(r"\d", words)
+
+
+# The pages of the other tasks
+
+
+@pytest.mark.parametrize("task", OTHERS)
+def test_a_task_page_has_a_drawn_example_and_links_to_its_source(task):
+    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
+    page = pages.task_page(task, references)
+    assert page.startswith(f"# {task}\n")
+    assert "```text\n" in page
+    assert ":math:" not in page
+    assert re.search(r"Source: .*\{cite:\w+\}", page, re.DOTALL)
+    assert re.findall(r"[A-Z]\w+ (?:et al\. )?\(\d{4}\)", page) == []
 
 
 # The pages of the models
