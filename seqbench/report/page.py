@@ -166,7 +166,7 @@ class Page:
             return self.nothing()
         return accuracy(self.results).part(
             ("task", *ON_A_TASK_PAGE),
-            lambda row: bool(row["runs"]) and not self.results.is_core(str(row["part"])),
+            lambda row: bool(row.get("runs")) and not self.results.is_core(str(row["part"])),
             "What was measured beyond the core; what is planned and was not is in the files of T1, as missing.",
         )
 
