@@ -76,7 +76,7 @@ class ReberStream(Task):
         self, output: Outputs, y: Shaped[Tensor, "E B A C"], mask: Bool[Tensor, "E B A"]
     ) -> PerMember:
         """Return each member's share of right predictions before the first mistake."""
-        return self.right(output, y).float().mean(dim=(1, 2))
+        return self.right(output, y).int().cumprod(dim=2).float().mean(dim=(1, 2))
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
         """Return where all that may come next is above all else."""
