@@ -7,6 +7,7 @@ run ``SEQBENCH_REFRESH=1 pytest tests/tasks/test_all.py -k golden``.
 import json
 import os
 from collections.abc import Callable
+from functools import cache
 from hashlib import blake2b
 from math import log, sqrt
 from pathlib import Path
@@ -299,6 +300,47 @@ def test_every_length_and_every_pair_of_marks_occurs_equally_often(name):
     together = torch.triu(marked.T @ marked, diagonal=1)  # both marks lie in 1 … 9
     assert (together > 0).sum() == 9 * 8 / 2
     assert (together[together > 0] - N / 36).abs().max() < 4.5 * (N / 36) ** 0.5
+
+
+def test_the_likeliest_string_is_as_frequent_as_said():
+    task = TASKS["reber"](1)
+    batch = task.sample(task.keys("train", 0, 0, 20_000))
+    found = score(task, likeliest(task), batch)
+    assert found == pytest.approx(1 / 16, abs=4 * (1 / 16 / 20_000) ** 0.5)
+    assert task.chance == 1 / 16
+
+
+@cache
+def most_in_a_row(reached: frozenset[tuple[str, float]], steps: int) -> float:
+    """Return how many predictions in a row the best blind answer has right, by trying every set at every step.
+
+    The strings that may have been begun, and their shares; what ends begins anew.
+    """
+    if not steps:
+        return 0.0
+    sets: dict[str, dict[str, float]] = {}
+    for begun, share in reached:
+        may = may_follow(begun, 1)
+        for symbol in may:
+            after = begun + symbol if may_follow(begun + symbol, 1) else ""
+            then = sets.setdefault("".join(sorted(may_follow(after, 1))), {})
+            then[after] = then.get(after, 0) + share / len(may)
+    best = 0.0
+    for then in sets.values():
+        right = sum(then.values())
+        rest = frozenset((begun, share / right) for begun, share in then.items())
+        best = max(best, right * (1 + most_in_a_row(rest, steps - 1)))
+    return best
+
+
+def test_no_blind_answer_gets_farther_in_a_stream_than_said():
+    begun = frozenset({("", 1.0)})
+    assert most_in_a_row(begun, 14) == pytest.approx(4.5625, abs=1e-9)
+    task = TASKS["reber-stream"](50)
+    assert task.chance * 50 == pytest.approx(3 + 1 + 1 / 8 + 3 / 16 + 4.6 / 16)
+    batch = task.sample(task.keys("train", 0, 0, 20_000))
+    found = 50 * score(task, likeliest_on_and_on(task), batch)
+    assert found == pytest.approx(4.6, abs=0.1)
 
 
 def test_a_reber_string_is_as_long_as_said():
