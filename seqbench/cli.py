@@ -490,7 +490,7 @@ def verify(
     edition: Annotated[
         Path | None,
         typer.Argument(
-            help="A results folder; the newest in results/ of the same specification if not given."
+            help="An edition or a results folder; the newest of the same specification if not given."
         ),
     ] = None,
     results: Annotated[Path, typer.Option(help="The results folder of the rerun.")] = QUICK,
@@ -502,6 +502,8 @@ def verify(
     from seqbench.store import Store
 
     rerun = Store(results)
+    if edition and not edition.exists():  # by its name
+        edition = Path("results") / edition
     found = verification(rerun, Store(edition) if edition else find_edition(rerun))
     if as_json:
         print(json.dumps(found.document(), ensure_ascii=False, allow_nan=False))

@@ -1,6 +1,7 @@
 """Reruns made by hand, against an edition made by hand."""
 
 import json
+from pathlib import Path
 
 import made
 import pytest
@@ -243,3 +244,17 @@ def test_the_command_says_the_verdict_and_exits_with_its_code(make, call):
     assert document["verdict"] == "inconclusive"
     assert len(document["cells"]) == 3
     assert document["only_in_edition"] == 27
+
+
+def test_an_edition_is_named_without_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["seqbench", "verify", "2026.7"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert f"{Path('results', 'local', 'quick')} is no results folder" in capsys.readouterr().err
+    Store(Path("results", "local", "quick")).create(made.MANIFEST)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert f"{Path('results', '2026.7')} is no results folder" in capsys.readouterr().err
