@@ -37,7 +37,7 @@ COLUMNS = (
     Column("score_median", "median", "of the runs that ended with one", fixed(4), SCORE, "number"),
     Column("score_best", "best", "the best of them", fixed(4), SCORE, "number"),
     Column("other_rate", "Other", "solve rate of the other model", fixed(3), css="number"),
-    Column("deviations", "Deviations", "what differs from the paper", css="label"),
+    Column("deviations", "Deviations", "what differs from the paper", css="label prose"),
     Column(
         "mark", "Mark", "P: read in the paper or its code, S: in an account of it", files_only=True
     ),

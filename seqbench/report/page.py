@@ -19,7 +19,7 @@ from seqbench.report.claims.table import claims
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
 from seqbench.report.ledger import ledger
-from seqbench.report.table import Table
+from seqbench.report.table import Row, Table
 from seqbench.report.tables import (
     accuracy,
     machines,
@@ -121,8 +121,16 @@ class Page:
         )
 
     def accuracy(self) -> Table | Text:
-        """Return T1."""
-        return self.nothing() if self.empty else accuracy(self.results)
+        """Return the part of T1 that is the core."""
+        if self.empty:
+            return self.nothing()
+        table = accuracy(self.results)
+        columns = [column.name for column in table.columns]
+        return table.part(columns, self.is_core, *table.notes)
+
+    def is_core(self, row: Row) -> bool:
+        """Return whether a row of T1 is of the core, or stands there for a model that can't read the task."""
+        return self.results.is_core(str(row.get("part") or ""))
 
     def throughput(self) -> Table | Text:
         """Return T2."""
@@ -166,9 +174,21 @@ class Page:
             return self.nothing()
         return accuracy(self.results).part(
             ("task", *ON_A_TASK_PAGE),
-            lambda row: bool(row.get("runs")) and not self.results.is_core(str(row["part"])),
-            "What was measured beyond the core; what is planned and was not is in the files of T1, as missing.",
+            lambda row: bool(row.get("runs")) and not self.is_core(row),
         )
+
+    def missing(self) -> Text | None:
+        """Return what is planned beyond the core and was not run, as a list."""
+        if self.empty:
+            return None
+        lines = []
+        for part in dict.fromkeys(cell.part for cell in self.results.plan):
+            rows = [row for row in accuracy(self.results).rows if row.get("part") == part]
+            lacking = [row for row in rows if row["status"] == "missing"]
+            cells = "; ".join(f"{row['task']} {row['lag']} {row['model']}" for row in lacking)
+            count = f"{len(lacking)} of {len(rows)} cells"
+            lines.append(f"- **{part}**: {count}{': ' if cells else ''}{cells}.")
+        return Text("\n".join(lines))
 
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""

@@ -1,7 +1,10 @@
 import made
 import pytest
 
+from seqbench.records import Planned
 from seqbench.report.page import Page, Text
+
+from .conftest import record
 
 
 def test_findings_are_counted(store):
@@ -82,3 +85,27 @@ def test_scans_are_compared_where_there_are_several(make_store):
     assert "<svg" in Page(make_store(step_times=times).path).scan_times("cpu").html
     assert Page(make_store(step_times=times, name="cpu").path).scan_times("cuda") is None
     assert Page(make_store(name="one").path).scan_times("cpu") is None
+
+
+def test_what_is_planned_and_was_not_run_is_listed(store):
+    assert Page(store.path).missing().markdown == (
+        "- **core**: 1 of 5 cells: moving-shapes 5 cnn_lstm."
+    )
+
+
+def test_the_core_and_what_is_beyond_it_are_apart(make_store):
+    plain = record(score=1.0)
+    deep = plain.unit.model_copy(update={"layers": 2})
+    variant = plain.model_copy(update={"unit": deep, "unit_id": deep.id})
+    plan = [Planned(unit=u, part=p, seeds=2) for u, p in ((plain.unit, "core"), (deep, "late"))]
+    page = Page(make_store([plain, variant], plan=plan).path)
+    assert [row["model"] for row in page.accuracy().values] == ["lstm"]
+    assert [row["model"] for row in page.beyond().values] == ["lstm:layers=2"]
+    assert page.runs["model"].tolist() == ["lstm"]
+    assert page.missing().markdown == "- **core**: 0 of 1 cells.\n- **late**: 0 of 1 cells."
+
+
+def test_claims_aggregates_and_pairs_stand_in_their_tables(store):
+    page = Page(store.path)
+    assert [page.claims().id, page.aggregates().id, page.pairs().id] == ["T14", "T8", "T9"]
+    assert "seqbench baselines" in page.baselines().markdown

@@ -10,11 +10,14 @@ from seqbench.report.table import Column, Row, Table
 
 COLUMNS = (
     Column("claim", "Claim", "id of the claim", css="label", key=True),
-    Column("sentence", "As people write it", "the claim", css="label"),
+    Column("sentence", "As people write it", "the claim", css="label prose"),
     Column("verdict", "Verdict", "supported, contradicted, depends or not settled", css="label"),
-    Column("because", "Because", "where it holds, and where it does not", css="label"),
+    Column("because", "Because", "where it holds, and where it does not", css="label prose"),
     Column(
-        "missing", "Missing", "what it rests on and was not measured, the first of it", css="label"
+        "missing",
+        "Missing",
+        "what it rests on and was not measured, the first of it",
+        css="label prose",
     ),
     Column("all_missing", "All that is missing", "the same, to the last thing", files_only=True),
     Column("rests_on", "Rests on", "what was measured for it", files_only=True),
@@ -23,7 +26,7 @@ COLUMNS = (
     Column("evidence", "Evidence", "what was seen", files_only=True),
 )
 NOTES = (
-    "A verdict is computed by a rule that was fixed before the run; the files of the table have it in words. "
+    "A verdict is computed by a rule that knows the records only; the files of the table have it in words. "
     "Supported: all that was found speaks for the claim; contradicted: all of it against; depends: some of each; not"
     " settled: too little was measured, or the intervals decide nothing.",
 )
