@@ -114,7 +114,10 @@ def test_formulas_are_drawn_when_opened_from_disk(tmp_path):
     assert "mjx-merror" not in equations
 
 
-@pytest.mark.parametrize(("name", "number"), [("accuracy", "T1"), ("throughput", "T2")])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("accuracy", "T8"), ("claims", "T14"), ("ledger", "T10"), ("throughput", "T2")],
+)
 def test_a_table_of_a_page_is_that_of_the_file(name, number):
     linked = re.findall(
         rf'href="(tables/[^"]+/{number}\.html)"', (HTML / "accuracy.html").read_text("utf-8")
