@@ -129,6 +129,24 @@ def test_a_table_of_a_page_is_that_of_the_file(name, number):
     assert table in (HTML / f"{name}.html").read_text("utf-8")
 
 
+def rows(table: str) -> list[list[str]]:
+    """Return the texts of the cells of a table, row by row."""
+    return [
+        [re.sub("<.*?>", "", cell) for cell in re.findall("<td.*?</td>", row, re.DOTALL)]
+        for row in re.findall("<tr.*?</tr>", table, re.DOTALL)
+    ]
+
+
+def test_the_rows_of_the_core_are_those_of_the_file():
+    page = (HTML / "accuracy.html").read_text("utf-8")
+    (file,) = set(re.findall(r'href="(tables/[^"]+/T1\.html)"', page))
+    (table,) = re.findall(r'<caption><span class="number">Part of T1</span>.*?</table>', page, re.DOTALL)
+    whole = rows((HTML / file).read_text("utf-8"))
+    shown = rows(table)
+    assert len(shown) > 10
+    assert all(row in whole for row in shown)
+
+
 def test_every_link_within_the_book_leads_somewhere():
     for page in HTML.rglob("*.html"):
         for target in re.findall(r'<a\b[^>]*\bhref="([^"#?]+)', page.read_text("utf-8")):
