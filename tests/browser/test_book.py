@@ -140,7 +140,9 @@ def rows(table: str) -> list[list[str]]:
 def test_the_rows_of_the_core_are_those_of_the_file():
     page = (HTML / "accuracy.html").read_text("utf-8")
     (file,) = set(re.findall(r'href="(tables/[^"]+/T1\.html)"', page))
-    (table,) = re.findall(r'<caption><span class="number">Part of T1</span>.*?</table>', page, re.DOTALL)
+    (table,) = re.findall(
+        r'<caption><span class="number">Part of T1</span>.*?</table>', page, re.DOTALL
+    )
     whole = rows((HTML / file).read_text("utf-8"))
     shown = rows(table)
     assert len(shown) > 10
