@@ -25,6 +25,7 @@ Source: Hochreiter and Schmidhuber (1997); Cleeremans, Servan-Schreiber and McCl
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -255,18 +256,18 @@ class EmbeddedReber(Generator):
         """Return, of each trial, the training set, and as many other strings as a test set has."""
         if not self.strings:
             return super().test(seeds)
-        shown = self.drawn("train", seeds, np.tile(np.arange(self.strings), (len(seeds), 1)))
-        fresh = self.drawn("test", seeds, np.tile(np.arange(16 * self.tests), (len(seeds), 1)))
-        sets = []
-        for e in range(len(seeds)):
-            known = {word(s) for s in shown.x[e]}
-            rows = [k for k, s in enumerate(fresh.x[e]) if word(s) not in known][: self.tests]
-            sets.append(
-                Strings(
-                    *(np.concatenate([a[e], b[e, rows]]) for a, b in zip(shown, fresh, strict=True))
-                )
-            )
+        sets = [both_sets(self, seed) for seed in seeds]
         return Strings(*(np.stack(parts) for parts in zip(*sets, strict=True)))
+
+
+@lru_cache(maxsize=32)  # a trial takes the same exam again and again
+def both_sets(data: EmbeddedReber, seed: int) -> Strings:
+    """Return the training set of a trial, then as many other strings as a test set has."""
+    (shown,) = zip(*data.drawn("train", [seed], np.arange(data.strings)[None]), strict=True)
+    (fresh,) = zip(*data.drawn("test", [seed], np.arange(16 * data.tests)[None]), strict=True)
+    known = {word(x) for x in shown[0]}
+    rows = [k for k, x in enumerate(fresh[0]) if word(x) not in known][: data.tests]
+    return Strings(*(np.concatenate([a, b[rows]]) for a, b in zip(shown, fresh, strict=True)))
 
 
 def word(x: Float[Array, "T C"]) -> bytes:

@@ -30,6 +30,7 @@ Source: Hochreiter and Schmidhuber (1997), appendix A.1; Gers, Schmidhuber and C
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 from typing import NamedTuple
@@ -47,10 +48,18 @@ Weights = dict[str, Array]
 
 
 class State(NamedTuple):
-    """What is carried on to the next step: the activations of the hidden layer, and the cells."""
+    """What is carried on to the next step: the activations of the hidden layer, and the cells.
+
+    Where every symbol is learned from, also what the cells depend on, p (``realtime``).
+    """
 
     a: Float[Array, "E B U"]
     c: Float[Array, "E B M S"]
+    p: Float[Array, "E N M S R"] | None = None
+
+    def each(self, change: Callable[[Array], Array]) -> "State":
+        """Return all parts changed."""
+        return State(change(self.a), change(self.c), None if self.p is None else change(self.p))
 
 
 class Trace(NamedTuple):
@@ -179,7 +188,7 @@ class BlockLSTM(Net):
         g = np.empty((T, E, B, M, S), n.dtype)
         q = np.empty((E, B, M, S), n.dtype)
         if state is not None:
-            a[0], c[0] = state
+            a[0], c[0] = state.a, state.c
         r, after = a[..., self.first :], a[1:]
         i, f, o, h = self.parts(after)
         for t in range(T):
@@ -277,7 +286,7 @@ class ElmanNet(Net):
         return {"W_x": over_time(x, d_n), "W_h": over_time(a[:-1], d_n), "V": over_time(h, d_y)}
 
 
-def draw(shape: Blocks | Elman, keys: Keys, bound: float) -> Net:
+def draw(shape: Blocks | Elman, keys: Keys, bound: float) -> BlockLSTM | ElmanNet:
     """Return a net of this shape for each identity."""
     return (
         BlockLSTM.draw(shape, keys, bound)

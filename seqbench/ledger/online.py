@@ -1,8 +1,8 @@
-"""Training as it was done then: one sequence, one step of plain gradient descent, and on to the next.
+"""Training as it was done then: plain gradient descent, one step after every sequence or after every symbol.
 
-Trials run side by side. Each sequence is answered first and learned from then; a trial has succeeded when so many in a
-row were answered right and an exam, where there is one, is passed without an error. It leaves the stack, as it does at
-the end of its budget; the others do not notice.
+Trials run side by side. Everything is answered first and learned from then; a trial has succeeded when so many
+sequences in a row were right and an exam, where there is one, is passed without an error. It leaves the stack, as it
+does at the end of its budget; the others do not notice.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Bool, Int
 
 from seqbench.ledger.data import Generator, Strings, generator
-from seqbench.ledger.net import Net, State, draw
+from seqbench.ledger.net import BlockLSTM, ElmanNet, Net, State, draw
+from seqbench.ledger.realtime import follow
 from seqbench.ledger.rows import Online
 from seqbench.random import Keys
 from seqbench.snapshot import Snapshot
@@ -56,7 +57,7 @@ class Stack:
 
     row: Online
     seeds: list[int]
-    net: Net
+    net: BlockLSTM | ElmanNet
     streak: Int[Array, "E"]  # noqa: F821
     seconds: Array
     shown: int = 0
@@ -73,15 +74,17 @@ class Stack:
 
     def learn(self, data: Generator, s: Strings) -> None:
         """Answer one sequence each, ``(E, 1, T, …)``, and learn from it."""
-        y = self.net.forward(s.x, self.state)
+        rate = self.row.learning_rate
+        if self.row.update == "symbol":
+            y, after = follow(self.net, s.x, s.y, s.due, rate, self.state)
+        else:
+            y = self.net.forward(s.x, self.state)
+            after = self.net.state(s.length)
+            self.net.descend((y - s.y) * s.due[..., None], rate)
         right = data.right(y, s)[:, 0]
         self.streak = np.where(right, self.streak + 1, 0)
-        self.net.descend((y - s.y) * s.due[..., None], self.row.learning_rate)
         if self.row.carried:
-            after = self.net.state(s.length)
-            self.state = State(
-                *(part * right.reshape(-1, *[1] * (part.ndim - 1)) for part in after)
-            )
+            self.state = after.each(lambda part: part * right.reshape(-1, *[1] * (part.ndim - 1)))
         self.shown += 1
 
     def keep(self, rows: Int[Array, " K"]) -> None:
@@ -90,14 +93,18 @@ class Stack:
         self.net.keep(rows)
         self.streak, self.seconds = self.streak[rows], self.seconds[rows]
         if self.state is not None:
-            self.state = State(*(part[rows] for part in self.state))
+            self.state = self.state.each(lambda part: part[rows])
 
     def save(self, snapshot: Snapshot) -> None:
         """Lay all of it aside."""
         parts = {f"weights/{name}": w for name, w in self.net.weights.items()}
         parts |= {"streak": self.streak, "seconds": self.seconds}
         if self.state is not None:
-            parts |= {"a": self.state.a, "c": self.state.c}
+            parts |= {
+                f"state/{name}": part
+                for name, part in self.state._asdict().items()
+                if part is not None
+            }
         tensors = {name: torch.from_numpy(part.copy()) for name, part in parts.items()}
         snapshot.save({"seeds": self.seeds, "shown": self.shown, **tensors})
 
@@ -110,8 +117,10 @@ class Stack:
         self.seeds, self.shown = laid["seeds"], laid["shown"]
         self.net.weights = {name: laid[f"weights/{name}"].numpy() for name in self.net.weights}
         self.streak, self.seconds = laid["streak"].numpy(), laid["seconds"].numpy()
-        if "a" in laid:
-            self.state = State(laid["a"].numpy(), laid["c"].numpy())
+        state = {
+            name: laid[f"state/{name}"].numpy() for name in State._fields if f"state/{name}" in laid
+        }
+        self.state = State(**state) if state else None
         # One that had ended may have been kept a moment before the run was killed.
         self.keep(np.flatnonzero([seed in wanted for seed in self.seeds]))
 
@@ -184,7 +193,7 @@ def passed(stack: Stack, data: Generator) -> Bool[Array, "E"]:  # noqa: F821
     """Return which trials have succeeded with the last sequence."""
     row = stack.row
     ready = stack.streak >= row.streak
-    if row.exam == "none" or not ready.any() or stack.shown % row.streak:
+    if row.exam == "none" or not ready.any() or stack.shown % row.every:
         return ready & (row.exam == "none")
     wrong = np.array([errors(stack, e, data)[0] if ready[e] else 1 for e in range(len(ready))])
     return wrong == 0

@@ -139,6 +139,8 @@ class Recurrent(nn.Module):
         D, C, H, and the number of layers.
     causal
         Taken for the sake of one signature for all models: a recurrence is always causal.
+    bottom
+        The hidden units of the lowest layer of a stack: as ``hidden`` if not given.
     truncate
         Steps over which a gradient flows back through time, 0 for all of them (``scan/windows.py``).
     dropout
@@ -161,6 +163,7 @@ class Recurrent(nn.Module):
         hidden: int,
         layers: int = 1,
         causal: bool = True,
+        bottom: int | None = None,
         truncate: int = 0,
         dropout: float = 0.0,
         **options: Any,
@@ -168,9 +171,12 @@ class Recurrent(nn.Module):
         super().__init__()
         if truncate < 0:
             raise BadInput(f"truncate {truncate} is no number of steps; choose 0, for all, or more")
-        widths = [inputs] + [hidden] * layers
+        if bottom and layers == 1:
+            raise BadInput(f"bottom={bottom} is the width below others; a single layer has hidden")
+        widths = [inputs, bottom or hidden, *[hidden] * (layers - 1)]
         self.layers: Any = nn.ModuleList(
-            self.cell(keys, f"layer {k}", widths[k], hidden, **options) for k in range(layers)
+            self.cell(keys, f"layer {k}", widths[k], widths[k + 1], **options)
+            for k in range(layers)
         )
         self.drops: Any = nn.ModuleList(Dropout(keys, f"layer {k}", dropout) for k in range(layers))
         self.readout = Linear(keys, "readout", hidden, outputs)
@@ -184,9 +190,12 @@ class Recurrent(nn.Module):
         return chosen(self.layers[0], self.scan, self.readout.W.device)
 
     @classmethod
-    def dials(cls, **options: Any) -> dict[str, int]:
-        """Return what sets the size, coarse before fine, and in which steps (see ``matched``)."""
-        return {"hidden": 1}
+    def dials(cls, layers: int = 1, **options: Any) -> dict[str, int]:
+        """Return what sets the size, coarse before fine, and in which steps (see ``matched``).
+
+        A unit more in every layer is too coarse a step for a stack: the lowest layer takes up what is left.
+        """
+        return {"hidden": 1, "bottom": 1} if layers > 1 else {"hidden": 1}
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""

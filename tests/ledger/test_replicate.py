@@ -260,7 +260,7 @@ def test_the_command_prints_the_ledger(call, ran, tmp_path):
     assert ran == [("hs97-order-4", [0, 1]), ("hs97-reber", [0, 1])]
     found = {row["row"]: row for row in json.loads(out)["ledger"]}
     assert (found["hs97-order-4"]["verdict"], found["hs97-order-4"]["runs"]) == ("not settled", 2)
-    assert "hs97-reber: trial 1 was given up after 200,000 sequences" in err
+    assert "hs97-reber: trial 1 was given up after 33,760 sequences" in err
 
 
 @pytest.mark.parametrize(

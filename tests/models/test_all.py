@@ -126,7 +126,7 @@ def test_it_runs_at_any_length_without_gradients(case):
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("parameters", [4_000, 10_000, 50_000])
-@given(inputs=st.integers(1, 30), outputs=st.integers(1, 30), layers=st.integers(1, 2))
+@given(inputs=st.integers(1, 30), outputs=st.integers(1, 30), layers=st.integers(1, 4))
 @few
 def test_sizes_match_a_number_of_parameters(name, parameters, inputs, outputs, layers):
     shape = {
@@ -136,7 +136,7 @@ def test_sizes_match_a_number_of_parameters(name, parameters, inputs, outputs, l
     }
     sizes = matched(name, parameters, **shape)
 
-    last = [*MODELS[name].dials()][-1]
+    last = [*MODELS[name].dials(layers=layers)][-1]
 
     def size(more=0):
         changed = {last: max(sizes[last] + more, 1)}
