@@ -107,6 +107,8 @@ class Online(Row):
         Sequences that a trial is given.
     carried
         Whether the state goes on from a string to the next, until one is answered wrong.
+    trials
+        How many are planned: fewer settle nothing.
     deviations
         What differs from the paper.
     """
@@ -212,6 +214,7 @@ def reber(
         update="symbol",
         exam="test",
         budget=33_760,
+        trials=30,
         deviations=(
             "the target is the symbol that follows",
             "a trial ends after 33,760 sequences, four times the published mean",
