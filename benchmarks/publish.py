@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from seqbench.errors import BadInput
-from seqbench.report.tables import check_tables, write_tables
+from seqbench.report.tables import FORM, check_tables, write_tables
 from seqbench.store import Store
 
 PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials", "systems")
@@ -39,7 +39,8 @@ def publish(source: Store, edition: str) -> Store:
     if plan := source.plan():
         target.keep_plan(plan)
     citable = manifest.citable and edition != PREVIEW
-    target.create(manifest.model_copy(update={"edition": edition, "citable": citable, "files": {}}))
+    update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
+    target.create(manifest.model_copy(update=update))
     write_tables(target)
     target.seal()
     if wrong := [*target.validate(), *check_tables(target)]:

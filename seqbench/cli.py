@@ -471,13 +471,18 @@ def report(
 @app.command(epilog="Example: seqbench validate results/preview")
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
-    from seqbench.report.tables import check_tables
+    from seqbench.report.tables import FORM, check_tables
     from seqbench.store import Store
 
     store = Store(folder)
     wrong = store.validate()
     if not wrong:  # tables are compared with what the records give: only sound records give any
         wrong = check_tables(store)
+        if (form := store.manifest().form) != FORM:
+            complain(
+                f"{folder}: its tables are of form {form}, and this code makes form {FORM}: "
+                "they were compared with the seal, not with the records"
+            )
     if as_json:
         print(json.dumps({"folder": str(folder), "wrong": wrong}, ensure_ascii=False))
     else:

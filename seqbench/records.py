@@ -438,6 +438,7 @@ class Manifest(Strict):
     profile: str
     specification: str
     citable: bool
+    form: int = 1  # in which the tables of an edition were made from its records (report/tables.py)
     files: dict[str, str] = {}  # sha256 by path, written when an edition is sealed
 
 

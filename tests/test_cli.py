@@ -264,7 +264,7 @@ def test_a_dry_run_says_what_would_be_done(call):
     assert list(Path().iterdir()) == []
 
 
-def test_from_a_run_to_its_tables(call):
+def test_from_a_run_to_its_tables(call, monkeypatch):
     latch = ("run", "-p", "smoke", "--task", "latch", "--model", "rnn", "--engine", "serial")
     code, out, err = call(*latch, "--out", "results")
     assert (code, out) == (0, "")
@@ -296,6 +296,10 @@ def test_from_a_run_to_its_tables(call):
     code, out, _ = call("validate", "results")
     assert code == 1
     assert "T1.csv" in out
+    monkeypatch.setattr("seqbench.report.tables.FORM", 2)
+    code, out, err = call("validate", "results")
+    assert (code, out) == (0, "results: nothing is wrong\n")
+    assert "tables are of form 1, and this code makes form 2" in err
 
 
 def test_step_times_are_one_document(call):

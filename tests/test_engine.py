@@ -21,7 +21,7 @@ from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.profiles import SMOKE
 from seqbench.progress import Live, Plain
-from seqbench.protocol import SEQUENCE_MODELS, TUNING_SEEDS, Cell, Profile, Setting, best_rate
+from seqbench.protocol import TUNING_SEEDS, Cell, Profile, Setting, best_rate
 from seqbench.records import Curve, Member
 from seqbench.store import Store
 from seqbench.tasks import TASKS

@@ -7,7 +7,7 @@ temporal-order (1997, experiments 6a and 6b)
 adding (1997, experiment 4)
     Pairs of a value in [-1, 1] and a mark; T to T + T / 10 of them. One of the first ten pairs and another of the first
     T / 2 - 1 are marked 1, the first and the last pair -1, unless they are marked; the marked values X1 and X2 make the
-    answer .5 + (X1 + X2) / 4, due at the end and right within .04. X1 is 0 where the first pair is its place.
+    answer .5 + (X1 + X2) / 4, due at the end and right within .04. Where the first pair is marked 1, its value is 0.
 
 embedded Reber (1997, experiment 1)
     A string of Reber's grammar between two symbols that agree, ``B T [B…E] T E``; due at every symbol is the next one.
@@ -187,7 +187,8 @@ class Adding(Generator):
         mark = np.zeros_like(value)
         mark[:, 0] = mark[n, length - 1] = -1
         mark[n, first] = mark[n, second] = 1
-        X1, X2 = np.where(first == 0, 0, value[n, first]), value[n, second]
+        value[:, 0] = np.where(mark[:, 0] == 1, 0, value[:, 0])
+        X1, X2 = value[n, first], value[n, second]
         y, due = at_the_end(length, (0.5 + (X1 + X2) / 4)[:, None].astype(np.float32), longest)
         return Strings(np.stack([value, mark], axis=-1), y, due, np.zeros((*due.shape, 0), bool))
 

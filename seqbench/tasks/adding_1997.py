@@ -18,7 +18,7 @@ density is a triangle with the peak 2 at 1/2. A constant answer does best there:
 :math:`\frac{1}{16} (\frac13 + \frac13) = 1/24`.
 
 Source: Hochreiter and Schmidhuber (1997), experiment 4. There the first step may bear one of the two marks, too, and
-its value then counts as 0; here it never does. There a run is over after 2,000 right answers in a row.
+its value is then 0; here it never does. There a run is over after 2,000 right answers in a row.
 """
 
 from dataclasses import dataclass

@@ -251,6 +251,14 @@ def test_a_file_too_many_or_too_few_is_found(store):
     assert check_tables(store) == []
 
 
+def test_an_edition_keeps_tables_of_an_earlier_form(store, monkeypatch):
+    write_tables(store)
+    monkeypatch.setattr("seqbench.report.tables.machines", lambda results: None)  # a change
+    assert any("T5.csv" in wrong for wrong in check_tables(store))
+    monkeypatch.setattr("seqbench.report.tables.FORM", 2)
+    assert check_tables(store) == []
+
+
 def test_a_table_is_cited_by_edition_and_content(make_store):
     table = accuracy_table(make_store(edition="2026.1", citable=True))
     files = table.files()
