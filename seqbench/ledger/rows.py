@@ -8,7 +8,7 @@ Nothing here imports torch, so that the table can be made from a results folder 
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from seqbench.errors import unknown
 from seqbench.records import digest
@@ -225,49 +225,51 @@ def reber(
     )  # fmt: skip
 
 
-def order(relevant: int, blocks: int, rate: float, sequences: int) -> "Online":
-    """Return the row of temporal order with so many relevant symbols."""
-    classes = 2**relevant
+def until_right(id_: str, experiment: str, sequences: int, **more: Any) -> Online:
+    """Return a row whose trials end with 2,000 right answers in a row, published as so many sequences."""
     return Online(
-        id=f"hs97-order-{classes}",
+        id=id_,
         paper=HS97,
-        experiment=f"6{'ab'[relevant - 2]}, temporal order, {classes} classes",
+        experiment=experiment,
         published=f"{sequences:,} sequences",
         mark="P",
         rate=None,
         sequences=sequences,
+        bound=0.1,
+        streak=2000,
+        budget=4 * sequences,
+        deviations=(MEDIAN, BUDGET),
+        **more,
+    )
+
+
+def order(relevant: int, blocks: int, rate: float, sequences: int) -> Online:
+    """Return the row of temporal order with so many relevant symbols."""
+    classes = 2**relevant
+    return until_right(
+        f"hs97-order-{classes}",
+        f"6{'ab'[relevant - 2]}, temporal order, {classes} classes",
+        sequences,
         net=Blocks(
             8, classes, blocks, 2, cells_biased=True, outputs_biased=True,
             gate_biases=(("i", tuple(-2.0 * (k + 1) for k in range(blocks))),),
         ),
-        bound=0.1,
         learning_rate=rate,
         source=Source("temporal-order", (relevant,)),
-        streak=2000,
-        budget=4 * sequences,
-        deviations=(MEDIAN, BUDGET),
     )  # fmt: skip
 
 
-def adding(shortest: int, sequences: int) -> "Online":
+def adding(shortest: int, sequences: int) -> Online:
     """Return the row of the adding problem over at least so many steps."""
-    return Online(
-        id=f"hs97-adding-{shortest}",
-        paper=HS97,
-        experiment=f"4, adding, T = {shortest}",
-        published=f"{sequences:,} sequences",
-        mark="P",
-        rate=None,
-        sequences=sequences,
+    return until_right(
+        f"hs97-adding-{shortest}",
+        f"4, adding, T = {shortest}",
+        sequences,
         net=Blocks(
             2, 1, 2, 2, cells_biased=True, outputs_biased=True, gate_biases=(("i", (-3.0, -6.0)),)
         ),
-        bound=0.1,
         learning_rate=0.5,
         source=Source("adding", (shortest,)),
-        streak=2000,
-        budget=4 * sequences,
-        deviations=(MEDIAN, BUDGET),
     )
 
 
