@@ -25,7 +25,8 @@ from seqbench.models.base import common_size
 from seqbench.profiles import find_profile
 from seqbench.progress import Listener, listener
 from seqbench.protocol import GRID, SEQUENCE_MODELS, TUNING_SEEDS, Cell, Profile, best_rate
-from seqbench.records import Member, Planned, Provenance, Record, Unit
+from seqbench.random import Keys
+from seqbench.records import LAYERS, Member, Planned, Provenance, Record, Unit
 from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
@@ -86,6 +87,8 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
     if peeks(cell):
         raise BadInput(f"model '{cell.model}' reads both ways, but task '{name}' asks step by step")
     task = optioned(TASKS[name], lag=cell.lag, **task_options)
+    if layers != LAYERS.get(net, 1) or model_options:
+        try_options(cell, task)
     return Unit(
         task=name,
         task_version=task.version,
@@ -96,9 +99,22 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
         parameters=size(task, chosen.parameters),
         layers=layers,
         model_options=model_options,
-        budget=cell.setting.budget(),
+        budget=cell.setting.budget(chosen.tuned),
         precision=chosen.precision,
     )
+
+
+def try_options(cell: Cell, task: Task) -> None:
+    """Raise where the model can't be made with its options, before anything is measured."""
+    name, layers, options = cell.net
+    model: Any = MODELS[name]
+    shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
+    shape |= {"layers": layers, **options}
+    try:
+        least = model.dials(**shape) if hasattr(model, "dials") else {"hidden": 1}
+        model(Keys.span(name, 1, "weights", 0, 0, 0), **(least | shape))
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise BadInput(f"model '{cell.model}' can't be made: {error}") from None
 
 
 def optioned(kind: type[Task], lag: int, **options: Any) -> Task:
@@ -285,6 +301,7 @@ def run(
     )
     folder = chosen.name if precision == "float32" else f"{chosen.name}-{precision}"
     store = Store(Path("results", "local", folder) if out is None else out)
+    until = monotonic() + time_given(budget)
     listen = listen or listener()
     workers = workers or default_workers(device)
     measured: list[Record] = []  # in this run
@@ -315,7 +332,6 @@ def run(
             listen.say(line)
         if todo.there:
             listen.say(f"{todo.there} members are measured already and are skipped")
-        until = monotonic() + (budget or float(os.environ.get("SEQBENCH_BUDGET", inf)))
         for part in dict.fromkeys(cell.setting.part for cell in cells):
             todo = planned(part)
             while todo.jobs:
@@ -324,6 +340,15 @@ def run(
                     break
                 todo = planned(part)
     return store
+
+
+def time_given(budget: float | None) -> float:
+    """Return the seconds that a run is given, infinity if nobody says; ``SEQBENCH_BUDGET`` speaks second."""
+    asked = os.environ.get("SEQBENCH_BUDGET", "")
+    try:
+        return budget or float(asked or inf)
+    except ValueError:
+        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{asked}'") from None
 
 
 def whole_plan(chosen: Profile) -> list[Planned]:

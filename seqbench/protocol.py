@@ -60,9 +60,10 @@ class Setting:
     validation_size: int = 256
     test_size: int = 1024
 
-    def budget(self) -> Budget:
-        """Return what each member is given."""
+    def budget(self, tuned: bool) -> Budget:
+        """Return what each member is given; a rate, too, where it is not tuned."""
         return Budget(
+            learning_rate=None if tuned else self.learning_rate,
             steps=self.steps,
             batch=self.batch,
             clip=self.clip,
@@ -89,7 +90,10 @@ class Cell:
     def net(self) -> tuple[str, int, dict[str, Any]]:
         """Return the name of the model, its number of layers, and its other options."""
         name, options = parsed(self.model)
-        return name, int(options.pop("layers", LAYERS.get(name, 1))), options
+        layers = options.pop("layers", LAYERS.get(name, 1))
+        if type(layers) is not int or layers < 1:
+            raise BadInput(f"model '{self.model}' has no such number of layers; choose 1 or more")
+        return name, layers, options
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ class Budget(Strict):
         The largest norm of a member's gradient.
     validate_every, validation_size, test_size
         Steps between validations, and sequences in the fixed validation and test sets.
+    learning_rate
+        The rate of every model; None where each has its own, by tuning.
     """
 
     steps: int = Field(gt=0)
@@ -70,6 +72,7 @@ class Budget(Strict):
     validate_every: int = Field(gt=0)
     validation_size: int = Field(gt=0)
     test_size: int = Field(gt=0)
+    learning_rate: float | None = None
 
 
 class Unit(Strict):
@@ -94,7 +97,7 @@ class Unit(Strict):
     @property
     def id(self) -> str:
         """Return the name of the cell: the hash of all that it measures."""
-        return digest(self.model_dump(mode="json"))
+        return digest(self.model_dump(mode="json", exclude_none=True))
 
     @property
     def task_spelled(self) -> str:

@@ -118,11 +118,21 @@ class Store:
         write(folder / name, "".join(f"{r.canonical()}\n" for r in records))
 
     def forget(self, unit: Unit, members: Iterable[Member]) -> None:
-        """Take out records of a unit that are about to be replaced by a new measurement."""
+        """Take out records of a unit that are about to be replaced by a new measurement.
+
+        A reporting seed is replaced whatever its learning rate was: the tuning may have chosen another.
+        """
+        members = list(members)
         keys = {(unit.id, m.seed, m.learning_rate) for m in members}
+        reporting = {m.seed for m in members if m.role == "reporting"}
         for file in self._unit_files(unit):
             rows = [_row(Record, line, where) for where, line in _lines(file)]
-            kept = [r for r in rows if r.key not in keys]
+            kept = [
+                r
+                for r in rows
+                if r.key not in keys
+                and not (r.member.role == "reporting" and r.member.seed in reporting)
+            ]
             if kept:
                 write(file, "".join(f"{r.canonical()}\n" for r in kept))
             else:
@@ -232,10 +242,16 @@ class Store:
             self._rows(Probe, "probes/*.jsonl"),
             self._rows(Trial, "trials/*.jsonl"),
         )
+        rates: dict[tuple[str, int], float] = {}  # of the reporting runs
         for where, row in rows:
             if isinstance(row, BadInput):
                 wrong.append(str(row))
-            elif row.system_id not in systems:
+                continue
+            if isinstance(row, Record) and row.member.role == "reporting":
+                rate = row.member.learning_rate
+                if rates.setdefault((row.unit_id, row.member.seed), rate) != rate:
+                    wrong.append(f"{where}: seed {row.member.seed} reports at two learning rates")
+            if row.system_id not in systems:
                 wrong.append(f"{where}: its system {row.system_id} has no file in systems/")
             elif isinstance(row, Record) and (
                 row.provenance.specification != manifest.specification

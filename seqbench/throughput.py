@@ -111,7 +111,7 @@ class Case:
             layers=layers,
             model_options=options,
             precision=self.precision,
-            budget=setting.budget(),
+            budget=setting.budget(tuned=True),  # nothing is learned
         )
 
     def size(self, task: Task, layers: int) -> int:

@@ -512,6 +512,42 @@ def test_force_tunes_and_reports_again_and_ends(tmp_path, tuned):
     assert same(store) == before
 
 
+def test_force_leaves_no_seed_that_reports_at_the_rate_of_an_older_tuning(
+    tmp_path, tuned, monkeypatch
+):
+    store, _ = go(tmp_path / "out")
+    (rate,) = {r.member.learning_rate for r in store.records() if r.member.role == "reporting"}
+    other = next(rate_ for rate_ in engine.GRID if rate_ != rate)
+    monkeypatch.setattr(engine, "best_rate", lambda records: other)
+    store, _ = go(tmp_path / "out", force=True)
+    reporting = [r.member for r in store.records() if r.member.role == "reporting"]
+    assert [(m.seed, m.learning_rate) for m in reporting] == [(0, other), (1, other)]
+    assert store.validate() == []
+
+
+@pytest.mark.parametrize("options", ["bogus=1", "hidden=0", "hidden=abc", "layers=x", "layers=2.5"])
+def test_a_model_that_its_options_make_impossible_is_refused_before_anything_is_written(
+    tmp_path, options
+):
+    with pytest.raises(BadInput, match=f"model 'lstm:{options}'"):
+        smoke(tmp_path / "out", tasks=["adding"], models=[f"lstm:{options}"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_time_that_is_none_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQBENCH_BUDGET", "10m")
+    with pytest.raises(BadInput, match="SEQBENCH_BUDGET is a number of seconds; got '10m'"):
+        smoke(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_learning_rate_that_is_not_tuned_is_of_the_unit():
+    setting = Setting("adding", (8,), 40, 1e-2)
+    cell, other = (Cell(s, 8, "lstm") for s in (setting, replace(setting, learning_rate=1e-3)))
+    assert unit_of(cell, SMOKE).id != unit_of(other, SMOKE).id
+    assert unit_of(cell, profiles.PAPER).id == unit_of(other, profiles.PAPER).id
+
+
 def tried(rate: float, *ends: tuple[bool, float | None]):
     """Return tuning records of a rate: whether each stood solved, and its last loss."""
     return [
@@ -603,7 +639,7 @@ def test_a_unit_is_what_the_profile_says():
     unit = unit_of(cell, SMOKE)
     assert (unit.task, unit.lag, unit.model, unit.layers) == ("adding", 8, "transformer", 2)
     assert abs(unit.parameters - SMOKE.parameters) <= SMOKE.parameters // 10
-    assert unit.budget == cell.setting.budget()
+    assert unit.budget == cell.setting.budget(tuned=False)
     wider = replace(SMOKE, parameters=2_000)
     assert unit_of(cell, wider).id != unit.id
     assert wider.specification != SMOKE.specification

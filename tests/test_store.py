@@ -72,9 +72,20 @@ def test_only_the_members_that_are_named_are_forgotten(full):
     full.append([record(1, unit=other)])
     full.forget(UNIT, [Member(seed=1, learning_rate=1e-2), Member(seed=2, learning_rate=1e-2)])
     assert [(r.member.seed, r.unit.lag) for r in full.records()] == [(0, 8), (1, 9)]
-    full.forget(UNIT, [Member(seed=0, learning_rate=3e-3)])  # of another rate: not that one
-    assert len(full.records()) == 2
     assert len(list(full.path.glob("records/*/*.jsonl"))) == 2  # and no file is left empty
+
+
+def test_a_reporting_seed_is_forgotten_whatever_its_rate_was_and_a_tuning_seed_is_not(full):
+    full.append([record(5, rate, role="tuning") for rate in (1e-2, 3e-3)])
+    full.forget(UNIT, [Member(seed=5, learning_rate=3e-3, role="tuning")])
+    full.forget(UNIT, [Member(seed=0, learning_rate=3e-3)])
+    left = [(r.member.role, r.member.seed, r.member.learning_rate) for r in full.records()]
+    assert sorted(left) == [("reporting", 1, 1e-2), ("reporting", 2, 1e-2), ("tuning", 5, 1e-2)]
+
+
+def test_a_seed_that_reports_at_two_rates_is_found(full):
+    full.append([record(0, 3e-3)])
+    assert any("seed 0 reports at two learning rates" in wrong for wrong in full.validate())
 
 
 def test_systems_and_times_are_kept(full):

@@ -1,29 +1,23 @@
 r"""What a row comes to: agrees, differs, not settled, or not run.
 
-A published rate agrees when it lies in Wilson's 95 % interval of ours; a published number of sequences, when our median
+Two rates, a published one and ours or those of two models, differ when Boschloo's exact test says so at 5 %, and agree
+when Newcombe's 90 % interval of the difference lies within ±.25. A published number of sequences agrees when our median
 is within a factor of two of it, where a trial that was given up counts as longer than its budget. A published run is
 repeated when most of ours come out like it: when Wilson's interval lies on its side of one half. The best of several
-seeds is compared with our best. Of two models, the difference of solve rates has Newcombe's interval,
-
-.. math::
-    d - \sqrt{(p_1 - l_1)^2 + (u_2 - p_2)^2} \quad\text{to}\quad d + \sqrt{(u_1 - p_1)^2 + (p_2 - l_2)^2}
-
-with l and u for the ends of Wilson's: they are as good as each other when it is within ±.25, and one is better when it
-is on one side of 0.
-
-Source: Newcombe (1998).
+seeds is compared with our best. With fewer runs than are planned, nothing is settled.
 """
 
 from collections.abc import Sequence
-from math import hypot
 from typing import Literal, NamedTuple
 
 from seqbench.ledger.rows import Online, Pair, Score
-from seqbench.report import stats
+from seqbench.report import compare, stats
 
 Verdict = Literal["agrees", "differs", "not settled", "not run"]
 FACTOR = 2  # within which numbers of sequences agree
-EQUIVALENT = 0.25  # a difference of solve rates that does not count
+EQUIVALENT = 0.25  # a difference of rates that does not count
+SIGNIFICANT = 0.05
+RUNS = 10  # of a model, at least
 
 
 class Trials(NamedTuple):
@@ -46,8 +40,9 @@ def of_trials(row: Online, trials: Trials) -> Verdict:
         return "not settled"
     found: list[Verdict] = []
     if row.rate is not None:
-        _, low, high = stats.wilson(len(trials.succeeded), trials.runs)
-        found.append("agrees" if low <= row.rate <= high else "differs")
+        published = row.of or trials.runs
+        k = round(row.rate * published)
+        found.append(of_rates(compare.Pair(k, published, len(trials.succeeded), trials.runs)))
     if row.sequences is not None:
         found.append(of_sequences(row.sequences, trials))
     return next(v for v in ("differs", "not settled", "agrees") if v in found)  # the least of them
@@ -65,6 +60,8 @@ def of_score(row: Score, solved: int, runs: int) -> Verdict:
     """Return the verdict on a published figure of a model on a task."""
     if not runs:
         return "not run"
+    if runs < RUNS:
+        return "not settled"
     if row.of == "best":
         return "agrees" if (solved > 0) == row.solved else "differs"
     _, low, high = stats.wilson(solved, runs)
@@ -73,22 +70,21 @@ def of_score(row: Score, solved: int, runs: int) -> Verdict:
     return "agrees" if (low > 0.5) == row.solved else "differs"
 
 
-def of_pair(row: Pair, solved: int, runs: int, other_solved: int, other_runs: int) -> Verdict:
-    """Return the verdict on one model beside another."""
-    if not runs or not other_runs:
+def of_pair(row: Pair, pair: compare.Pair) -> Verdict:
+    """Return the verdict on one model beside another, which comes first in the pair."""
+    if not pair.n1 or not pair.n2:
         return "not run"
-    low, high = newcombe(solved, runs, other_solved, other_runs)
-    alike = low > -EQUIVALENT and high < EQUIVALENT
-    apart = low > 0 or high < 0
-    if alike or apart:
-        as_claimed = (low > 0 and not alike) if row.gap else alike
-        return "agrees" if as_claimed else "differs"
-    return "not settled"
+    if min(pair.n1, pair.n2) < RUNS:
+        return "not settled"
+    found = of_rates(pair)
+    if not row.gap or found == "not settled":
+        return found
+    return "agrees" if found == "differs" and pair.difference > 0 else "differs"
 
 
-def newcombe(solved: int, runs: int, other_solved: int, other_runs: int) -> tuple[float, float]:
-    """Return the interval of the difference of two rates."""
-    p1, l1, u1 = stats.wilson(solved, runs)
-    p2, l2, u2 = stats.wilson(other_solved, other_runs)
-    d = p1 - p2
-    return d - hypot(p1 - l1, u2 - p2), d + hypot(u1 - p1, p2 - l2)
+def of_rates(pair: compare.Pair) -> Verdict:
+    """Return whether two rates agree."""
+    if compare.boschloo(pair) < SIGNIFICANT:
+        return "differs"
+    alike = compare.newcombe(pair, compare.EQUIVALENCE)
+    return "agrees" if compare.inside(alike, -EQUIVALENT, EQUIVALENT) else "not settled"

@@ -59,9 +59,9 @@ def seen(results: Results) -> Table | None:
             rows.append(
                 {
                     "instrument": first.instrument,
-                    "task": first.unit.task,
+                    "task": first.unit.task_spelled,
                     "lag": first.unit.lag,
-                    "model": first.unit.model,
+                    "model": first.unit.model_spelled,
                     "moment": first.moment,
                     "statistic": statistic,
                     "median": spread.median,
@@ -205,9 +205,9 @@ def cost(results: Results) -> Table | None:
         step = median(times) if times else None
         rows.append(
             {
-                "task": first.unit.task,
+                "task": first.unit.task_spelled,
                 "lag": first.unit.lag,
-                "model": first.unit.model,
+                "model": first.unit.model_spelled,
                 "solved": sum(r.verdict == "solved" for r in records),
                 "runs": len(records),
                 "steps": steps,
@@ -278,9 +278,9 @@ def window_row(unit: str, records: Sequence[Record]) -> Row:
     best = max(solved.values())
     near = [rate for rate, count in solved.items() if count >= best - 1] if best > 1 else []
     return {
-        "task": first.unit.task,
+        "task": first.unit.task_spelled,
         "lag": first.unit.lag,
-        "model": first.unit.model,
+        "model": first.unit.model_spelled,
         "rates": len(solved),
         "runs": max(sum(r.member.learning_rate == rate for r in records) for rate in solved),
         "best": best,

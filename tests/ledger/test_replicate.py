@@ -11,7 +11,7 @@ from seqbench import cli, machine, replicate
 from seqbench.errors import BadInput
 from seqbench.ledger.online import Outcome
 from seqbench.ledger.rows import LEDGER, ONLINE
-from seqbench.records import Trial
+from seqbench.records import LAYERS, Trial
 from seqbench.report.frame import Results
 from seqbench.report.ledger import ledger
 from seqbench.report.page import Page
@@ -189,7 +189,8 @@ def test_a_row_by_hand(store):
 
 
 def of(task, model, lag, score, seed):
-    unit = made.UNIT.model_copy(update={"task": task, "model": model, "lag": lag})
+    shape = {"task": task, "model": model, "lag": lag, "layers": LAYERS.get(model, 1)}
+    unit = made.UNIT.model_copy(update=shape)
     solved = score >= 0.9
     return made.record(
         seed, unit=unit, score=score, verdict="solved" if solved else "not_solved",

@@ -8,6 +8,7 @@ from seqbench.errors import BadInput
 from seqbench.ledger import verdicts
 from seqbench.ledger.rows import LEDGER, ONLINE, Blocks, Online, Pair, Score, Source, online
 from seqbench.ledger.verdicts import Trials
+from seqbench.report import compare
 
 ROW = Online(
     "made", "a paper", "an experiment", "100 %, 1,000 sequences", "P", 1.0, 1_000,
@@ -27,7 +28,7 @@ PAIR = Pair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
         ([499] * 10, 0, "differs"),
         ([2_000] * 10, 0, "agrees"),
         ([2_001] * 10, 0, "differs"),
-        ([900] * 9, 1, "differs"),  # Wilson's interval of 9/10 ends below 1
+        ([900] * 9, 1, "not settled"),  # 9/10 is no less than 10/10, and not as good
         ([900] * 2, 8, "differs"),
     ],
 )
@@ -36,17 +37,20 @@ def test_a_rate_and_a_number_of_sequences(succeeded, given_up, verdict):
 
 
 @pytest.mark.parametrize(
-    ("rate", "k", "verdict"),
+    ("rate", "of", "k", "verdict"),
     [
-        (0.18, 0, "agrees"),
-        (0.18, 4, "agrees"),
-        (0.18, 5, "differs"),
-        (0.0, 0, "agrees"),
-        (0.0, 1, "differs"),
+        (0.18, 100, 0, "not settled"),
+        (0.18, 100, 4, "not settled"),
+        (0.18, 100, 5, "differs"),
+        (0.0, 100, 0, "agrees"),
+        (0.0, 100, 2, "differs"),
+        (0.0, None, 0, "agrees"),
+        (0.0, None, 3, "not settled"),  # 0/10, as many as here
+        (0.0, None, 5, "differs"),
     ],
 )
-def test_a_rate_alone(rate, k, verdict):
-    row = replace(ROW, rate=rate, sequences=None)
+def test_a_rate_alone(rate, of, k, verdict):
+    row = replace(ROW, rate=rate, of=of, sequences=None)
     assert verdicts.of_trials(row, Trials([10] * k, [4_000] * (10 - k))) == verdict
 
 
@@ -79,7 +83,9 @@ def test_one_published_run(solved, k, runs, verdict):
     [(True, 1, "agrees"), (True, 0, "differs"), (False, 0, "agrees"), (False, 1, "differs")],
 )
 def test_the_best_of_several_seeds(solved, k, verdict):
-    assert verdicts.of_score(replace(SCORE, solved=solved, of="best"), k, 10) == verdict
+    row = replace(SCORE, solved=solved, of="best")
+    assert verdicts.of_score(row, k, 10) == verdict
+    assert verdicts.of_score(row, k, 9) == "not settled"
 
 
 @pytest.mark.parametrize(
@@ -89,20 +95,18 @@ def test_the_best_of_several_seeds(solved, k, verdict):
         (True, 10, 0, 10, "agrees"),
         (True, 0, 10, 10, "differs"),
         (True, 20, 20, 20, "differs"),
+        (True, 10, 10, 10, "differs"),
         (True, 6, 4, 10, "not settled"),
+        (True, 3, 0, 3, "not settled"),
+        (False, 10, 10, 10, "agrees"),
         (False, 20, 20, 20, "agrees"),
         (False, 10, 0, 10, "differs"),
         (False, 5, 5, 10, "not settled"),
     ],
 )
 def test_one_model_beside_another(gap, a, b, runs, verdict):
-    assert verdicts.of_pair(replace(PAIR, gap=gap), a, runs, b, runs) == verdict
-
-
-def test_newcombes_interval_is_that_of_his_paper():
-    # Newcombe (1998), table II, example (a), method 10: 56/70 - 48/80
-    low, high = verdicts.newcombe(56, 70, 48, 80)
-    assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
+    pair = compare.Pair(b, runs, a, runs)  # the other model comes first
+    assert verdicts.of_pair(replace(PAIR, gap=gap), pair) == verdict
 
 
 def test_every_row_has_an_id_of_its_own_and_no_unknown_figure():

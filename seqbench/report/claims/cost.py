@@ -8,6 +8,7 @@ from seqbench.records import Record, Throughput
 from seqbench.report.claims.claim import Claim, Finding, Says
 from seqbench.report.claims.compared import BATTERY
 from seqbench.report.claims.evidence import (
+    RUNS,
     Compiled,
     Evidence,
     Runs,
@@ -115,7 +116,9 @@ def memory_ratio(first: Throughput, second: Throughput) -> float:
 
 
 def memory_says(first: Throughput, second: Throughput) -> Says:
-    """Return whether the second takes enough less memory."""
+    """Return whether the second takes enough less memory; of a step that took none that was seen, nothing."""
+    if not first.peak_memory:
+        return "open"
     return "for" if memory_ratio(first, second) <= CHEAPER else "against"
 
 
@@ -185,7 +188,7 @@ def gpu_needed(seen: Evidence) -> Iterator[Finding]:
 
     A step: the 90 % interval of the ratio GPU / CPU of the LSTM's time lies below 1/2 (it holds) or above (it does
     not). A task: one core needs more than an hour for the median steps to solve. Where fewer than half of the runs
-    solve, nothing can be said of a task.
+    solve, or fewer than ten ran on a CPU, nothing can be said of a task.
     """
     for given, width in WIDTHS.items():
         pairs = [*paired(seen.steps("lstm", "cpu", given), seen.steps("lstm", "cuda", given), True)]
@@ -198,7 +201,7 @@ def gpu_needed(seen: Evidence) -> Iterator[Finding]:
         says: Says = "open"
         if seconds is not None:
             says = "for" if seconds > LONG else "against"
-        words = "fewer than half solve on a CPU" if seconds is None else f"{seconds:.0f} s"
+        words = "too few solve on a CPU" if seconds is None else f"{seconds:.0f} s"
         yield Finding(f"solving {cell.task} {cell.lag}", says, words)
 
 
@@ -209,6 +212,8 @@ def seconds_to_solve(runs: Sequence[Record]) -> float | None:
     )
 
     on_cpu = [run for run in runs if run.provenance.device == "cpu" and run.steps]
+    if len(on_cpu) < RUNS:
+        return None
     steps = median_survival(*times_to_solve(on_cpu))
     return steps and steps * median(run.cost.seconds / run.steps for run in on_cpu)
 
@@ -265,7 +270,7 @@ REFINED = cells((("temporal-order", (60,)), ("adding", (50,))), "rnn", "lstm", "
 
 
 def search(seen: Evidence) -> Iterator[Finding]:
-    """Say of each cell: the search took longer than the runs it was for, and no rate between is better than its choice.
+    """Say of each cell: the search took longer than the runs it was for, and no other rate is better than its choice.
 
     Rates are compared as the search does it, on validation, with the tuning seeds. It holds if no finer rate solves
     in more seeds than the chosen one; it does not if one solves in two more.

@@ -5,6 +5,7 @@ results. A cell counts with ten runs, as many as the profile ``paper`` has; a ru
 five members: with as many, all alike, an interval is on one side of one half.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,10 +43,9 @@ class Evidence:
     def units(self) -> dict[Place, str]:
         """Return the unit of each place: the one that is planned, if more than one was measured."""
         found: dict[Place, str] = {}
-        for record in sorted(
-            self.results.records, key=lambda r: r.unit_id not in self.results.planned
-        ):
-            found.setdefault(place(record.unit), record.unit_id)
+        rows = (*self.results.records, *self.results.probes)
+        for row in sorted(rows, key=lambda row: row.unit_id not in self.results.planned):
+            found.setdefault(place(row.unit), row.unit_id)
         return found
 
     @cached_property
@@ -68,7 +68,7 @@ class Evidence:
             for p in self.results.probes
             if (p.instrument, p.moment) == (instrument, moment)
             and p.member.role == "reporting"
-            and place(p.unit) == where
+            and p.unit_id == self.units.get(where)
         ]
 
     def steps(self, model: str, device: str, given: bool) -> list[Throughput]:
@@ -80,17 +80,19 @@ class Evidence:
             == (model, device, "training", given)
         ]
 
+    @cached_property
+    def compiles(self) -> list[Comparison]:
+        """Return what was measured of compiling, on the machine with the most of it."""
+        found = [
+            c for c in self.results.comparisons if c.goal == "compile" and c.measured is not None
+        ]
+        machines = Counter(c.system for c in found).most_common(1)
+        return [c for c in found if c.system == machines[0][0]]
+
     def compiled(self, how: str, length: int) -> Comparison | None:
         """Return how long the first step took of what is compiled."""
         start = f"{how}, T = {length}:"
-        return next(
-            (
-                c
-                for c in self.results.comparisons
-                if c.goal == "compile" and c.what.startswith(start) and c.measured is not None
-            ),
-            None,
-        )
+        return next((c for c in self.compiles if c.what.startswith(start)), None)
 
 
 def place(unit: Unit) -> Place:
