@@ -244,6 +244,12 @@ def run(
     lag: Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")] = [],  # noqa: B006
     part: Annotated[Words, typer.Option(help="Only these parts of the profile.")] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps of a task that the profile does not have.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of a task that the profile does not have.")
+    ] = None,
     device: Device = "auto",
     engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
@@ -278,6 +284,8 @@ def run(
         lags=lags,
         parts=listed(part),
         seeds=seeds,
+        steps=steps,
+        learning_rate=learning_rate,
         device=device,
         engine=engine,
         workers=workers,

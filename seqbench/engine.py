@@ -185,9 +185,11 @@ def plan(
         lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in there]
         result.there += len(members) - len(lacking)
         result.later += later
+        folder = str(aside / unit.task) if aside else ""
+        guest = unit.task not in TASKS.builtin or unit.model not in MODELS.builtin
+        by = provenance.model_copy(update={"dirty": True}) if guest else provenance
         for part in shares(lacking, MEMBERS_AT_ONCE[provenance.device]):
-            folder = str(aside / unit.task) if aside else ""
-            result.jobs.append(Job(unit, part, provenance, scan, pickled, folder))
+            result.jobs.append(Job(unit, part, by, scan, pickled, folder))
     result.jobs.sort(key=work, reverse=True)  # so that no long job is left for the end
     return result
 
@@ -212,6 +214,8 @@ def run(
     lags: Sequence[int] = (),
     parts: Sequence[str] = (),
     seeds: int | None = None,
+    steps: int | None = None,
+    learning_rate: float | None = None,
     device: str = "auto",
     engine: str = "processes",
     workers: int | None = None,
@@ -234,6 +238,9 @@ def run(
         registered anywhere; by name it may have options (``lstm:layers=2``).
     seeds
         How many reporting seeds, instead of the profile's number.
+    steps, learning_rate
+        Of tasks that the profile does not have, instead of 2,000 and of the rate that it gives to such; a profile that
+        tunes finds the rate itself. A task of its own has what it says.
     device
         ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
     engine, workers
@@ -266,14 +273,24 @@ def run(
     if scan not in get_args(Scan):
         raise unknown("scan", scan, get_args(Scan))
     scan_in(precision, scan)
-    for what, count in (("seeds", seeds), ("workers", workers), ("budget", budget)):
+    for what, count in (
+        *(("seeds", seeds), ("steps", steps), ("learning_rate", learning_rate)),
+        *(("workers", workers), ("budget", budget)),
+    ):
         if count is not None and count <= 0:
             raise BadInput(f"{what} must be more than 0; got {count}")
     if seeds is not None and seeds > min(TUNING_SEEDS):
         raise BadInput(
             f"seeds must be at most {min(TUNING_SEEDS)}; the tuning has those that follow"
         )
+    chosen = chosen.hosting(steps, learning_rate)
     cells = chosen.select(names(TASKS, tasks), names(MODELS, models), lags, parts)
+    own = [cell.task[0] for cell in cells if cell.setting in chosen.settings]
+    if own and (steps or learning_rate):
+        raise BadInput(
+            f"profile '{chosen.name}' says itself how task '{own[0]}' is measured; "
+            "steps and learning_rate are for tasks that it does not have"
+        )
     if not tasks:  # then those that the models can read are meant
         cells = [cell for cell in cells if suits(cell)]
     if not cells:
@@ -400,8 +417,14 @@ def names(catalogue: Catalogue, entries: Sequence[Any]) -> list[str]:
     """Return the names of entries that are given by name or as objects; raise at an unknown one."""
     found = [entry if isinstance(entry, str) else catalogue.add(entry) for entry in entries]
     for name in found:
-        if bare(name) not in catalogue:
-            raise unknown(catalogue.kind, bare(name), catalogue)
+        if bare(name) in catalogue:
+            continue
+        if "." in bare(name) and ":" in name:
+            raise BadInput(
+                f"'{name}' is the address of a {catalogue.kind}; one of your own is named by an entry point in the "
+                f"group {catalogue.group}, or passed to seqbench.run as a class"
+            )
+        raise unknown(catalogue.kind, bare(name), catalogue)
     return list(dict.fromkeys(found))
 
 

@@ -120,7 +120,7 @@ class Profile:
     parameters: int
     tuned: bool = False
     citable: bool = False
-    guest: Setting = Setting("", (), 2_000)
+    guest: Setting = Setting("", (), 2_000, 1e-2)
     precision: Precision = "float32"
 
     @property
@@ -137,6 +137,16 @@ class Profile:
                 "precision": self.precision,
             }
         )
+
+    def hosting(self, steps: int | None, learning_rate: float | None) -> "Profile":
+        """Return the profile with other steps, or another rate, for tasks that it does not have."""
+        if learning_rate and self.tuned:
+            raise BadInput(
+                f"profile '{self.name}' tunes the learning rate; choose another, or leave it out"
+            )
+        rate = learning_rate or self.guest.learning_rate
+        guest = replace(self.guest, steps=steps or self.guest.steps, learning_rate=rate)
+        return replace(self, guest=guest)
 
     @property
     def parts(self) -> tuple[str, ...]:

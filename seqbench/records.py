@@ -63,7 +63,7 @@ class Budget(Strict):
     validate_every, validation_size, test_size
         Steps between validations, and sequences in the fixed validation and test sets.
     learning_rate
-        The rate of every model; None where each has its own, by tuning.
+        The rate of every model; None, and not written, where each has its own by tuning.
     """
 
     steps: int = Field(gt=0)
@@ -72,7 +72,7 @@ class Budget(Strict):
     validate_every: int = Field(gt=0)
     validation_size: int = Field(gt=0)
     test_size: int = Field(gt=0)
-    learning_rate: float | None = None
+    learning_rate: float | None = Field(default=None, exclude_if=lambda rate: rate is None)
 
 
 class Unit(Strict):
@@ -97,7 +97,7 @@ class Unit(Strict):
     @property
     def id(self) -> str:
         """Return the name of the cell: the hash of all that it measures."""
-        return digest(self.model_dump(mode="json", exclude_none=True))
+        return digest(self.model_dump(mode="json"))
 
     @property
     def task_spelled(self) -> str:
@@ -162,7 +162,7 @@ class Provenance(Strict):
     """Where a record comes from; ``system`` names a file in ``systems/``."""
 
     commit: str
-    dirty: bool
+    dirty: bool  # not all that it was measured by is in that commit: changes, or a guest's code
     profile: str
     specification: str
     system: str

@@ -343,6 +343,38 @@ def test_a_guest_that_was_changed_is_the_one_that_is_measured(tmp_path):
     assert {r.verdict for r in store.records()} == {"failed"}
 
 
+def test_no_commit_names_the_code_of_a_guest(tmp_path):
+    store, heard = smoke(tmp_path / "out", models=[guests.Last, "rnn"], tasks=["latch"], seeds=1)
+    assert {r.unit.model: r.provenance.dirty for r in store.records()} == {
+        "last": True,
+        "rnn": machine.commit()[1],
+    }
+    assert all(job.snapshot.path is None for job in heard.jobs if job.unit.model == "last")
+
+
+def test_a_guest_task_has_the_steps_and_the_rate_that_are_asked_for(tmp_path):
+    what = {"tasks": [guests.Echo], "lags": [4], "models": ["rnn"], "seeds": 1, "engine": "serial"}
+    store = run("smoke", **what, steps=30, learning_rate=0.02, out=tmp_path / "out")
+    (record,) = store.records()
+    assert (record.unit.budget.steps, record.unit.budget.learning_rate) == (30, 0.02)
+    assert record.member.learning_rate == 0.02
+
+
+@pytest.mark.parametrize(
+    ("profile", "more", "told"),
+    [
+        ("quick", {"steps": 30}, "profile 'quick' says itself how task 'adding' is measured"),
+        ("paper", {"learning_rate": 0.1}, "profile 'paper' tunes the learning rate"),
+        ("quick", {"steps": 0}, "steps must be more than 0; got 0"),
+        ("quick", {"tasks": ["my.tasks:Echo"]}, "'my.tasks:Echo' is the address of a task; one"),
+    ],
+)
+def test_what_a_guest_is_not_asked(tmp_path, profile, more, told):
+    with pytest.raises(BadInput, match=told):
+        run(profile, **({"tasks": ["adding"]} | more), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_guest_cannot_take_a_name_of_the_house(tmp_path):
     class Impostor(guests.Last):
         name = "lstm"

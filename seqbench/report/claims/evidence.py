@@ -43,7 +43,7 @@ class Evidence:
     def units(self) -> dict[Place, str]:
         """Return the unit of each place: the one that is planned, if more than one was measured."""
         found: dict[Place, str] = {}
-        rows = (*self.results.records, *self.results.probes)
+        rows: list[Record | Probe] = [*self.results.records, *self.results.probes]
         for row in sorted(rows, key=lambda row: row.unit_id not in self.results.planned):
             found.setdefault(place(row.unit), row.unit_id)
         return found
