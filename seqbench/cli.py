@@ -455,6 +455,7 @@ def report(
     folder: Annotated[
         Path | None, typer.Argument(help=f"A results folder; {QUICK} if not given.")
     ] = None,
+    task: TaskNames = [],  # noqa: B006
     write: Annotated[
         bool, typer.Option("--write", help="Write all tables to its tables/.")
     ] = False,
@@ -471,6 +472,8 @@ def report(
         found = [named_table(store, table)]
     else:
         found = [accuracy_table(store), throughput_table(store)]
+    if task:
+        found = [each.of_tasks(listed(task)) for each in found]
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
     answer({each.name: printed(each, as_json) for each in found}, as_json)

@@ -285,6 +285,9 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     assert (code, err) == (0, "")
     rows = json.loads(out)["accuracy"]
     assert [row["runs"] for row in rows if row["model"] == "rnn" and row["task"] == "latch"] == [2]
+    code, out, _ = call("report", "results", "--task", "latch", "--json")
+    assert {row["task"] for row in json.loads(out)["accuracy"]} == {"latch"}
+    refused(call("report", "results", "--task", "latsch"), "table 'accuracy'", "latch")
     code, out, err = call("report", "results", "--write")
     assert code == 0
     assert "latch" in out

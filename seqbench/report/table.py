@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from seqbench.errors import unknown
 from seqbench.records import Manifest, digest
 from seqbench.report import cite
 
@@ -149,6 +150,17 @@ class Table:
             notes=notes,
             whole=self.whole or self,
         )
+
+    def of_tasks(self, tasks: Sequence[str]) -> "Table":
+        """Return the rows of these tasks; raise where there is none of one. A table without tasks stays as it is."""
+        if "task" not in (column.name for column in self.columns):
+            return self
+        there = list(dict.fromkeys(str(row["task"]) for row in self.rows))
+        for task in tasks:
+            if task not in there:
+                raise unknown("task", task, there, f"table '{self.name}'")
+        columns = [column.name for column in self.columns]
+        return self.part(columns, lambda row: row["task"] in tasks, *self.notes)
 
     def csv(self) -> str:
         """Return the table as CSV, a line of names first."""
