@@ -15,8 +15,8 @@ from seqbench.report.table import Column, Row, Table, fixed
 RATE, SEQUENCES, SCORE = "Rate, 95 % interval", "Sequences to success", "Score"
 COLUMNS = (
     Column("paper", "Paper", "who published it", css="label", key=True),
-    Column("experiment", "Experiment", "which of its experiments", css="label", key=True),
-    Column("published", "Published", "the paper's figure", css="label"),
+    Column("experiment", "Experiment", "which of its experiments", css="label prose", key=True),
+    Column("published", "Published", "the paper's figure", css="label prose"),
     Column("verdict", "Verdict", "agrees, differs, not settled or not run", css="label"),
     Column("solved", "k", "trials or runs that succeeded", css="number", group="Succeeded"),
     Column("runs", "of S", "trials or runs", css="number of", group="Succeeded"),

@@ -15,7 +15,8 @@ import pandas as pd
 from seqbench.report import drawing, figures, figures_inside, inside, stats
 from seqbench.report.aggregates import aggregates, pairs
 from seqbench.report.baselines import baselines
-from seqbench.report.claims.table import claims
+from seqbench.report.claims.evidence import Compiled, Looked, Need, Timed
+from seqbench.report.claims.table import claims, judged
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.goals import goals
 from seqbench.report.ledger import ledger
@@ -28,6 +29,7 @@ from seqbench.report.tables import (
     throughput,
 )
 from seqbench.store import Store
+from seqbench.variants import bare
 
 ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
     *(
@@ -144,14 +146,55 @@ class Page:
         return found or Text("*Nothing was compared yet: `python benchmarks/peers.py` does it.*")
 
     def ledger(self) -> Table | Text:
-        """Return T10."""
+        """Return T10, but for what differs from the papers."""
         found = ledger(self.results) if self.store.exists else None
-        return found or Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
+        if found is None:
+            return Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
+        columns = [c.name for c in found.columns if c.name != "deviations"]
+        return found.part(columns, lambda row: True, *found.notes)
+
+    def deviations(self) -> Text | None:
+        """Return what differs from the papers in the rows that were run, as a list."""
+        found = ledger(self.results) if self.store.exists else None
+        if found is None:
+            return None
+        lines = [
+            f"- {row['paper']}, {row['experiment']}: {row['deviations']}."
+            for row in found.rows
+            if row.get("deviations")
+        ]
+        return Text("\n".join(lines))
 
     def claims(self) -> Table | Text:
         """Return T14."""
         found = claims(self.results) if self.store.exists else None
         return found or self.nothing()
+
+    def evidence(self) -> Text | None:
+        """Return for every claim what decides it, what was seen, and the pages that show it."""
+        if self.empty:
+            return None
+        lines = []
+        for claim, found in judged(self.results):
+            pages = dict.fromkeys(map(self.page_of, (*claim.needs, *claim.also)))
+            lines += [
+                f"**{claim.id}: {found.verdict}.** *{claim.sentence}* {claim.experiment}",
+                "",
+                *(f"- {line}" for line in (*found.evidence, *(f"missing: {m}" for m in found.missing))),
+                f"- see {', '.join(pages)}",
+                "",
+            ]  # fmt: skip
+        return Text("\n".join(lines))
+
+    def page_of(self, need: Need) -> str:
+        """Return a link to the page that shows what a claim rests on."""
+        if isinstance(need, Timed | Compiled):
+            return "[throughput](throughput)"
+        if isinstance(need, Looked):
+            return "[inside](inside)"
+        task = bare(need.where.task)
+        lessons = {cell.unit.task for cell in self.results.plan if self.results.is_core(cell.part)}
+        return f"[{task}]({'notebooks' if task in lessons else 'tasks'}/{task})"
 
     def baselines(self) -> Table | Text:
         """Return T7."""

@@ -188,6 +188,15 @@ def test_a_row_by_hand(store):
     assert found["chung2014-music"]["deviations"] == "missing: data set not included"
 
 
+def test_the_page_has_what_differs_as_a_list_and_not_as_a_column(store):
+    assert Page(store.path).deviations() is None
+    store.add_trials(ORDER.id, [trial()])
+    page = Page(store.path)
+    assert "deviations" not in [column.name for column in page.ledger().columns]
+    line = f"- {ORDER.paper}, {ORDER.experiment}: {'; '.join(ORDER.deviations)}."
+    assert line in page.deviations().markdown.splitlines()
+
+
 def of(task, model, lag, score, seed):
     shape = {"task": task, "model": model, "lag": lag, "layers": LAYERS.get(model, 1)}
     unit = made.UNIT.model_copy(update=shape)

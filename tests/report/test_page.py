@@ -43,6 +43,15 @@ def test_a_task_page_shows_its_part_of_the_table(store):
     assert "Part of T1" in table.html()
 
 
+def test_evidence_stands_under_its_claim_with_links_to_its_pages(store):
+    text = Page(store.path).evidence().markdown
+    assert text.count("**") == 2 * 23
+    (claim,) = [part for part in text.split("\n\n**") if part.startswith("tbptt")]
+    assert claim.startswith("tbptt: not settled.** *Truncated backpropagation cannot learn")
+    assert "- missing: runs of temporal-order 15 lstm: 0 of 10" in claim
+    assert "/temporal-order)" in claim.splitlines()[-1]
+
+
 def test_files_are_linked_beside_their_tables(store):
     html = Page(store.path).downloads().html
     for ending in ("csv", "json", "tex", "html", "bib", "ris"):

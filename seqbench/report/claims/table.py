@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from seqbench.report.claims import CLAIMS
-from seqbench.report.claims.claim import Claim
+from seqbench.report.claims.claim import Claim, Verdict
 from seqbench.report.claims.evidence import Compiled, Need, Place, Timed, listed
 from seqbench.report.frame import Results
 from seqbench.report.table import Column, Row, Table
@@ -35,14 +35,19 @@ SHOWN = 6  # of the missing things, before the rest is counted
 
 def claims(results: Results) -> Table:
     """Return T14: every claim, with its verdict on these results."""
-    rows = tuple(claim_row(claim, results) for claim in CLAIMS.values())
+    rows = tuple(claim_row(claim, found) for claim, found in judged(results))
     title = "Claims, and what the results say of them"
     return Table("T14", "claims", title, COLUMNS, rows, results.manifest, NOTES)
 
 
-def claim_row(claim: Claim, results: Results) -> Row:
+def judged(results: Results) -> Iterator[tuple[Claim, Verdict]]:
+    """Yield every claim with the verdict on it."""
+    for claim in CLAIMS.values():
+        yield claim, claim.judge(results)
+
+
+def claim_row(claim: Claim, found: Verdict) -> Row:
     """Return a row of T14."""
-    found = claim.judge(results)
     return {
         "claim": claim.id,
         "sentence": claim.sentence,
