@@ -15,6 +15,7 @@ from seqbench.protocol import Profile
 from seqbench.records import Manifest
 from seqbench.report import stats
 from seqbench.tasks import TASKS
+from seqbench.variants import bare
 
 PACKAGE = Path(stats.__file__).parents[1]
 LESSONS = {
@@ -59,7 +60,7 @@ def task_page(name: str, references: dict[str, str]) -> str:
     """Return the page of a task that has no lesson: its docstring, and how it is measured."""
     tree = ast.parse(module_file(TASKS.builtin, name).read_text("utf-8"))
     summary, _, rest = (ast.get_docstring(tree) or "").partition("\n")
-    command = f"seqbench run --task {name} --lag LAG --model lstm,gru"
+    command = f"seqbench run --profile paper --task {name}"
     lines = [f"# {name}", summary, markdown(cited(rest, references)), "## Measured by"]
     return "\n\n".join([*lines, f"```sh\n{command}\n```"]) + "\n"
 
@@ -214,9 +215,10 @@ def profiles_table() -> str:
              "| --- | --: | --: | --: | --: | --- | --- |"]  # fmt: skip
     for p in PROFILES.values():
         rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
-        cells = len(list(p.cells()))
+        tasks = len({bare(setting.task) for setting in p.settings})
+        cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.cells()})
         lines.append(
-            f"| `{p.name}` | {len(p.settings)} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
+            f"| `{p.name}` | {tasks} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
         )
     return "\n".join(lines)
 

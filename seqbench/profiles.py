@@ -178,7 +178,7 @@ PAPER = Profile(
     tuned=True,
     citable=True,
     settings=(
-        # The core: every task at a lag that a plain RNN can reach and at one beyond (docs/adr/0022).
+        # The core: every task at a near lag and at a far one (docs/adr/0022).
         Setting("latch", (10, 50), 3_000),
         Setting("adding", (10, 50), 3_000),
         Setting("temporal-order", (15, 60), 2_000),

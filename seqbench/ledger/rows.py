@@ -83,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Online(Row):
-    """Trials in the paper's own protocol: a weight update a sequence, success counted in sequences.
+    """Trials in the paper's own protocol: a weight update a sequence or a symbol, success counted in sequences.
 
     Attributes
     ----------
@@ -349,20 +349,15 @@ def deletang(task: str, model: str, figure: float) -> Score:
     )
 
 
-def feng(model: str, figure: str) -> Score:
+def feng(model: str, figure: str) -> Missing:
     """Return a row of the table of minimal networks."""
-    return Score(
+    return Missing(
         id=f"feng2024-selective-copy-{model}",
         paper=FENG,
         experiment=f"selective copying, L = 4096, {model}",
         published=f"{figure} % of the tokens",
         mark="S",
-        task="selective-copy",
-        lag=4096,
-        model=model,
-        solved=True,
-        of="run",
-        deviations=("models of the profile's size, budget and optimiser",),
+        reason="missing: model not included",
     )
 
 

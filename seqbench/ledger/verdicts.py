@@ -76,6 +76,8 @@ def of_pair(row: Pair, pair: compare.Pair) -> Verdict:
         return "not run"
     if min(pair.n1, pair.n2) < RUNS:
         return "not settled"
+    if not pair.k1 + pair.k2:  # what neither learns tells nothing of the two
+        return "not settled"
     found = of_rates(pair)
     if not row.gap or found == "not settled":
         return found

@@ -1,7 +1,7 @@
 """What the models are made of: parameters with a leading member axis, affine maps, cells and stacks of cells.
 
-E appears here and in the trainer only. A parameter is ``(E, …)`` and member e draws it from its own stream; one
-``baddbmm`` multiplies all members at once. A model file then reads like the equations of its paper.
+E appears here, in the scans and in the trainer only. A parameter is ``(E, …)`` and member e draws it from its own
+stream; one ``baddbmm`` multiplies all members at once. A model file then reads like the equations of its paper.
 """
 
 from abc import ABC, abstractmethod

@@ -44,9 +44,9 @@ COLUMNS = (
     ),
     Column("parameters", "Weights", "numbers that are trained", files_only=True),
     Column(
-        "wrong", "Wrong", "test sequences answered wrong by trials that succeeded", files_only=True
+        "wrong", "Wrong", "test sequences answered wrong at the end, by all trials", files_only=True
     ),
-    Column("tested", "Tested", "test sequences of those trials", files_only=True),
+    Column("tested", "Tested", "test sequences of all trials", files_only=True),
     Column("system", "Machine", "ids of the machines, described in T5", files_only=True),
     Column("commit", "Commit", "code of the trials", files_only=True),
     Column("row", "Row", "stable id of the row", files_only=True),
@@ -115,14 +115,13 @@ def of_trials(entry: Online, trials: Sequence[Trial]) -> Row:
     row: Row = {"verdict": verdicts.of_trials(entry, found), "budget": entry.budget}
     if not mine:
         return row
-    passed = [t for t in mine if t.success]
     return row | rate_of(len(succeeded), len(mine)) | {
         "sequences": stats.median_survival(*found),
         "sequences_min": min(succeeded, default=None),
         "sequences_max": max(succeeded, default=None),
         "parameters": mine[0].parameters,
-        "wrong": sum(t.wrong for t in passed),
-        "tested": sum(t.tested for t in passed),
+        "wrong": sum(t.wrong for t in mine),
+        "tested": sum(t.tested for t in mine),
         "system": ", ".join(sorted({t.system for t in mine})),
         "commit": ", ".join(sorted({t.commit + " with changes" * t.dirty for t in mine})),
     }  # fmt: skip

@@ -411,7 +411,7 @@ class Page:
         """Return how the task was measured, in a sentence."""
         if self.empty:
             return None
-        found = [r for r in self.results.reporting if r.unit.task == self.task]
+        found = [r for r in self.results.core if r.unit.task == self.task]
         budget, scale = found[0].unit.budget, found[0].scale
         better = "more" if scale.higher_is_better else "less"
         rates = sorted({r.member.learning_rate for r in found})

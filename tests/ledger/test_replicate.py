@@ -182,7 +182,7 @@ def test_a_row_by_hand(store):
         90_000,
     )
     assert (row["published"], row["verdict"]) == ("31,390 sequences", "agrees")
-    assert (row["wrong"], row["tested"], row["parameters"]) == (9, 9 * 2560, 156)
+    assert (row["wrong"], row["tested"], row["parameters"]) == (9 + 2000, 10 * 2560, 156)
     assert "mean over trials" in row["deviations"]
     assert found["hs97-adding-100"]["verdict"] == "not run"
     assert found["chung2014-music"]["deviations"] == "missing: data set not included"

@@ -1,4 +1,4 @@
-"""A claim, and the verdict on it: computed from what was measured, by a rule that was fixed before.
+"""A claim, and the verdict on it: computed from what was measured, by a rule in code.
 
 A rule reads the evidence and returns findings. Each speaks *for* the claim or *against* it, leaves it *open* where the
 intervals decide nothing, or stands *aside*: worth saying, but no vote. They are weighed alike for all claims:
