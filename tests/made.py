@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seqbench.ledger.rows import Online
 from seqbench.records import (
     Budget,
     Comparison,
@@ -17,6 +18,7 @@ from seqbench.records import (
     Side,
     System,
     Throughput,
+    Trial,
     Unit,
 )
 
@@ -148,3 +150,25 @@ def probe(seed: int = 0, unit: Unit = UNIT, **changes: Any) -> Probe:
         "threads": 1,
     }
     return Probe(**(fields | changes))
+
+
+def trial(row: Online, seed: int = 0, **changes: Any) -> Trial:
+    """Return a trial of a row of the ledger that succeeded, with changes."""
+    fields = {
+        "experiment": row.id,
+        "protocol": row.protocol,
+        "seed": seed,
+        "success": True,
+        "sequences": 30_000,
+        "budget": row.budget,
+        "wrong": 1,
+        "tested": 2560,
+        "parameters": 156,
+        "commit": "c" * 40,
+        "dirty": False,
+        "system": SYSTEM.id,
+        "device": "cpu",
+        "threads": 1,
+        "cost": record().cost,
+    }
+    return Trial(**(fields | changes))

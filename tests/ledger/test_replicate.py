@@ -11,7 +11,7 @@ from seqbench import cli, machine, replicate
 from seqbench.errors import BadInput
 from seqbench.ledger.online import Outcome
 from seqbench.ledger.rows import LEDGER, ONLINE
-from seqbench.records import LAYERS, Trial
+from seqbench.records import LAYERS
 from seqbench.report.frame import Results
 from seqbench.report.ledger import ledger
 from seqbench.report.page import Page
@@ -22,25 +22,7 @@ ORDER = ONLINE["hs97-order-4"]
 
 
 def trial(seed=0, row=ORDER, **changes):
-    """Return a trial that succeeded, with changes."""
-    fields = {
-        "experiment": row.id,
-        "protocol": row.protocol,
-        "seed": seed,
-        "success": True,
-        "sequences": 30_000,
-        "budget": row.budget,
-        "wrong": 1,
-        "tested": 2560,
-        "parameters": 156,
-        "commit": "c" * 40,
-        "dirty": False,
-        "system": made.SYSTEM.id,
-        "device": "cpu",
-        "threads": 1,
-        "cost": made.record().cost,
-    }
-    return Trial(**(fields | changes))
+    return made.trial(row, seed, **changes)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import made
 import pytest
 
+from seqbench.ledger.rows import ONLINE
 from seqbench.profiles import PAPER
 from seqbench.protocol import FINER, GRID, TUNING_SEEDS
 from seqbench.records import LAYERS, Member, Planned, Record, Unit
@@ -509,6 +510,21 @@ def test_a_task_is_solved_on_a_cpu_by_runs_on_a_cpu():
     moved = [r.model_copy(update={"provenance": elsewhere}) for r in there.records[1:]]
     found = claim.judge(replace(there, records=[there.records[0], *moved]))
     assert "not decided for solving latch 50" in found.because
+
+
+def test_endless_streams_stand_beside_the_short_ones_where_all_trials_were_run():
+    claim = CLAIMS["forget"]
+    there = given(claim, **CASES["forget"]["contradicted"])
+    trials = [
+        made.trial(ONLINE[row], seed, success=success, sequences=ONLINE[row].budget)
+        for row, success in (("gers2000-stream", True), ("gers2000-stream-1997", False))
+        for seed in range(10)
+    ]
+    found = claim.judge(replace(there, trials=trials))
+    assert found.verdict == "contradicted"
+    assert "endless streams (T10)" in found.because.partition("without a say")[2]
+    assert any("with forget gates 10/10, without forget gates 0/10" in e for e in found.evidence)
+    assert "endless" not in claim.judge(replace(there, trials=trials[:-1])).because
 
 
 def test_members_that_did_not_solve_have_no_gates_to_read():

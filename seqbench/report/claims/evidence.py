@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from seqbench.ledger.rows import ONLINE
 from seqbench.protocol import FINER, GRID, TUNING_SEEDS
 from seqbench.records import Comparison, Moment, Probe, Record, Role, Throughput, Unit
 
@@ -70,6 +71,16 @@ class Evidence:
             and p.member.role == "reporting"
             and p.unit_id == self.units.get(where)
         ]
+
+    def trials(self, row: str) -> list[bool]:
+        """Return which trials of a row of the ledger succeeded, if all that are planned were run."""
+        planned = ONLINE[row]
+        found = [
+            t.success
+            for t in self.results.trials
+            if (t.experiment, t.protocol) == (row, planned.protocol) and t.seed < planned.trials
+        ]
+        return found if len(found) == planned.trials else []
 
     def steps(self, model: str, device: str, given: bool) -> list[Throughput]:
         """Return the times of a training step, at a width that was given or at the matched one."""

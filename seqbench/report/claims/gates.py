@@ -7,23 +7,33 @@ from seqbench.records import Probe
 from seqbench.report.claims.claim import Claim, Finding, Says
 from seqbench.report.claims.evidence import MEMBERS, Evidence, Looked, Runs, cells
 from seqbench.report.claims.rates import differ, helps, pair_of, share, told
+from seqbench.report.compare import Pair
 
 # forget
 
 STREAMS = (("reber-stream", (50, 100)),)
 
 
+ENDLESS = ("gers2000-stream-1997", "gers2000-stream")  # rows of the ledger
+
+
 def forget(seen: Evidence) -> Iterator[Finding]:
     """Say of each length of the stream: it holds if the LSTM solves more often with a forget gate than without.
 
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal or less speaks
-    against it, also where both fail. The GRU, which forgets too, stands beside it without a vote.
+    against it, also where both fail. The GRU, which forgets too, stands beside it without a vote; so do the endless
+    streams of the ledger, in the protocol of 2000.
     """
     for bare in cells(STREAMS, "lstm_1997"):
         yield helps(seen, bare, bare._replace(model="lstm"))
         other = bare._replace(model="gru")
         pair = pair_of(seen.runs(bare), seen.runs(other))
         yield Finding(f"{other}", "aside", told(pair, bare.model, other.model))
+    without, gated = map(seen.trials, ENDLESS)
+    if without and gated:
+        pair = Pair(sum(without), len(without), sum(gated), len(gated))
+        words = told(pair, "without forget gates", "with forget gates")
+        yield Finding("endless streams (T10)", "aside", words)
 
 
 FORGET = Claim(
