@@ -264,7 +264,9 @@ class Store:
         for path in sorted(files.keys() | manifest.files.keys()):
             found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
             if found != expected:
-                wrong.append(f"{self.path / path}: sha256 is {found}, the manifest says {expected}")
+                wrong.append(
+                    f"{self.path / path}: sha256 is {found}, manifest.json says {expected}"
+                )
         return wrong
 
     def seal(self) -> None:

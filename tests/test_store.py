@@ -261,7 +261,7 @@ def test_after_sealing_every_changed_digit_is_found(full):
     assert f"{file}: sha256 is no such file" in "\n".join(full.validate())
     file.write_bytes(before)
     full.append([record(9)])
-    assert "the manifest says no such file" in "\n".join(full.validate())
+    assert "manifest.json says no such file" in "\n".join(full.validate())
 
 
 def test_hidden_files_are_not_sealed(full):
