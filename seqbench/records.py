@@ -72,7 +72,7 @@ class Budget(Strict):
     validate_every: int = Field(gt=0)
     validation_size: int = Field(gt=0)
     test_size: int = Field(gt=0)
-    learning_rate: float | None = Field(default=None, exclude_if=lambda rate: rate is None)
+    learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda rate: rate is None)
 
 
 class Unit(Strict):
