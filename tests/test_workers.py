@@ -156,7 +156,8 @@ def test_ctrl_c_between_jobs_leaves_no_worker_behind(tmp_path):
 
 
 LONG = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and so would this one
 sys.path.insert(0, sys.argv[2])
 from guests import Sleepy
 from seqbench.engine import run
