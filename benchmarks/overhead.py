@@ -157,8 +157,10 @@ def workers(rounds: int, jobs: int = 6, steps: int = 250) -> Iterator[Ratio]:
         flush_denormal=True,
     )
     unit = unit_of("lstm", steps)
-    todo = [Job(unit, (member,), provenance) for member in members_of(jobs)]
-    one_two = in_turns([partial(seconds_a_job, todo, 1), partial(seconds_a_job, todo, 2)], rounds)
+    singles = [Job(unit, (member,), provenance) for member in members_of(jobs)]
+    one_two = in_turns(
+        [partial(seconds_a_job, singles, 1), partial(seconds_a_job, singles, 2)], rounds
+    )
     note = f"{median(one for one, _ in one_two):.2f} s a job with one"
     yield Ratio("one worker / two workers", Median.of([a / b for a, b in one_two]), ">= 1.8", note)
 

@@ -56,11 +56,11 @@ def main(
     done = {identity(row, about) for row in rows}
     for name, H, how, which in product(form, hidden, precision, ("forward", "backward")):
         key = about | dict(zip(KEY, (name, H, how, which), strict=True))
-        todo = [c for c in candidates(name, H, which, how) if identity(key | vars(c), about) not in done]  # fmt: skip
-        if not todo:
+        left = [c for c in candidates(name, H, which, how) if identity(key | vars(c), about) not in done]  # fmt: skip
+        if not left:
             continue
         test = Pass(name, H, how, which, members, batch, length)
-        for candidate in todo:
+        for candidate in left:
             row = key | vars(candidate) | measured(test, candidate, ERROR[how], rounds)
             rows.append(row)
             with file.open("a", encoding="utf-8") as out:

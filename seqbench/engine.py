@@ -336,26 +336,26 @@ def run(
         measured.extend(records)
 
     store.check(chosen.manifest())
-    todo = planned()
+    ahead = planned()
     if dry_run:
-        show(todo, store, workers, listen)
+        show(ahead, store, workers, listen)
         return store
     store.create(chosen.manifest())
     with store.lock(*{cell.task[0] for cell in cells}):
         store.keep_plan(whole_plan(chosen))
         store.add_system(system)
-        todo = planned()  # anew: another run may have ended since
-        for line in todo.skipped:
+        ahead = planned()  # anew: another run may have ended since
+        for line in ahead.skipped:
             listen.say(line)
-        if todo.there:
-            listen.say(f"{todo.there} members are measured already and are skipped")
+        if ahead.there:
+            listen.say(f"{ahead.there} members are measured already and are skipped")
         for part in dict.fromkeys(cell.setting.part for cell in cells):
-            todo = planned(part)
-            while todo.jobs:
-                _run(todo.jobs, ENGINES[engine], workers, until, listen, keep)
-                if not todo.later or monotonic() >= until:
+            ahead = planned(part)
+            while ahead.jobs:
+                _run(ahead.jobs, ENGINES[engine], workers, until, listen, keep)
+                if not ahead.later or monotonic() >= until:
                     break
-                todo = planned(part)
+                ahead = planned(part)
     return store
 
 
@@ -428,19 +428,19 @@ def names(catalogue: Catalogue, entries: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def show(todo: Plan, store: Store, workers: int, listen: Listener) -> None:
+def show(ahead: Plan, store: Store, workers: int, listen: Listener) -> None:
     """Say what a run would do, and how long that may take."""
-    for line in todo.skipped:
+    for line in ahead.skipped:
         listen.say(line)
     known = store.records() if store.exists else []
-    seconds = {job: estimate(job, known) for job in todo.jobs}
+    seconds = {job: estimate(job, known) for job in ahead.jobs}
     for job, guess in seconds.items():
         listen.say(f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}")
     guesses = [guess for guess in seconds.values() if guess is not None]
-    members = sum(len(job.members) for job in todo.jobs)
-    later = f", {todo.later} more once the tuning is done" if todo.later else ""
+    members = sum(len(job.members) for job in ahead.jobs)
+    later = f", {ahead.later} more once the tuning is done" if ahead.later else ""
     listen.say(
-        f"{members} members in {len(todo.jobs)} jobs{later}; {todo.there} are measured already. "
+        f"{members} members in {len(ahead.jobs)} jobs{later}; {ahead.there} are measured already. "
         f"About {sum(guesses) / workers:.0f} s in {workers} workers"
         + (
             f", and {len(seconds) - len(guesses)} jobs of unknown length"

@@ -378,13 +378,13 @@ def floor(step: Step, parameters: int, device: str) -> Floor:
     case, phase = step
     on_a_cpu = case.precision if case.precision in machine.ON_A_CPU else "float32"
     one = replace(case, members=1, batch=1, scan="reference", precision=on_a_cpu)
-    weights, inputs, todo = needs(one, phase, parameters)
+    weights, inputs, needed = needs(one, phase, parameters)
     E, B = case.members, case.batch
     touched = UPDATED * weights if phase == "training" else weights
-    saved = todo.saved // 2 if case.precision == "bfloat16" else todo.saved  # half a float32
+    saved = needed.saved // 2 if case.precision == "bfloat16" else needed.saved  # half a float32
     best = ceilings(device, case.precision)
     return Floor(
-        flops=E * B * todo.flops,
+        flops=E * B * needed.flops,
         bytes=E * (touched + B * (inputs + 2 * saved)),
         flops_per_second=best.flops,
         bytes_per_second=best.bytes,
@@ -396,8 +396,8 @@ def needs(one: Case, phase: Phase, parameters: int) -> tuple[int, int, Work]:
     """Return the bytes of the parameters and of the input of one sequence of one member, and the work on it."""
     subject = Subject(one, parameters, "cpu")
     data = subject.data
-    todo = work(getattr(subject, phase), [subject.stack.theta, subject.x, data.y, data.mask])
-    return subject.stack.theta.nbytes, subject.x.nbytes, todo
+    needed = work(getattr(subject, phase), [subject.stack.theta, subject.x, data.y, data.mask])
+    return subject.stack.theta.nbytes, subject.x.nbytes, needed
 
 
 # Into the store

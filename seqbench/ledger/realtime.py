@@ -82,7 +82,7 @@ def _blocks(
     a, c = state.a[:, 0], state.c[:, 0]
     leading = [
         name for name in shape.gates if name != "o"
-    ]  # the gates whose weights a cell depends on
+    ]  # to a cell: it depends on their weights
     p = state.p
     if p is None:
         p = np.zeros((E, 1 + len(leading), M, S, D + R + 1), x.dtype)
@@ -104,11 +104,8 @@ def _blocks(
         q = np.tanh(c)
         h = o * q
         a = np.where(live[..., 0], np.concatenate([gates, h.reshape(E, K)], axis=1), a)
-        seen = [
-            h.reshape(E, K),
-            *([x[:, t]] if shape.shortcut else []),
-            *([one] if "v" in w else []),
-        ]
+        seen = [h.reshape(E, K)]
+        seen += [x[:, t]] * shape.shortcut + [one] * ("v" in w)
         v = np.concatenate(seen, axis=1)
         y = ys[:, t] = logistic((v[:, None] @ V)[:, 0])
 

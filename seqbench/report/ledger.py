@@ -102,14 +102,7 @@ def ledger_row(entry: Entry, results: Results) -> Row:
 
 def of_trials(entry: Online, trials: Sequence[Trial]) -> Row:
     """Return what trials of the row's own protocol say."""
-    planned = range(
-        entry.trials
-    )  # trials are kept as they end: of more, the fastest might be there alone
-    mine = [
-        t
-        for t in trials
-        if (t.experiment, t.protocol) == (entry.id, entry.protocol) and t.seed in planned
-    ]
+    mine = entry.planned(trials)
     succeeded = [t.sequences for t in mine if t.success]
     found = Trials(succeeded, [t.sequences for t in mine if not t.success])
     row: Row = {"verdict": verdicts.of_trials(entry, found), "budget": entry.budget}

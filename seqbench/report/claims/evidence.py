@@ -74,13 +74,8 @@ class Evidence:
 
     def trials(self, row: str) -> list[bool]:
         """Return which trials of a row of the ledger succeeded, if all that are planned were run."""
-        planned = ONLINE[row]
-        found = [
-            t.success
-            for t in self.results.trials
-            if (t.experiment, t.protocol) == (row, planned.protocol) and t.seed < planned.trials
-        ]
-        return found if len(found) == planned.trials else []
+        found = ONLINE[row].planned(self.results.trials)
+        return [t.success for t in found] if len(found) == ONLINE[row].trials else []
 
     def steps(self, model: str, device: str, given: bool) -> list[Throughput]:
         """Return the times of a training step, at a width that was given or at the matched one."""
