@@ -17,6 +17,10 @@ class SpecificationDiffers(BadInput):
     exit_code = 3
 
 
+class NotWritten(BadInput):
+    """The disk would not take a file: it is full, read-only, or not there."""
+
+
 class DataMissing(BadInput):
     """A data set can be neither found nor fetched; its task is skipped."""
 
@@ -28,6 +32,23 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Ba
     hint = f"did you mean '{near[0]}'? " if near else ""
     place = f" in {where}" if where else ""
     return BadInput(f"unknown {kind} '{name}'{place}; {hint}choose from: {', '.join(choices)}")
+
+
+def one_line(text: str, most: int = 500) -> str:
+    """Return text as one line that can be printed anywhere; what can't be printed is replaced."""
+    line = " ".join(text[: 2 * most].split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)[
+        :most
+    ]
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line, also one that can't say what is wrong; of several lines the first."""
+    try:
+        words = str(error).strip().partition("\n")[0]
+    except Exception:
+        words = "no more can be said of it"
+    return one_line(f"{type(error).__name__}: {words}")
 
 
 def warn_in_a_line() -> None:

@@ -7,6 +7,7 @@ fields, so whatever would change the number changes the name.
 
 import json
 from hashlib import blake2b
+from math import inf
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,6 +24,7 @@ Phase = Literal["training", "inference", "streaming"]
 Moment = Literal["start", "end"]  # of the training
 Options = dict[str, bool | int | float | str]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # is part of file names, too
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class Strict(BaseModel):
@@ -110,6 +112,11 @@ class Unit(Strict):
         usual = self.layers == LAYERS.get(self.model, 1)
         return spelled(self.model, self.model_options | ({} if usual else {"layers": self.layers}))
 
+    @property
+    def row(self) -> tuple[str, int, str]:
+        """Return what a table shows of it: a folder holds one unit for each such row."""
+        return self.task_spelled, self.lag, self.model_spelled
+
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -141,13 +148,35 @@ class Curve(Strict):
         return self
 
 
+# Of measures that are no share; before scales said their range.
+RANGES: Final = {"bits a character": (0.0, inf), "mean squared error, standardised": (0.0, inf)}
+ROUNDING: Final = 1e-6  # a mean of shares may come out that much above 1
+
+
 class Scale(Strict):
-    """How to read a score."""
+    """How to read a score; ``lowest`` and ``highest`` are what its measure can be, None where there is no end."""
 
     measure: str
     higher_is_better: bool
     chance: float
     threshold: float
+    lowest: float | None = Field(default=None, exclude_if=lambda end: end is None)
+    highest: float | None = Field(default=None, exclude_if=lambda end: end is None)
+
+    def holds(self, score: float) -> bool:
+        """Return whether a score is one that the measure can have."""
+        low, high = self.range
+        return low - ROUNDING <= score <= high + ROUNDING
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Return the lowest and the highest score there can be."""
+        if self.lowest is None and self.highest is None:  # of an older record
+            return RANGES.get(self.measure, (0.0, 1.0) if self.higher_is_better else (-inf, inf))
+        return (
+            -inf if self.lowest is None else self.lowest,
+            inf if self.highest is None else self.highest,
+        )
 
 
 class Cost(Strict):
@@ -170,6 +199,8 @@ class Provenance(Strict):
     threads: int = Field(ge=1)
     deterministic: bool
     flush_denormal: bool
+    # Of the package's own files, as they were imported; records of before it was noted have none.
+    code: Digest | None = Field(default=None, exclude_if=lambda code: code is None)
 
 
 class Record(Strict):
@@ -192,6 +223,9 @@ class Record(Strict):
     sizes: dict[str, int]  # hidden units and the like, as matched
     parameters: int = Field(ge=0)
     scan: str
+    # Whether it was trained in a smaller stack than was planned, since that stack failed or lost its worker process
+    # twice: then its numbers may differ by rounding from those of a run that was not disturbed.
+    regrouped: bool = Field(default=False, exclude_if=lambda regrouped: not regrouped)
     provenance: Provenance
     cost: Cost
 
@@ -212,6 +246,12 @@ class Record(Strict):
                 f"a run that is '{self.verdict}' can't have the score {self.score} "
                 f"and the loss {self.test_loss}"
             )
+        for score in (self.score, self.train_score, *self.curve.score):
+            if score is not None and not self.scale.holds(score):
+                raise ValueError(
+                    f"a score of {score} lies outside of its measure's range, "
+                    f"{self.scale.range[0]:g} to {self.scale.range[1]:g}"
+                )
         if self.score is not None:
             better = self.score >= self.scale.threshold
             if not self.scale.higher_is_better:
@@ -460,6 +500,12 @@ class Baseline(Strict):
     commit: str
     dirty: bool
     system: str  # its versions matter: of scikit-learn, where that does the fitting
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Baseline":
+        if not self.scale.holds(self.score):
+            raise ValueError(f"a score of {self.score} lies outside of its measure's range")
+        return self
 
     @property
     def key(self) -> tuple[Any, ...]:

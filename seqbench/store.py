@@ -16,7 +16,8 @@ A results folder::
 
 Each append writes one new file under a temporary name, flushes it to the disk and renames it, so that a run killed
 at any instant leaves whole files only. Nothing is ever dropped in silence: a line that does not fit the schema is an
-error that names its file and line.
+error that names its file and line, and so is a file that can't be read or that has no place here. A folder may come
+from a stranger: no link in it is followed. Hidden files, and those that desktops and editors leave, are passed over.
 """
 
 import errno
@@ -31,7 +32,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench import layout
+from seqbench.errors import BadInput, NotWritten, SpecificationDiffers
+from seqbench.files import write_whole
 from seqbench.records import (
     SCHEMA,
     Baseline,
@@ -52,6 +55,11 @@ from seqbench.records import (
 
 T = TypeVar("T", bound=Strict)
 Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe, Trial)
+
+WINDOWS = (
+    "its line ends are those of Windows: it was converted on its way here; "
+    "copy the folder as it is (with git: set core.autocrlf to false, and clone again)"
+)
 
 
 class Store:
@@ -74,14 +82,17 @@ class Store:
     @property
     def exists(self) -> bool:
         """Whether there is a results folder here."""
-        return (self.path / "manifest.json").is_file()
+        try:
+            return (self.path / "manifest.json").is_file()
+        except OSError as error:
+            raise BadInput(f"can't read {self.path}: {error.strerror}") from None
 
     def manifest(self) -> Manifest:
         """Return what the folder says of itself."""
         file = self.path / "manifest.json"
-        if not file.is_file():
+        if not self.exists:
             raise BadInput(f"{self.path} is no results folder: it has no manifest.json")
-        return _parse(Manifest, _read(file), f"{file}")
+        return _whole(Manifest, file)
 
     def create(self, manifest: Manifest) -> "Store":
         """Make the folder, or check that the one which is there was made for the same thing."""
@@ -115,7 +126,7 @@ class Store:
         members = sorted(canonical(r.member.model_dump(mode="json")) for r in records)
         folder = self.path / "records" / unit.task
         name = f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-{digest(members)[:8]}.jsonl"
-        write(folder / name, "".join(f"{r.canonical()}\n" for r in records))
+        write_rows(folder / name, records)
 
     def forget(self, unit: Unit, members: Iterable[Member]) -> None:
         """Take out records of a unit that are about to be replaced by a new measurement.
@@ -134,10 +145,22 @@ class Store:
                 and not (r.member.role == "reporting" and r.member.seed in reporting)
             ]
             if kept:
-                write(file, "".join(f"{r.canonical()}\n" for r in kept))
+                write_rows(file, kept)
             else:
                 with _writing(file):
                     file.unlink()
+
+    def forget_others(self, unit: Unit) -> None:
+        """Take out the records of all other conditions that stand in the same row of a table as this unit."""
+        for other in self.same_row(unit):
+            for file in self._unit_files(other):
+                with _writing(file):
+                    file.unlink()
+
+    def same_row(self, unit: Unit) -> list[Unit]:
+        """Return the units of the folder that differ from this one only in what a table does not tell apart."""
+        rows = {r.unit_id: r.unit for r in self.records()}
+        return [u for u in rows.values() if u.row == unit.row and u.id != unit.id]
 
     def add_system(self, system: System) -> str:
         """Keep the description of a machine; return its name."""
@@ -148,12 +171,14 @@ class Store:
 
     def keep_plan(self, cells: Iterable[Planned]) -> None:
         """Write down what the folder is to hold, in place of an older plan."""
-        write(self.path / "plan.jsonl", "".join(f"{cell.canonical()}\n" for cell in cells))
+        write_rows(self.path / "plan.jsonl", cells)
 
     def plan(self) -> list[Planned]:
         """Return what the folder is to hold; nothing where that is not known."""
         file = self.path / "plan.jsonl"
-        return [_row(Planned, line, where) for where, line in _lines(file)] if file.exists() else []
+        return (
+            [_row(Planned, line, where) for where, line in _lines(file)] if file.is_file() else []
+        )
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Keep a table of step times under a name, in place of an older one."""
@@ -179,52 +204,48 @@ class Store:
         self._keep("trials", experiment, [*there, *rows])
 
     def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
-        text = "".join(f"{row.canonical()}\n" for row in rows)
-        write(self.path / folder / f"{name}.jsonl", text)
+        write_rows(self.path / folder / f"{name}.jsonl", rows)
 
     def records(self) -> list[Record]:
         """Return all records; raise at the first line that is none, or that is there twice."""
-        return list(self._once(Record, "records/*/*.jsonl"))
+        return list(self._once(Record, "records"))
 
     def throughput(self) -> list[Throughput]:
         """Return all step times; raise as ``records`` does."""
-        return list(self._once(Throughput, "throughput/*.jsonl"))
+        return list(self._once(Throughput, "throughput"))
 
     def comparisons(self) -> list[Comparison]:
         """Return all goals; raise as ``records`` does."""
-        return list(self._once(Comparison, "comparisons/*.jsonl"))
+        return list(self._once(Comparison, "comparisons"))
 
     def baselines(self) -> list[Baseline]:
         """Return all baselines; raise as ``records`` does."""
-        return list(self._once(Baseline, "baselines/*.jsonl"))
+        return list(self._once(Baseline, "baselines"))
 
     def probes(self) -> list[Probe]:
         """Return all that instruments saw; raise as ``records`` does."""
-        return list(self._once(Probe, "probes/*.jsonl"))
+        return list(self._once(Probe, "probes"))
 
     def trials(self) -> list[Trial]:
         """Return all trials of the ledger; raise as ``records`` does."""
-        return list(self._once(Trial, "trials/*.jsonl"))
+        return list(self._once(Trial, "trials"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
-        return {
-            file.stem: _parse(System, _read(file), str(file))
-            for file in sorted(self.path.glob("systems/*.json"))
-        }
+        return {file.stem: _whole(System, file) for file in self._files("systems")}
 
     def validate(self) -> list[str]:
         """Return all that is wrong with the folder, a sentence each."""
-        wrong: list[str] = []
         manifest = self.manifest()
+        wrong = self.out_of_place()
         if manifest.schema_version != SCHEMA:
             wrong.append(
                 f"{self.path} has schema {manifest.schema_version}; this seqbench reads {SCHEMA}"
             )
         systems = {}
-        for file in sorted(self.path.glob("systems/*.json")):
+        for file in self._files("systems", strict=False):
             try:
-                systems[file.stem] = _parse(System, _read(file), str(file))
+                systems[file.stem] = _whole(System, file)
             except BadInput as error:
                 wrong.append(str(error))
                 continue
@@ -235,12 +256,12 @@ class Store:
         except BadInput as error:
             wrong.append(str(error))
         rows = chain(
-            self._rows(Record, "records/*/*.jsonl"),
-            self._rows(Throughput, "throughput/*.jsonl"),
-            self._rows(Comparison, "comparisons/*.jsonl"),
-            self._rows(Baseline, "baselines/*.jsonl"),
-            self._rows(Probe, "probes/*.jsonl"),
-            self._rows(Trial, "trials/*.jsonl"),
+            self._rows(Record, "records", strict=False),
+            self._rows(Throughput, "throughput", strict=False),
+            self._rows(Comparison, "comparisons", strict=False),
+            self._rows(Baseline, "baselines", strict=False),
+            self._rows(Probe, "probes", strict=False),
+            self._rows(Trial, "trials", strict=False),
         )
         rates: dict[tuple[str, int], float] = {}  # of the reporting runs
         for where, row in rows:
@@ -260,6 +281,10 @@ class Store:
                     f"{where}: measured under specification {row.provenance.specification}, "
                     f"the manifest says {manifest.specification}"
                 )
+        if converted := [line for line in wrong if line.endswith(WINDOWS)]:  # one cause, named once
+            others = [line for line in wrong if line not in converted]
+            more = f"; so are {len(converted) - 1} more lines" if converted[1:] else ""
+            return [*others, converted[0] + more]
         files = self._hashes() if manifest.files else {}  # nothing to compare before it is sealed
         for path in sorted(files.keys() | manifest.files.keys()):
             found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
@@ -278,30 +303,41 @@ class Store:
     def lock(self, *tasks: str) -> Iterator[None]:
         """Hold the folder, or only what it holds of some tasks; a second run into it at the same time is refused."""
         with ExitStack() as held:
-            held.enter_context(self._hold(".lock", fcntl.LOCK_SH if tasks else fcntl.LOCK_EX))
+            whole = fcntl.LOCK_SH if tasks else fcntl.LOCK_EX
+            held.enter_context(self._hold(".lock", whole, "this folder"))
             for task in sorted(tasks):
-                held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX))
+                held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'"))
             with suppress(OSError):
-                for task in tasks or ("*",):
+                for task in tasks or ("*", "."):
                     for leftover in self.path.glob(f"*/{task}/*.tmp"):  # of a killed write
                         leftover.unlink()
             yield
 
     @contextmanager
-    def _hold(self, name: str, how: int) -> Iterator[None]:
+    def _hold(self, name: str, how: int, what: str) -> Iterator[None]:
         with _writing(self.path / name):
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / name).open("w")
+            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
+            file = os.fdopen(os.open(self.path / name, flags, 0o666), "r+")
         with file:
             try:
                 fcntl.flock(file, how | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BadInput(
-                    f"another run writes to {self.path}; wait for it or choose --out"
+                    f"another run writes to {what} in {self.path}; wait for it or choose --out"
                 ) from None
             except OSError:
                 pass  # a file system that knows no locks
             yield
+
+    def out_of_place(self) -> list[str]:
+        """Return a sentence for each thing in the folder that can't be read or has no place in it."""
+        return [str(wrong) for wrong in layout.look_over(self.path)]
+
+    def look_over(self) -> None:
+        """Raise at the first thing in the folder that can't be read or has no place in it; where there is a folder."""
+        if self.exists and (wrong := self.out_of_place()):
+            raise BadInput(wrong[0])
 
     def _hashes(self) -> dict[str, str]:
         """Return the sha256 of every file but the manifest and hidden ones, by path."""
@@ -309,18 +345,33 @@ class Store:
             file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
             for file in sorted(self.path.rglob("[!.]*"))
             if file.is_file()
+            and not layout.is_litter(file.name)
             and file != self.path / "manifest.json"
             and self.unfinished not in file.absolute().parents
         }
+
+    def _files(self, folder: str, strict: bool = True) -> list[Path]:
+        """Return the files of a folder of measurements; raise at what is none, unless told to pass over it."""
+        if not (self.path / folder).exists():
+            return []
+        found = []
+        for file in layout.walk(self.path / folder, layout.DEPTH[folder]):
+            if isinstance(file, Path):
+                found.append(file)
+            elif strict:
+                raise file
+        return found
 
     def _unit_files(self, unit: Unit) -> list[Path]:
         folder = self.path / "records" / unit.task
         return sorted(folder.glob(f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-*.jsonl"))
 
-    def _rows(self, kind: type[Row], pattern: str) -> Iterator[tuple[str, Row | BadInput]]:
+    def _rows(
+        self, kind: type[Row], folder: str, strict: bool = True
+    ) -> Iterator[tuple[str, Row | BadInput]]:
         """Yield where each line stands and what it holds, or what is wrong with it."""
         seen: dict[tuple[object, ...], str] = {}
-        for file in sorted(self.path.glob(pattern)):
+        for file in self._files(folder, strict):
             for where, line in _lines(file):
                 try:
                     row = _row(kind, line, where)
@@ -333,8 +384,8 @@ class Store:
                     seen[row.key] = where
                     yield where, row
 
-    def _once(self, kind: type[Row], pattern: str) -> Iterator[Row]:
-        for _, row in self._rows(kind, pattern):
+    def _once(self, kind: type[Row], folder: str) -> Iterator[Row]:
+        for _, row in self._rows(kind, folder):
             if isinstance(row, BadInput):
                 raise row
             yield row
@@ -342,19 +393,17 @@ class Store:
 
 def write(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with _writing(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        write_whole(path, text.encode())
+
+
+def write_rows(path: Path, rows: Iterable[Strict]) -> None:
+    """Write a file of rows, a line each, and only such lines as can be read again."""
+    lines = []
+    for number, row in enumerate(rows, start=1):
+        lines.append(row.canonical())
+        _row(type(row), lines[-1].encode(), f"{path}, line {number} (not written)")
+    write(path, "".join(f"{line}\n" for line in lines))
 
 
 @contextmanager
@@ -364,9 +413,8 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         why = {errno.ENOSPC: "no space left on the disk", errno.EACCES: "no permission to write"}
-        raise BadInput(
-            f"can't write {path}: {why.get(error.errno or 0, error.strerror)}; "
-            "what was measured so far is kept"
+        raise NotWritten(
+            f"can't write {path}: {why.get(error.errno or 0, error.strerror)}"
         ) from error
 
 
@@ -384,12 +432,22 @@ def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _row(kind: type[T], line: bytes, where: str) -> T:
-    row = _parse(kind, line, where)
+    row = _parse(kind, line.removesuffix(b"\r"), where)
+    if line.endswith(b"\r"):
+        raise BadInput(f"{where}: {WINDOWS}")
     if row.canonical().encode() != line:
         raise BadInput(
             f"{where}: not as seqbench writes it: a field is missing, twice or spelled otherwise"
         )
     return row
+
+
+def _whole(kind: type[T], file: Path) -> T:
+    """Return what a file of one object holds."""
+    text = _read(file)
+    if b"\r\n" in text:
+        raise BadInput(f"{file}: {WINDOWS}")
+    return _parse(kind, text, str(file))
 
 
 def _parse(kind: type[T], text: bytes, where: str) -> T:

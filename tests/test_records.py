@@ -244,7 +244,7 @@ def test_only_the_cost_is_left_out_of_what_must_be_the_same_again():
     cost = record().cost.model_copy(update={"seconds": 99.0, "peak_memory": 1, "finished": "later"})
     assert again(cost=cost) == again()
     fields = json.loads(again())
-    assert set(fields) == set(Record.model_fields) - {"cost"}
+    assert set(fields) == set(Record.model_fields) - {"cost", "regrouped"}  # told where it is so
     assert again(score=0.99) != again()
     assert again(provenance=record().provenance.model_copy(update={"commit": "1" * 40})) != again()
 

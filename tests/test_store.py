@@ -14,6 +14,7 @@ from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, 
 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import Member, Planned, canonical
+from seqbench.report.frame import Results
 from seqbench.store import Store, write
 
 
@@ -170,7 +171,7 @@ WRONG = {
     field_missing: "not as seqbench writes it",
     field_twice: "not as seqbench writes it",
     not_text: "invalid unicode",
-    windows: "not as seqbench writes it",
+    windows: "line ends are those of Windows",
 }
 
 
@@ -182,7 +183,7 @@ def test_a_wrong_line_is_named_by_file_and_line(full, spoil):
     assert len(wrong) == 1
     assert wrong[0].startswith(f"{file}, line 2: ")
     assert re.search(WRONG[spoil], wrong[0])
-    with pytest.raises(BadInput, match=re.escape(wrong[0])):
+    with pytest.raises(BadInput, match=re.escape(wrong[0].partition("; so are")[0])):
         full.records()
     assert file.read_bytes() == spoil(text)  # and the file is left as it was
 
@@ -239,6 +240,139 @@ def test_a_wrong_manifest_is_named(store):
     file.write_text(canonical(json.loads(file.read_text()) | {"colour": "red"}))
     with pytest.raises(BadInput, match=r"manifest\.json: colour: Extra inputs"):
         store.manifest()
+
+
+# What has no place there
+
+
+def foreign_file(path: Path) -> Path:
+    (path / "records" / "adding" / "notes.txt").write_text("mine")
+    return path / "records" / "adding" / "notes.txt"
+
+
+def file_for_a_task(path: Path) -> Path:
+    (path / "records" / "latch").write_text("{}")
+    return path / "records" / "latch"
+
+
+def folder_for_a_file(path: Path) -> Path:
+    (path / "throughput" / "all.jsonl").mkdir(parents=True)
+    return path / "throughput" / "all.jsonl"
+
+
+def file_at_the_top(path: Path) -> Path:
+    (path / "unfinished").write_text("")
+    return path / "unfinished"
+
+
+def deep(path: Path) -> Path:
+    (path / "records" / "adding" / "more").mkdir()
+    return path / "records" / "adding" / "more"
+
+
+def link(path: Path) -> Path:
+    (path.parent / "elsewhere").mkdir()
+    (path / "records" / "latch").symlink_to(path.parent / "elsewhere")
+    return path / "records" / "latch"
+
+
+def link_to_tables(path: Path) -> Path:
+    (path.parent / "elsewhere").mkdir()
+    (path / "tables").symlink_to(path.parent / "elsewhere")
+    return path / "tables"
+
+
+STRANGE = [
+    foreign_file,
+    file_for_a_task,
+    folder_for_a_file,
+    file_at_the_top,
+    deep,
+    link,
+    link_to_tables,
+]
+
+
+@pytest.mark.parametrize("put", STRANGE)
+def test_what_has_no_place_in_a_folder_is_named(full, put):
+    where = put(full.path)
+    wrong = full.validate()
+    assert len(wrong) == 1
+    assert wrong[0].startswith(f"{where}")
+    with pytest.raises(BadInput, match=re.escape(wrong[0])):
+        full.look_over()
+    with pytest.raises(BadInput, match=re.escape(wrong[0])):
+        Results.read(full)
+
+
+def test_a_folder_that_cannot_be_read_is_named(full, monkeypatch):
+    listed = Path.iterdir
+
+    def refuse(self):
+        if self.name == "adding":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    folder = full.path / "records" / "adding"
+    assert full.validate() == [f"can't read {folder}: Permission denied"]
+    with pytest.raises(BadInput, match=r"can't read .*adding: Permission denied"):
+        full.records()
+
+
+def test_what_desktops_and_editors_leave_is_no_fault(full):
+    full.seal()
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "notes.jsonl~", ".notes.jsonl.swp"):
+        (full.path / "records" / "adding" / name).write_text("")
+    assert full.validate() == []
+    assert len(full.records()) == 3
+
+
+def test_a_lock_that_is_a_link_is_not_followed(full):
+    mine = full.path.parent / "mine.txt"
+    mine.write_text("precious")
+    (full.path / ".lock").symlink_to(mine)
+    with pytest.raises(BadInput, match="can't write"), full.lock():
+        raise AssertionError
+    assert mine.read_text() == "precious"
+
+
+def test_a_temporary_file_that_is_a_link_is_not_followed(full):
+    mine = full.path.parent / "mine.txt"
+    mine.write_text("precious")
+    (full.path / f".plan.jsonl.{os.getpid()}.tmp").symlink_to(mine)
+    full.keep_plan([Planned(unit=UNIT, part="core", seeds=1)])
+    assert mine.read_text() == "precious"
+    assert full.validate() == []
+
+
+def test_line_ends_that_were_converted_are_named_once(full):
+    full.seal()
+    for file in full.path.glob("records/*/*.jsonl"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    (wrong,) = full.validate()
+    assert "its line ends are those of Windows" in wrong
+    assert wrong.endswith("so are 2 more lines")
+    manifest = full.path / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(BadInput, match=r"manifest\.json: its line ends are those of Windows"):
+        full.validate()
+
+
+def test_what_could_not_be_read_again_is_not_written(full):
+    before = files(full)
+    unreadable = record(5).model_copy(update={"scan": "\ud800"})  # half a letter
+    with pytest.raises(BadInput, match=r"line 2 \(not written\)"):
+        full.append([record(4), unreadable])
+    assert files(full) == before
+
+
+def test_a_row_of_a_table_is_measured_under_one_condition(full):
+    other = UNIT.model_copy(update={"budget": UNIT.budget.model_copy(update={"steps": 80})})
+    full.append([record(0, unit=other)])
+    assert full.same_row(UNIT) == [other]
+    full.forget_others(UNIT)
+    assert {r.unit_id for r in full.records()} == {UNIT.id}
 
 
 # Sealed
@@ -309,7 +443,7 @@ def refuse(monkeypatch, number: int, when: str) -> None:
         raise OSError(number, os.strerror(number))
 
     owner, name = {
-        "open": (Path, "open"),
+        "open": (os, "open"),
         "flush": (os, "fsync"),
         "rename": (Path, "replace"),
         "folder": (Path, "mkdir"),
@@ -332,30 +466,37 @@ def test_a_disk_that_fails_costs_nothing_that_is_there(full, monkeypatch, number
         refuse(patch, number, when)
         with pytest.raises(BadInput, match=WHY[number]) as caught:
             full.append([record(0, score=0.99), record(1, score=0.99)])
-    assert "what was measured so far is kept" in str(caught.value)
     assert caught.value.exit_code == 2
     assert files(full) == before  # no temporary file, either
     assert len(full.records()) == 3
 
 
 def test_no_space_in_the_middle_of_a_line_leaves_no_torn_file(full, monkeypatch):
-    opened = Path.open
+    opened = os.fdopen
 
-    def small_disk(self, *arguments, **named):
-        file = opened(self, *arguments, **named)
-        if "w" in "".join(map(str, arguments)):
-            whole = file.write
+    def small_disk(*arguments):
+        file = opened(*arguments)
+        whole = file.write
 
-            def write_half(text):
-                whole(text[: len(text) // 2])
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        def write_half(content):
+            whole(content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-            file.write = write_half
-        return file
+        return Half(file, write_half)
+
+    class Half:
+        def __init__(self, file, write):
+            self.file, self.write = file, write
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
 
     before = files(full)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", small_disk)
+        patch.setattr(os, "fdopen", small_disk)
         with pytest.raises(BadInput, match="no space left"):
             full.append([record(7)])
     assert files(full) == before
@@ -377,6 +518,7 @@ def test_no_permission_to_lock_or_to_read(full, monkeypatch):
         refuse(patch, errno.EACCES, "open")
         with pytest.raises(BadInput, match="no permission to write"), full.lock():
             pass
+        patch.setattr(Path, "read_bytes", os.open)  # which fails, too
         with pytest.raises(BadInput, match=r"can't read .*\.jsonl: Permission denied"):
             full.records()
 

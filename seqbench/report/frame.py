@@ -45,6 +45,7 @@ class Results:
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
+        store.look_over()
         records = sorted(store.records(), key=order)
         return cls(
             manifest,
