@@ -16,12 +16,11 @@ Source: Kingma and Ba (2015) for Adam.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -273,6 +272,32 @@ class Outcome:
         self.verdict = "solved" if task.solved(score) else "not_solved"
 
 
+class Resumed(NamedTuple):
+    """A training in the middle: what was noted so far, the next step, and the tables of the members still in it."""
+
+    outcomes: list[Outcome]
+    step: int
+    rows: list[int]
+    tables: list[Tensor]
+
+
+def fitted(
+    stack: Stack, members: Sequence[Member], budget: Budget, state: dict[str, Any]
+) -> Resumed:
+    """Return the training that a snapshot holds; raise where it is none of these members."""
+    found = Resumed(
+        OUTCOMES.validate_json(state["outcomes"]), state["step"], state["rows"], state["tables"]
+    )
+    if [outcome.member for outcome in found.outcomes] != list(members):
+        raise ValueError("it is of other members")
+    if not 0 < found.step < budget.steps or not set(found.rows) <= set(range(len(members))):
+        raise ValueError("it is of another budget")
+    wanted = [(len(found.rows), *table.shape[1:]) for table in stack.tables]
+    if [tuple(saved.shape) for saved in found.tables] != wanted:
+        raise ValueError("its tables have other shapes")
+    return found
+
+
 Progress = Callable[[int], Any]
 Hold = Callable[[Member, Weights], Any]
 OUTCOMES = TypeAdapter(list[Outcome])
@@ -309,11 +334,10 @@ def train(
     # What was seen in training, where that is a finite set: the score on it less that of the test is the gap.
     seen = draw(task, "train", [0], 0, budget.test_size, device) if task.graded else None
     first, rows = 0, list(range(len(members)))
-    if state := snapshot.load():
-        outcomes = OUTCOMES.validate_json(state["outcomes"])
-        first, rows = state["step"], state["rows"]
+    if resumed := snapshot.load(partial(fitted, stack, members, budget)):
+        outcomes, first, rows = resumed.outcomes, resumed.step, resumed.rows
         stack.keep(torch.tensor(rows, device=device))
-        for table, saved in zip(stack.tables, state["tables"], strict=True):
+        for table, saved in zip(stack.tables, resumed.tables, strict=True):
             table.copy_(saved)
     inside = [outcomes[row] for row in rows]  # row e of the stack is inside[e]
     feed = Feed(task, [outcome.member.seed for outcome in inside], budget, device)
@@ -356,7 +380,5 @@ def train(
             advance.forget()
         if snapshot.due:
             noted = OUTCOMES.dump_json(outcomes).decode()
-            state = {"step": t + 1, "rows": rows, "tables": stack.tables, "outcomes": noted}
-            with suppress(OSError):  # no room for it: after a kill the job begins anew
-                snapshot.save(state)
+            snapshot.save({"step": t + 1, "rows": rows, "tables": stack.tables, "outcomes": noted})
     return outcomes

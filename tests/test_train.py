@@ -391,7 +391,10 @@ def test_a_disk_without_room_for_a_snapshot_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("where the folder should be")
     snapshot = Snapshot(tmp_path / "file" / "job.pt", every=0.0)
     model = model_of("rnn", ECHO, [0])
-    (outcome,) = train(ECHO, model, members(1e-6), budget(steps=10), CPU, snapshot=snapshot)
+    with pytest.warns(
+        UserWarning, match=r"can't write .*job\.pt, after a kill the job would begin"
+    ):
+        (outcome,) = train(ECHO, model, members(1e-6), budget(steps=10), CPU, snapshot=snapshot)
     assert outcome.steps == 10
 
 

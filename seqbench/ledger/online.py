@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from time import monotonic, perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -110,7 +110,7 @@ class Stack:
 
     def load(self, snapshot: Snapshot) -> None:
         """Go on with those of the trials that were laid aside, if any were."""
-        laid = snapshot.load()
+        laid = snapshot.load(self.fitted)
         wanted = set(self.seeds)
         if laid is None or not wanted & set(laid["seeds"]):
             return
@@ -123,6 +123,17 @@ class Stack:
         self.state = State(**state) if state else None
         # One that had ended may have been kept a moment before the run was killed.
         self.keep(np.flatnonzero([seed in wanted for seed in self.seeds]))
+
+    def fitted(self, laid: dict[str, Any]) -> dict[str, Any]:
+        """Return what a snapshot holds; raise where it is none of this experiment."""
+        E = len(laid["seeds"])
+        wanted = {f"weights/{name}": (E, *w.shape[1:]) for name, w in self.net.weights.items()}
+        wanted |= {"streak": (E,), "seconds": (E,)}
+        if any(tuple(laid[name].shape) != shape for name, shape in wanted.items()):
+            raise ValueError("its tables have other shapes")
+        if not 0 <= laid["shown"] < self.row.budget:
+            raise ValueError("it is of another budget")
+        return laid
 
 
 def run(
