@@ -90,6 +90,11 @@ class Adapted(nn.Module):
         self.to(keys.seed.device)
         self.batched: bool | None = None  # not known before the first input
 
+    @classmethod
+    def option_sources(cls) -> list[Callable[..., nn.Module]]:
+        """Return the function whose keyword arguments are options of this model (``options.py``)."""
+        return [cls.factory]
+
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""
         if self.batched is None:

@@ -9,10 +9,11 @@ from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache
 from math import prod, sqrt
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from seqbench.axes import Gates, Hidden, Outputs, Projected, Sequences
@@ -164,7 +165,12 @@ class Recurrent(nn.Module):
         layers: int = 1,
         causal: bool = True,
         bottom: int | None = None,
-        truncate: int = 0,
+        truncate: Annotated[
+            int,
+            Field(
+                ge=0, le=100_000, description="steps that a gradient flows back; 0 for all of them"
+            ),
+        ] = 0,
         dropout: float = 0.0,
         **options: Any,
     ) -> None:
@@ -183,6 +189,11 @@ class Recurrent(nn.Module):
         self.truncate = truncate
         self.scan: Scan = "auto"
         self.recompute = False  # the gates, in the backward pass: less memory, more time
+
+    @classmethod
+    def option_sources(cls) -> list[type]:
+        """Return the classes whose keyword arguments are options of this model (``options.py``)."""
+        return [cls, cls.cell]
 
     @property
     def scanned(self) -> str:

@@ -86,6 +86,11 @@ class BiLSTM(nn.Module):
         self.readout = Linear(keys, "readout", hidden + back, outputs)
         self.scan: Scan = "auto"
 
+    @classmethod
+    def option_sources(cls) -> list[type]:
+        """Return the classes whose keyword arguments are options of this model (``options.py``)."""
+        return [cls, LSTMCell]
+
     @property
     def scanned(self) -> str:
         """Return the scan that runs this network."""

@@ -12,9 +12,10 @@ which was trained on photographs, and all of it trained at once.
 """
 
 from math import sqrt
-from typing import Any
+from typing import Annotated, Any
 
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +23,8 @@ from seqbench.axes import Hidden, Outputs, Sequences
 from seqbench.models.base import Linear, Recurrent, uniform
 from seqbench.models.lstm import LSTMCell
 from seqbench.random import Keys
+
+Maps = Annotated[int, Field(ge=1, le=1024, description="maps that each convolution makes")]
 
 
 class Convolution(nn.Module):
@@ -106,7 +109,7 @@ class CNNLSTM(FrameLSTM):
         inputs: tuple[int, int, int],
         hidden: int,
         features: int | None = None,
-        maps: int = 8,
+        maps: Maps = 8,
         **options: Any,
     ) -> None:
         features = features or hidden

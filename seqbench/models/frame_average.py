@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from seqbench.axes import Hidden, Outputs, Sequences
 from seqbench.models.base import Linear
-from seqbench.models.cnn_lstm import Eye
+from seqbench.models.cnn_lstm import Eye, Maps
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 
@@ -57,7 +57,7 @@ class FrameAverage(nn.Module):
         hidden: int,
         layers: int = 1,
         causal: bool = True,
-        maps: int = 8,
+        maps: Maps = 8,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

@@ -12,9 +12,10 @@ new state in: their z is our 1 - z.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from seqbench.axes import Gates, Hidden
@@ -32,7 +33,15 @@ class GRUCell(Cell):
     gates = 3
 
     def __init__(
-        self, keys: Keys, layer: str, inputs: int, hidden: int, reset: str = "after"
+        self,
+        keys: Keys,
+        layer: str,
+        inputs: int,
+        hidden: int,
+        reset: Annotated[
+            Literal["after", "before"],
+            Field(description="whether r acts after the product with W_h"),
+        ] = "after",
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
         if reset not in RESETS:

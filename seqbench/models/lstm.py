@@ -11,14 +11,17 @@ gate; ``torch.nn.LSTM`` has two.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
 from seqbench.random import Keys
 from seqbench.scan.forms import Form, LSTMForm
+
+ForgetBias = Annotated[float, Field(ge=-100, le=100, description="first bias of the forget gate")]
 
 
 class LSTMCell(Cell):
@@ -29,7 +32,7 @@ class LSTMCell(Cell):
     native_on_cpu = True
 
     def __init__(
-        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: float = 1.0
+        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: ForgetBias = 1.0
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
         with torch.no_grad():  # remember by default (Jozefowicz, Zaremba and Sutskever, 2015)

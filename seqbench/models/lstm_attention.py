@@ -23,10 +23,11 @@ near to the general score of Luong, Pham and Manning (2015).
 """
 
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -107,8 +108,13 @@ class AttentionLSTM(Recurrent):
         inputs: int,
         outputs: int,
         hidden: int,
-        kind: str = "states",
-        score: str = "additive",
+        kind: Annotated[
+            Literal["states", "decoder"],
+            Field(description="what looks back: every state, or a decoder"),
+        ] = "states",
+        score: Annotated[
+            Literal["additive", "dot"], Field(description="how a query is compared with a key")
+        ] = "additive",
         width: int | None = None,
         dropout: float = 0.0,
         **options: Any,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Recurrent, affine
-from seqbench.models.lstm import LSTMCell
+from seqbench.models.lstm import ForgetBias, LSTMCell
 from seqbench.random import Keys
 from seqbench.scan.forms import Form, LSTMForm
 
@@ -28,7 +28,7 @@ class PeepholeCell(LSTMCell):
     """One layer; the columns of the weights are i, f, g, o, the rows of p are i, f, o."""
 
     def __init__(
-        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: float = 1.0
+        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: ForgetBias = 1.0
     ) -> None:
         super().__init__(keys, layer, inputs, hidden, forget_bias)
         self.p = nn.Parameter(self.b.new_zeros(len(keys), 3, hidden))

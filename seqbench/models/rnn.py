@@ -8,9 +8,10 @@ Source: Elman (1990), Finding structure in time. With ReLU it can start from the
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
@@ -34,8 +35,12 @@ class RNNCell(Cell):
         layer: str,
         inputs: int,
         hidden: int,
-        activation: str = "tanh",
-        start: str = "uniform",
+        activation: Annotated[
+            Literal["tanh", "relu"], Field(description="what h goes through")
+        ] = "tanh",
+        start: Annotated[
+            Literal["uniform", "identity"], Field(description="the first weights from h to h")
+        ] = "uniform",
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
         if activation not in ACTIVATIONS:

@@ -16,10 +16,11 @@ at all (``none``: only the mask of a causal model gives order away). None of the
 """
 
 from math import log, sqrt
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -201,9 +202,11 @@ class Transformer(nn.Module):
         hidden: int,
         layers: int = 2,
         causal: bool = True,
-        heads: int = 2,
+        heads: Annotated[int, Field(ge=1, le=64, description="heads of each attention")] = 2,
         feedforward: int | None = None,
-        positions: str = "rotary",
+        positions: Annotated[
+            Literal["rotary", "sinusoidal", "none"], Field(description="how a step's place is told")
+        ] = "rotary",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

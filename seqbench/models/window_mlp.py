@@ -11,15 +11,15 @@ Source: the time-delay network in its simplest form, with all of the window in o
 """
 
 from math import sqrt
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, Sequences
-from seqbench.errors import BadInput
 from seqbench.models.base import Linear
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
@@ -55,12 +55,12 @@ class WindowMLP(nn.Module):
         hidden: int,
         layers: int = 1,
         causal: bool = True,
-        window: int = 8,
+        window: Annotated[
+            int, Field(ge=1, le=10_000, description="steps that are read at once")
+        ] = 8,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if window < 1:
-            raise BadInput(f"window {window} has no step in it; choose 1 or more")
         self.window, self.inputs = window, inputs
         widths = [window * inputs] + [hidden] * layers
         self.layers: Any = nn.ModuleList(

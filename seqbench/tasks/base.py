@@ -5,7 +5,7 @@ operations on whatever device the identities lie; the trainer folds N = E * B in
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
 from seqbench.errors import BadInput
+from seqbench.options import check_options
 from seqbench.random import Keys
 
 Split = Literal["train", "validation", "test"]
@@ -66,6 +67,9 @@ class Task(ABC):
         comes later, a model may look both ways (False).
     measure, higher_is_better
         What the score is, and which way it improves.
+    score_range
+        The lowest and the highest score there can be, ``inf`` where there is no end; a score outside is an error. None
+        stands for 0 and 1, the range of a share, where higher is better, and for no bounds where lower is.
     chance
         The score of the best answer that ignores the input; derived in the task's docstring.
     threshold
@@ -86,14 +90,17 @@ class Task(ABC):
     causal: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    score_range: ClassVar[tuple[float, float] | None] = None
     graded: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.lag not in self.lags:
+        if type(self.lag) is not int or self.lag not in self.lags:
             raise BadInput(
                 f"{self.name} can't have lag {self.lag} ({self.knob}); "
                 f"choose from {self.lags.start} to {self.lags[-1]}"
             )
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lag"}
+        check_options("task", self.name, type(self), given)
 
     # A task sets these three as it sets the others, or computes them where they depend on its options or its data.
 

@@ -24,13 +24,14 @@ There the strings come one at a time; here in batches, and every symbol of a set
 """
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool, Shaped
+from pydantic import Field
 from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
-from seqbench.errors import BadInput
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -42,7 +43,7 @@ BLANK, START, A = 0, 1, 2  # b and c are A + 1 and A + 2
 class Counting(Task):
     """Strings of two or three ``symbols``, tested on n up to ``lag``."""
 
-    symbols: int = 2
+    symbols: Annotated[Literal[2, 3], Field(description="kinds of letters that are counted")] = 2
 
     name = "counting"
     knob = "largest n of the test"
@@ -52,11 +53,6 @@ class Counting(Task):
     measure = "share of strings with every prediction right"
     chance = 1 / LONGEST
     threshold = 0.99
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.symbols not in (2, 3):
-            raise BadInput(f"{self.name} can't have {self.symbols} symbols; choose from 2, 3")
 
     @property
     def outputs(self) -> int:

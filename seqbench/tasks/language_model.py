@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from math import log, log2
+from math import inf, log, log2
 from typing import ClassVar
 
 import torch
@@ -29,6 +29,7 @@ class LanguageModel(Task):
     knob = "characters of context"
     lags = range(1, 5001)
     measure = "bits a character"
+    score_range = (0.0, inf)
     higher_is_better = False
     graded = True
 

@@ -24,13 +24,14 @@ and of models that put a recurrence on top of a convolution (Donahue et al., 201
 from dataclasses import dataclass
 from functools import cache
 from math import cos, pi, sin
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqbench.errors import unknown
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -47,18 +48,13 @@ LABELS = {"order": 2, "shape": len(SHAPES)}  # what is asked, and its number of 
 class MovingShapes(Task):
     """Sense of a circular motion, or the shape that moved, seen ``lag`` frames ago."""
 
-    label: str = "order"
+    label: Annotated[Literal["order", "shape"], Field(description="what is asked for")] = "order"
 
     name = "moving-shapes"
     knob = "blank frames after the motion"
     inputs = (1, SIDE, SIDE)
     causal = False
     threshold = 0.95
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.label not in LABELS:
-            raise unknown(f"label of {self.name}", self.label, LABELS)
 
     @property
     def outputs(self) -> int:

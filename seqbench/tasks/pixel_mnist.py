@@ -23,16 +23,17 @@ images are those of LeCun, Bottou, Bengio and Haffner (1998).
 import gzip
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.data import locate
-from seqbench.errors import BadInput
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.finite import chosen, shuffled
@@ -49,8 +50,10 @@ C = 0.01  # a stronger penalty than the usual 1 loses nothing on so many images 
 class PixelMNIST(Task):
     """MNIST by pixel, and ``lag`` blank steps."""
 
-    permuted: bool = False
-    pool: int = 1
+    permuted: Annotated[bool, Field(description="whether all pixels change places, once")] = False
+    pool: Annotated[
+        Literal[1, 2, 4, 7, 14], Field(description="side of the squares whose mean is one pixel")
+    ] = 1
 
     name = "pixel-mnist"
     knob = "blank steps after the last pixel"
@@ -60,13 +63,6 @@ class PixelMNIST(Task):
     causal = False
     graded = True
     chance = 1_135 / 10_000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.pool not in POOLS:
-            raise BadInput(
-                f"{self.name} can't have pool {self.pool}; choose from {', '.join(map(str, POOLS))}"
-            )
 
     @property
     def threshold(self) -> float:

@@ -23,6 +23,7 @@ data set ETTh1, all seven values to one.
 
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 
 import pandas as pd
 import torch
@@ -53,6 +54,7 @@ class Series(Task):
     loss = "mse"
     causal = False
     measure = "mean squared error, standardised"
+    score_range = (0.0, inf)
     higher_is_better = False
     graded = True
     chance = 1.0

@@ -17,10 +17,11 @@ fixed, and the places are scaled with it.
 """
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 
-from seqbench.errors import BadInput
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -33,7 +34,7 @@ PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}  # in hund
 class TemporalOrder(Task):
     """Temporal order over ``lag`` steps, of two or three relevant symbols."""
 
-    relevant: int = 2
+    relevant: Annotated[Literal[2, 3], Field(description="symbols whose order is asked for")] = 2
 
     name = "temporal-order"
     knob = "length of the sequence"
@@ -41,13 +42,6 @@ class TemporalOrder(Task):
     inputs = 8
     causal = False
     threshold = 0.95
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.relevant not in PLACES:
-            raise BadInput(
-                f"{self.name} can't have {self.relevant} relevant symbols; choose from 2, 3"
-            )
 
     @property
     def outputs(self) -> int:

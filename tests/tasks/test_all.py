@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
+from seqbench.options import check_options
 from seqbench.random import Keys, hashed
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
@@ -486,16 +487,18 @@ def test_a_lag_out_of_range_is_refused_with_the_choices(case):
             TASKS[name](lag, **options)
 
 
-def test_counting_of_four_is_refused_with_the_choices():
-    with pytest.raises(BadInput, match="choose from 2, 3"):
-        TASKS["counting"](40, symbols=4)
-
-
-def test_moving_shapes_by_colour_is_refused_with_the_choices():
-    with pytest.raises(BadInput, match="moving-shapes 'colour'; choose from: order, shape"):
-        TASKS["moving-shapes"](20, label="colour")
-
-
-def test_temporal_order_of_four_is_refused_with_the_choices():
-    with pytest.raises(BadInput, match="choose from 2, 3"):
-        TASKS["temporal-order"](20, relevant=4)
+@pytest.mark.parametrize(
+    ("name", "option", "value", "choices"),
+    [
+        ("counting", "symbols", 4, "2 or 3"),
+        ("moving-shapes", "label", "colour", "order or shape"),
+        ("temporal-order", "relevant", 4, "2 or 3"),
+        ("pixel-mnist", "pool", 3, "1 or 2 or 4 or 7 or 14"),
+        ("pixel-mnist", "permuted", 1, "true or false"),
+    ],
+)
+def test_an_option_that_a_task_cannot_have_is_refused_with_the_choices(
+    name, option, value, choices
+):
+    with pytest.raises(BadInput, match=f"'{option}' .* can't be '{value}'; choose {choices}"):
+        check_options("task", name, TASKS[name], {option: value})

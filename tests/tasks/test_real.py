@@ -10,7 +10,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestCentroid
 
-from seqbench.errors import BadInput
 from seqbench.random import Keys
 from seqbench.tasks import TASKS, ngram
 from seqbench.tasks.anomaly import area
@@ -111,11 +110,6 @@ def test_pooled_pixels_are_means_and_permuted_ones_the_same_elsewhere():
     columns, moved = (Counter(zip(*lines, strict=True)) for lines in (whole, permuted))
     assert columns == moved
     assert whole != permuted
-
-
-def test_a_pool_that_does_not_fit_is_refused_with_the_choices():
-    with pytest.raises(BadInput, match="pool 3; choose from 1, 2, 4, 7, 14"):
-        TASKS["pixel-mnist"](0, pool=3)
 
 
 @pytest.mark.filterwarnings("ignore:.*zero standard deviation")  # some pixels are always black
