@@ -162,7 +162,7 @@ def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> 
     there = {record.key for record in records}
     members = lacking = work = 0
     for cell in cells:
-        task = engine.optioned(TASKS[name], cell.lag, **cell.task[1])
+        task = engine.make_task(TASKS[name], cell.lag, cell.task[1])
         try:
             length = task.sample(task.keys("train", 0, 0, 1)).x.shape[1]
         except DataMissing as missing:

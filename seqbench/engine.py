@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
@@ -17,11 +17,13 @@ from time import monotonic
 from typing import Any, get_args
 
 from seqbench import machine
+from seqbench.arguments import Count, Rate, Seconds, Workers, checked
 from seqbench.catalogue import Catalogue
-from seqbench.errors import BadInput, DataMissing, unknown
-from seqbench.measure import Job, guests, scan_in
+from seqbench.errors import BadInput, DataMissing, NotWritten, describe, unknown
+from seqbench.measure import Job, scale, scan_in
 from seqbench.models import MODELS
 from seqbench.models.base import common_size
+from seqbench.options import check_options
 from seqbench.profiles import find_profile
 from seqbench.progress import Listener, listener
 from seqbench.protocol import GRID, SEQUENCE_MODELS, TUNING_SEEDS, Cell, Profile, best_rate
@@ -31,6 +33,7 @@ from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
+from seqbench.user_defined import is_user_defined, name_code, pickle_classes
 from seqbench.variants import bare
 from seqbench.workers import ENGINES, Engine
 
@@ -86,9 +89,13 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
         raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{name}' is {kind}")
     if peeks(cell):
         raise BadInput(f"model '{cell.model}' reads both ways, but task '{name}' asks step by step")
-    task = optioned(TASKS[name], lag=cell.lag, **task_options)
-    if layers != LAYERS.get(net, 1) or model_options:
-        try_options(cell, task)
+    task_options = check_options("task", name, TASKS[name], task_options)
+    task = make_task(TASKS[name], cell.lag, task_options)
+    model_options = check_options("model", net, MODELS[net], model_options)
+    if layers != LAYERS.get(net, 1):
+        check_options("model", net, MODELS[net], {"layers": layers})
+    if layers != LAYERS.get(net, 1) or model_options or net not in MODELS.builtin:
+        try_model(cell.model, net, task, {"layers": layers} | model_options)
     return Unit(
         task=name,
         task_version=task.version,
@@ -104,26 +111,33 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
     )
 
 
-def try_options(cell: Cell, task: Task) -> None:
-    """Raise where the model can't be made with its options, before anything is measured."""
-    name, layers, options = cell.net
-    model: Any = MODELS[name]
+def make_task(kind: type[Task], lag: int, options: dict[str, Any]) -> Task:
+    """Return a task that can be measured; raise where its class can't make one, or does not say how it is scored."""
+    try:
+        task = kind(lag=lag, **options)
+        if kind.name not in TASKS.builtin:
+            scale(task)
+        return task
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(
+            f"task '{kind.name}' can't be made at lag {lag}: {describe(error)}"
+        ) from None
+
+
+def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
+    """Raise where the model can't be made for the task with its options, before anything is measured."""
+    model: Any = MODELS[net]
     shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
-    shape |= {"layers": layers, **options}
+    shape |= options
     try:
         least = model.dials(**shape) if hasattr(model, "dials") else {"hidden": 1}
-        model(Keys.span(name, 1, "weights", 0, 0, 0), **(least | shape))
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise BadInput(f"model '{cell.model}' can't be made: {error}") from None
-
-
-def optioned(kind: type[Task], lag: int, **options: Any) -> Task:
-    """Return a task with options; raise at one that it hasn't."""
-    known = [field.name for field in fields(kind) if field.name != "lag"]
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of task '{kind.name}'", option, known)
-    return kind(lag=lag, **options)
+        model(Keys.span(net, 1, "weights", 0, 0, 0), **(least | shape))
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
 
 
 def size(task: Task, parameters: int) -> int:
@@ -172,12 +186,9 @@ def plan(
     usable: dict[str, bool] = {}
     for unit, cell in {unit_of(cell, chosen): cell for cell in cells}.items():
         if unit.task not in usable:
-            usable[unit.task] = True
-            try:
-                task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
-                task.sample(task.keys("train", 0, 0, 1))
-            except DataMissing as missing:
-                usable[unit.task] = False
+            missing = missing_data(unit)
+            usable[unit.task] = missing is None
+            if missing:
                 result.skipped.append(f"{unit.task} is skipped: {missing}")
         if not usable[unit.task]:
             continue
@@ -185,13 +196,27 @@ def plan(
         lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in there]
         result.there += len(members) - len(lacking)
         result.later += later
+        theirs = is_user_defined(unit)
+        by = provenance.model_copy(update={"dirty": provenance.dirty or theirs})
+        classes = pickled if theirs else b""
+        code = name_code(unit, classes)
         folder = str(aside / unit.task) if aside else ""
-        guest = unit.task not in TASKS.builtin or unit.model not in MODELS.builtin
-        by = provenance.model_copy(update={"dirty": True}) if guest else provenance
         for part in shares(lacking, MEMBERS_AT_ONCE[provenance.device]):
-            result.jobs.append(Job(unit, part, by, scan, pickled, folder))
+            result.jobs.append(Job(unit, part, by, scan, classes, code, folder))
     result.jobs.sort(key=work, reverse=True)  # so that no long job is left for the end
     return result
+
+
+def missing_data(unit: Unit) -> DataMissing | None:
+    """Return why the data of a task is not to be had, if it is not; any other fault shows when it is measured."""
+    try:
+        task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
+        task.sample(task.keys("train", 0, 0, 1))
+    except DataMissing as missing:
+        return missing
+    except (Exception, SystemExit):
+        return None
+    return None
 
 
 def shares(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
@@ -206,6 +231,7 @@ def work(job: Job) -> int:
     return job.unit.budget.steps * job.unit.budget.batch * (job.unit.lag + 1) * len(job.members)
 
 
+@checked
 def run(
     profile: str = "quick",
     *,
@@ -213,16 +239,16 @@ def run(
     models: Sequence[str | type[Any]] = (),
     lags: Sequence[int] = (),
     parts: Sequence[str] = (),
-    seeds: int | None = None,
-    steps: int | None = None,
-    learning_rate: float | None = None,
+    seeds: Count | None = None,
+    steps: Count | None = None,
+    learning_rate: Rate | None = None,
     device: str = "auto",
     engine: str = "processes",
-    workers: int | None = None,
+    workers: Workers | None = None,
     out: str | Path | None = None,
     scan: str = "auto",
     precision: str = "float32",
-    budget: float | None = None,
+    budget: Seconds | None = None,
     force: bool = False,
     dry_run: bool = False,
     listen: Listener | None = None,
@@ -267,18 +293,14 @@ def run(
         With one sentence that names the culprit and the choices. Nothing was written then, or, where the disk is at
         fault, what was measured so far is kept.
     """
+    if out is not None and not str(out):
+        raise BadInput("out is empty; name a folder, or leave it out")
     chosen = find_profile(profile)
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if scan not in get_args(Scan):
         raise unknown("scan", scan, get_args(Scan))
     scan_in(precision, scan)
-    for what, count in (
-        *(("seeds", seeds), ("steps", steps), ("learning_rate", learning_rate)),
-        *(("workers", workers), ("budget", budget)),
-    ):
-        if count is not None and count <= 0:
-            raise BadInput(f"{what} must be more than 0; got {count}")
     if seeds is not None and seeds > min(TUNING_SEEDS):
         raise BadInput(
             f"seeds must be at most {min(TUNING_SEEDS)}; the tuning has those that follow"
@@ -297,7 +319,7 @@ def run(
         raise BadInput(
             f"profile '{chosen.name}' has nothing that these models can read at these lags"
         )
-    pickled = guests(
+    pickled = pickle_classes(
         [task for task in tasks if not isinstance(task, str)],
         [model for model in models if not isinstance(model, str)],
     )
@@ -315,6 +337,7 @@ def run(
         threads=1,
         deterministic=True,
         flush_denormal=True,
+        code=machine.code(),
     )
     folder = chosen.name if precision == "float32" else f"{chosen.name}-{precision}"
     store = Store(Path("results", "local", folder) if out is None else out)
@@ -329,13 +352,26 @@ def run(
         return plan(some, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
 
     def keep(job: Job, records: list[Record]) -> None:
+        if not records:  # its worker was killed from outside: the next run tries again
+            return
         if force:
             store.forget(job.unit, job.members)
-        store.append(records)
+            store.forget_others(job.unit)
+        try:
+            store.append(records)
+        except NotWritten:  # what was measured is worth more than the way to it
+            job.snapshot.clear()
+            try:
+                store.append(records)
+            except NotWritten as error:
+                raise BadInput(f"{error}; what was measured so far is kept") from error
         job.snapshot.clear()
         measured.extend(records)
 
     store.check(chosen.manifest())
+    store.look_over()
+    if not force:
+        refuse_another_row([unit_of(cell, chosen) for cell in cells], store)
     ahead = planned()
     if dry_run:
         show(ahead, store, workers, listen)
@@ -352,11 +388,35 @@ def run(
         for part in dict.fromkeys(cell.setting.part for cell in cells):
             ahead = planned(part)
             while ahead.jobs:
+                before = len(measured)
                 _run(ahead.jobs, ENGINES[engine], workers, until, listen, keep)
-                if not ahead.later or monotonic() >= until:
+                if not ahead.later or monotonic() >= until or len(measured) == before:
                     break
                 ahead = planned(part)
     return store
+
+
+def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
+    """Raise where the folder holds a row of a table that was measured under other conditions than are asked for now."""
+    there = {record.unit.row: record.unit for record in store.records()} if store.exists else {}
+    for unit in units:
+        other = there.get(unit.row)
+        if other and other.id != unit.id:
+            task, lag, model = unit.row
+            raise BadInput(
+                f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
+                f"({differences(other, unit)}); --force replaces it, --out keeps both"
+            )
+
+
+def differences(there: Unit, asked: Unit) -> str:
+    """Return in which fields two units differ: what is there, and what is asked for."""
+    one, two = (unit.model_dump(mode="json") for unit in (there, asked))
+    one, two = (whole | whole.pop("budget") for whole in (one, two))
+    names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+    return "; ".join(
+        f"{name.replace('_', ' ')} {one.get(name)}, asked for {two.get(name)}" for name in names
+    )
 
 
 def time_given(budget: float | None) -> float:

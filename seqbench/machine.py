@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -75,6 +76,16 @@ def commit() -> tuple[str, bool]:
 def _git(folder: Path, *words: str) -> str:
     command = ["git", "-C", str(folder), *words]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@cache
+def code() -> str:
+    """Return a hash of the package's own files, as they lay on the disk when it was first asked for."""
+    hashed = blake2b(digest_size=8)
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        hashed.update(file.relative_to(Path(__file__).parent).as_posix().encode() + b"\0")
+        hashed.update(file.read_bytes() + b"\0")
+    return hashed.hexdigest()
 
 
 def device(name: str) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import torch
 
 from seqbench.axes import Outputs, Sequences
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, describe
 from seqbench.machine import Peak, precision, products_in
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
@@ -19,7 +19,8 @@ from seqbench.records import Cost, Curve, Member, Provenance, Record, Scale, Uni
 from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
-from seqbench.train import train
+from seqbench.train import Outcome, train
+from seqbench.user_defined import is_user_defined, load_classes
 
 Forward = Callable[[Sequences, int], Outputs]
 
@@ -28,45 +29,44 @@ Forward = Callable[[Sequences, int], Outputs]
 class Job:
     """Members of one unit, to be trained side by side, and all that a worker must know of them.
 
-    ``guests`` holds tasks and models that were passed as objects, pickled with their code; ``aside`` is the folder in
-    which a long job lays its state, if it is to be taken up again after a kill.
+    Attributes
+    ----------
+    classes
+        Tasks and models that were passed as classes, pickled with their code.
+    code
+        The hash of the code of user-defined classes, "" without any, None where it is not known.
+    aside
+        The folder in which a long job lays its state, if it is to be taken up again after a kill.
+    regrouped
+        Whether these are part of a larger stack, which failed or lost its worker process twice.
     """
 
     unit: Unit
     members: tuple[Member, ...]
     provenance: Provenance
     scan: str = "auto"
-    guests: bytes = b""
+    classes: bytes = b""
+    code: str | None = ""
     aside: str = ""
+    regrouped: bool = False
 
     @property
     def snapshot(self) -> Snapshot:
         """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
-        if not self.aside or self.provenance.dirty or self.guests:  # no commit names that code
+        if not self.aside or self.code is None or self.provenance.code is None:
             return Snapshot()
         what = [self.unit, self.provenance, *self.members]
-        name = digest([self.scan, *(part.model_dump(mode="json") for part in what)])
+        name = digest([self.scan, self.code, *(part.model_dump(mode="json") for part in what)])
         return Snapshot(Path(self.aside, f"{name}.pt"))
+
+    def part(self, members: Sequence[Member]) -> "Job":
+        """Return the job of some of its members, since the stack of them all did not work."""
+        return replace(self, members=tuple(members), regrouped=True)
 
     def __str__(self) -> str:
         seeds = ",".join(dict.fromkeys(str(member.seed) for member in self.members))
         unit = self.unit
         return f"{unit.task_spelled} lag {unit.lag} {unit.model_spelled} seeds {seeds}"
-
-
-def guests(tasks: Sequence[type[Task]], models: Sequence[Any]) -> bytes:
-    """Pickle tasks and models that were passed as objects."""
-    return cloudpickle.dumps((list(tasks), list(models))) if tasks or models else b""
-
-
-def welcome(pickled: bytes) -> None:
-    """Take guests into the catalogues of this process."""
-    if not pickled:
-        return
-    tasks, models = cloudpickle.loads(pickled)
-    for catalogue, entries in ((TASKS, tasks), (MODELS, models)):
-        for entry in entries:
-            catalogue.add(entry)
 
 
 def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> list[Record]:
@@ -78,21 +78,26 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
     Raises
     ------
     BadInput
-        What the user got wrong is no measurement.
+        What can't be measured as it was asked for is no measurement. Once it is under way, what a user-defined class
+        raises is a failure of that class.
     torch.AcceleratorError
         The device is lost to this process, and whatever runs here next would fail, too.
     """
-    welcome(job.guests)
     try:
         return _measure(job, progress)
-    except (BadInput, torch.AcceleratorError):
+    except torch.AcceleratorError:
         raise
-    except Exception as error:
-        if len(job.members) == 1:
-            return [failed(job, error)]
+    except BadInput as error:
+        if not is_user_defined(job.unit):
+            raise
+        why: BaseException = error
+    except (Exception, SystemExit) as error:
+        why = error
+    if len(job.members) == 1:
+        return [failed(job, describe(why), no_memory(why))]
     half = len(job.members) // 2
     parts = (job.members[:half], job.members[half:])
-    return [r for part in parts for r in measure(replace(job, members=part), progress)]
+    return [record for part in parts for record in measure(job.part(part), progress)]
 
 
 def build(
@@ -149,6 +154,7 @@ def scan_in(precision: str, scan: str) -> str:
 
 
 def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
+    load_classes(job.classes)
     unit, device = job.unit, torch.device(job.provenance.device)
     peak = Peak(job.provenance.device)
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
@@ -165,13 +171,14 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             score=outcome.score,
             test_loss=outcome.test_loss,
             train_score=outcome.train_score,
-            scale=scale(task),
+            scale=possible(outcome, scale(task)),
             steps=outcome.steps,
             steps_to_solve=outcome.steps_to_solve,
             curve=outcome.curve,
             sizes=sizes,
             parameters=count(model),
             scan=getattr(model, "scanned", "none"),
+            regrouped=job.regrouped,
             provenance=job.provenance,
             cost=cost(outcome.seconds, peak.bytes()),
         )
@@ -181,12 +188,28 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
 
 def scale(task: Task) -> Scale:
     """Return how the scores of a task are read."""
+    share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+    lowest, highest = task.score_range or share
     return Scale(
         measure=task.measure,
         higher_is_better=task.higher_is_better,
         chance=task.chance,
         threshold=task.threshold,
+        lowest=lowest if isfinite(lowest) else None,
+        highest=highest if isfinite(highest) else None,
     )
+
+
+def possible(outcome: Outcome, scale: Scale) -> Scale:
+    """Return the scale; raise where a score is one that its measure can't have: then the score is computed wrong."""
+    for score in (outcome.score, outcome.train_score, *outcome.curve.score):
+        if score is not None and not scale.holds(score):
+            low, high = scale.range
+            raise ValueError(
+                f"a score of {score:g} lies outside of its measure's range, {low:g} to {high:g}; "
+                "if it can be that, the task has to declare a score_range"
+            )
+    return scale
 
 
 def cost(seconds: float, memory: int) -> Cost:
@@ -205,20 +228,17 @@ def no_memory(error: BaseException | str) -> bool:
     )
 
 
-def failed(job: Job, error: BaseException | str) -> Record:
-    """Return the record of a job of one member that gave no result."""
-    memory = no_memory(error)
-    reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    task = TASKS[job.unit.task](lag=job.unit.lag, **job.unit.task_options)
+def failed(job: Job, reason: str, memory: bool = False) -> Record:
+    """Return the record of a job of one member that gave no result: for want of memory, or for this reason."""
     return Record(
         unit_id=job.unit.id,
         unit=job.unit,
         member=job.members[0],
         verdict="out_of_memory" if memory else "failed",
-        reason=None if memory else reason.partition("\n")[0],
+        reason=None if memory else reason,
         score=None,
         test_loss=None,
-        scale=scale(task),
+        scale=scale_of(job.unit),
         steps=0,
         steps_to_solve=None,
         curve=Curve(step=[], loss=[], score=[]),
@@ -228,3 +248,11 @@ def failed(job: Job, error: BaseException | str) -> Record:
         provenance=job.provenance,
         cost=cost(0.0, 0),
     )
+
+
+def scale_of(unit: Unit) -> Scale:
+    """Return how the scores of a unit would be read, also where its task can't say."""
+    try:
+        return scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
+    except Exception:
+        return Scale(measure="not known", higher_is_better=True, chance=0.0, threshold=1.0)

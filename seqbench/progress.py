@@ -30,16 +30,33 @@ class Listener(Protocol):
 
 def outcome(job: Job, records: list[Record]) -> str:
     """Return one line on what became of a job."""
+    if not records:
+        return f"{job}: not recorded, its worker process was killed from outside; the next run tries it again"
     verdicts = [record.verdict for record in records]
     counts = ", ".join(
         f"{verdicts.count(v)} {v.replace('_', ' ')}" for v in dict.fromkeys(verdicts)
     )
     seconds = sum(record.cost.seconds for record in records)
-    return f"{job}: {counts} ({seconds:.1f} s)"
+    reasons = dict.fromkeys(record.reason for record in records if record.reason)
+    why = f": {'; '.join(map(str, reasons))}" if reasons else ""
+    return f"{job}: {counts} ({seconds:.1f} s){why}"
+
+
+def failures(records: list[Record]) -> int:
+    """Return how many runs of a job gave no result that says anything of the model."""
+    return sum(record.verdict == "failed" for record in records) if records else 1
 
 
 class Plain:
-    """A line for each job that ends, with the time left."""
+    """A line for each job that ends, with the time left.
+
+    Attributes
+    ----------
+    failed
+        How many runs have failed so far.
+    """
+
+    failed: int = 0
 
     def begin(self, jobs: int, steps: int) -> None:
         """Note how much there is to do."""
@@ -52,6 +69,7 @@ class Plain:
 
     def done(self, job: Job, records: list[Record]) -> None:
         """Say what became of the job."""
+        self.failed += failures(records)
         self.ended += 1
         self.finished_steps += job.unit.budget.steps * len(job.members)
         left = (monotonic() - self.since) * (self.steps / self.finished_steps - 1)
@@ -105,6 +123,7 @@ class Live(Plain):
 
     def done(self, job: Job, records: list[Record]) -> None:
         """Move the bar to the end of the job, also where it was solved early."""
+        self.failed += failures(records)
         self.step(job, job.unit.budget.steps)
         self.say(outcome(job, records))
 
@@ -117,6 +136,6 @@ class Live(Plain):
         self.bar.stop()
 
 
-def listener() -> Listener:
+def listener() -> Plain:
     """Return the one that fits where standard error goes."""
     return Live() if sys.stderr.isatty() else Plain()

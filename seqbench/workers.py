@@ -1,8 +1,10 @@
 """Three ways to run jobs: in this process, in worker processes of one thread each, on a Dask cluster.
 
 Each is a generator of ``(job, records)`` in the order in which jobs end. A worker process that dies takes one job with
-it, never the run: its members are tried again one by one, and the one that kills its worker twice is recorded as
-failed. Workers notice when the run that started them is gone, and end themselves.
+it, never the run. The job is tried again as it was, which gives the same bits. If its worker dies again, its members
+are tried one by one, and the one that kills two workers alone is recorded as failed; where they were killed from
+outside, as by an operating system that is out of memory, nothing is recorded, and the next run tries it again. Workers
+notice when the run that started them is gone, and end themselves.
 """
 
 import os
@@ -12,14 +14,15 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import torch
@@ -50,20 +53,25 @@ class Queue:
     def __init__(self, jobs: Iterable[Job]) -> None:
         self.fresh = iter(jobs)
         self.again: deque[Job] = deque()
-        self.suspects: set[Job] = set()
+        self.deaths: Counter[Job] = Counter()
 
     def following(self) -> Job | None:
         """Return the next job, or None at the end."""
         return self.again.popleft() if self.again else next(self.fresh, None)
 
-    def died(self, job: Job, reason: str) -> Iterator[tuple[Job, list[Record]]]:
-        """Queue the members of a job whose worker died, one by one; yield what did so a second time."""
-        if job in self.suspects:
-            yield job, [failed(job, reason)]
-            return
-        alone = [replace(job, members=(member,)) for member in job.members]
-        self.suspects.update(alone)
-        self.again.extend(alone)
+    def died(self, job: Job, status: int | None = None) -> Iterator[tuple[Job, list[Record]]]:
+        """Queue a job whose worker died with this exit status; yield it, with what is recorded, when it is given up."""
+        self.deaths[job] += 1
+        if self.deaths[job] == 1:
+            self.again.append(job)
+        elif len(job.members) > 1:
+            job.snapshot.clear()
+            self.again.extend(job.part([member]) for member in job.members)
+        elif status == -SIGKILL:
+            yield job, []
+        else:
+            how = "" if status is None else f" with exit status {status}"
+            yield job, [failed(job, f"its worker process ended{how}")]
 
 
 # The first words of a worker: Ctrl-C is for the run that started it, which ends it. It finds what that run finds.
@@ -147,9 +155,7 @@ def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
                 if kind == "records":
                     yield job, content
                 else:
-                    yield from queue.died(
-                        job, f"its worker process ended with exit status {content}"
-                    )
+                    yield from queue.died(job, content)
     finally:
         for worker in team:
             worker.stop()
@@ -193,7 +199,7 @@ def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
             if error is None:
                 yield job, future.result()
             elif isinstance(error, distributed.KilledWorker):
-                yield from queue.died(job, "its worker process ended")
+                yield from queue.died(job)
             else:
                 raise error
 

@@ -124,10 +124,11 @@ def test_a_job_for_a_dead_worker_is_heard_of_at_the_line():
     worker.stop()
 
 
-def test_what_goes_wrong_around_a_measurement_ends_the_run():
-    broken = Job(UNIT, JOB.members, PROVENANCE, guests=b"nothing that was ever pickled")
-    with pytest.raises(RuntimeError, match="in a worker process: Traceback"):
-        list(processes([broken], 1, lambda job, step: None))
+def test_classes_that_a_worker_cannot_load_are_a_failure_of_their_job_alone():
+    broken = Job(UNIT, JOB.members, PROVENANCE, classes=b"nothing that was ever pickled")
+    ((_, (record,)),) = processes([broken], 1, lambda job, step: None)
+    assert record.verdict == "failed"
+    assert record.reason.startswith("UnpicklingError: ")
     assert psutil.Process().children() == []
 
 

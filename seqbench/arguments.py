@@ -1,0 +1,74 @@
+"""What a public function is given, checked by its annotations: one sentence for what does not fit, and no traceback."""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from inspect import signature
+from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from seqbench.errors import BadInput, one_line, unknown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONFIG: Final = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+MOST: Final = 100_000_000  # steps, sequences, seconds: more are a slip of the keyboard
+
+Count = Annotated[int, Field(gt=0, le=MOST)]
+Workers = Annotated[int, Field(gt=0, le=1024)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function with its arguments checked by their annotations.
+
+    An argument that does not fit raises ``BadInput``, and so does a file or folder that the system refuses.
+    """
+    known = signature(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in known.parameters:
+                raise unknown(f"argument of {function.__name__}", name, known.parameters)
+        try:
+            given = known.bind(*args, **kwargs)
+        except TypeError as error:
+            raise BadInput(f"{function.__name__}: {error}") from None
+        for name, value in given.arguments.items():
+            check(name, value, adapters(function)[name])
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            raise BadInput(one_line(f"can't use{place}: {error.strerror or error}")) from error
+
+    return call
+
+
+def check(name: str, value: Any, adapter: Any) -> None:
+    """Raise where a value is none that an argument can have."""
+    try:
+        adapter.validate_python(list(value) if isinstance(value, range) else value)
+    except ValidationError as error:
+        whys = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in error.errors())
+        raise BadInput(f"{name} must be {' or '.join(whys)}; got {shown(value)}") from None
+
+
+def shown(value: Any) -> str:
+    """Return a value as it would be typed, in at most so many letters; also one that can't be shown."""
+    try:
+        return one_line(repr(value), most=80)
+    except Exception:
+        return f"a {type(value).__name__}"
+
+
+@cache
+def adapters(function: Callable[..., Any]) -> dict[str, Any]:  # beartype knows no TypeAdapter
+    """Return what checks each argument of a function."""
+    hints = get_type_hints(function, include_extras=True)
+    return {
+        name: TypeAdapter(hints[name], config=CONFIG) for name in signature(function).parameters
+    }
