@@ -11,7 +11,7 @@ import torch
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
-from seqbench.machine import Peak, precision, products_in
+from seqbench.machine import Peak, flushes_denormals, precision, products_in
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.random import Keys
@@ -89,7 +89,7 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
         raise
     except Exception as error:
         if len(job.members) == 1:
-            return [failed(job, error)]
+            return [failed(replace(job, provenance=whence(job)), error)]
     half = len(job.members) // 2
     parts = (job.members[:half], job.members[half:])
     return [r for part in parts for r in measure(replace(job, members=part), progress)]
@@ -172,11 +172,16 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             sizes=sizes,
             parameters=count(model),
             scan=getattr(model, "scanned", "none"),
-            provenance=job.provenance,
+            provenance=whence(job),
             cost=cost(outcome.seconds, peak.bytes()),
         )
         for outcome in outcomes
     ]
+
+
+def whence(job: Job) -> Provenance:
+    """Return where the records of a job come from, if it is measured here: as planned, but for what this process is."""
+    return job.provenance.model_copy(update={"flush_denormal": flushes_denormals()})
 
 
 def scale(task: Task) -> Scale:
