@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 
@@ -25,6 +26,17 @@ LINT = [
     ["mypy", "seqbench"],
     ["lint-imports"],
 ]
+
+# Each of these libraries looks at the processor and takes the widest instructions that it has, and each can be told not
+# to: this is what a machine without AVX-512 has. Other widths add up in another order, and round in another way.
+NARROW = {
+    "ATEN_CPU_CAPABILITY": "avx2",  # torch
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",  # NumPy and SciPy
+}
+# With these, somebody says where data and caches are; without them they are looked for in the home directory.
+PLACES = ("SEQBENCH_DATA", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "TRITON_CACHE_DIR")
 
 SHARED: dict[str, str] = {}  # where the shared environment's programs are, once env has run
 
@@ -43,11 +55,11 @@ def install_once(session: nox.Session, files: list[str], *args: str) -> None:
     stamp.write_text(digest.hexdigest())
 
 
-def run_shared(session: nox.Session, program: str, *args: str) -> None:
+def run_shared(session: nox.Session, program: str, *args: str, **env: str | None) -> None:
     """Run a program of the shared environment; what it starts in turn (a notebook, asv) finds that environment too."""
     path = os.pathsep.join([SHARED["bin"], os.environ.get("PATH", "")])
     program = str(Path(SHARED["bin"]) / program)
-    session.run(program, *args, env={"PATH": path}, external=True)
+    session.run(program, *args, env={"PATH": path, **env}, external=True)
 
 
 @nox.session(reuse_venv=True)
@@ -71,6 +83,20 @@ def bench(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests (-- -k adding)."""
     run_shared(session, "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def stranger(session: nox.Session) -> None:
+    """Run the tests as a stranger does: in a clone, with an empty home, without data and without AVX-512."""
+    with TemporaryDirectory() as folder:
+        clone, home = Path(folder, "seqbench"), Path(folder, "home")
+        session.run("git", "clone", "--quiet", str(HERE), str(clone), external=True)
+        home.mkdir()  # a stranger has no caches, no settings and no data in it
+        # The shared environment knows seqbench as this checkout; what PYTHONPATH names goes before it.
+        here: dict[str, str | None] = {"HOME": str(home), "PYTHONPATH": str(clone)}
+        with session.chdir(clone):
+            env = NARROW | dict.fromkeys(PLACES) | here
+            run_shared(session, "pytest", "-n", "2", *session.posargs, **env)
 
 
 @nox.session(python=False, requires=["env"])

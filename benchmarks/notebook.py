@@ -6,19 +6,11 @@ python benchmarks/notebook.py book/notebooks/adding.md adding.ipynb '{"run": tru
 import json
 import os
 import sys
-import threading
 from pathlib import Path
-from time import sleep
 
 from seqbench.cli import complain
 from seqbench.errors import BadInput
-
-
-def end_with(parent: int) -> None:
-    """End this process when the one that started it is gone; its kernel then ends by itself."""
-    while os.getppid() == parent:
-        sleep(0.5)
-    os._exit(1)
+from seqbench.orphan import end_with
 
 
 def main(notebook: str, output: str, parameters: str) -> int:
@@ -37,5 +29,5 @@ def main(notebook: str, output: str, parameters: str) -> int:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    end_with(os.getppid())  # its kernel then ends by itself
     sys.exit(main(*sys.argv[1:]))

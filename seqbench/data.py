@@ -311,7 +311,8 @@ def fetch(source: Source, path: Path) -> bool:
     import pooch
 
     def attempt() -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # where nothing may be written, what follows fails, too
+            path.parent.mkdir(parents=True, exist_ok=True)
         for address in source.addresses:
             url, _, member = address.partition("#")
             # No network, no answer, no such file; no archive, or nothing of this name in it.

@@ -336,7 +336,7 @@ def run(
         device=device,
         threads=1,
         deterministic=True,
-        flush_denormal=True,
+        flush_denormal=True,  # is asked of every worker; its records say whether it was so
         code=machine.code(),
     )
     folder = chosen.name if precision == "float32" else f"{chosen.name}-{precision}"

@@ -143,6 +143,11 @@ def settle() -> None:
     _libc("mallopt", M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def flushes_denormals() -> bool:
+    """Return whether this process takes denormals for 0: what ``settle`` asks for, and not every processor can do."""
+    return (torch.full((), 1e-40, dtype=torch.float32) * 1).item() == 0
+
+
 def _libc(function: str, *arguments: int) -> None:
     """Call a function of the C library, where it has it (glibc does)."""
     with suppress(AttributeError, OSError):

@@ -11,7 +11,7 @@ import torch
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput, describe
-from seqbench.machine import Peak, precision, products_in
+from seqbench.machine import Peak, flushes_denormals, precision, products_in
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.random import Keys
@@ -94,7 +94,8 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
     except (Exception, SystemExit) as error:
         why = error
     if len(job.members) == 1:
-        return [failed(job, describe(why), no_memory(why))]
+        here = replace(job, provenance=whence(job))
+        return [failed(here, describe(why), no_memory(why))]
     half = len(job.members) // 2
     parts = (job.members[:half], job.members[half:])
     return [record for part in parts for record in measure(job.part(part), progress)]
@@ -179,11 +180,16 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             parameters=count(model),
             scan=getattr(model, "scanned", "none"),
             regrouped=job.regrouped,
-            provenance=job.provenance,
+            provenance=whence(job),
             cost=cost(outcome.seconds, peak.bytes()),
         )
         for outcome in outcomes
     ]
+
+
+def whence(job: Job) -> Provenance:
+    """Return where the records of a job come from, if it is measured here: as planned, but for what this process is."""
+    return job.provenance.model_copy(update={"flush_denormal": flushes_denormals()})
 
 
 def scale(task: Task) -> Scale:

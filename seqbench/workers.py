@@ -11,8 +11,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -74,10 +72,12 @@ class Queue:
             yield job, [failed(job, f"its worker process ended{how}")]
 
 
-# The first words of a worker: Ctrl-C is for the run that started it, which ends it. It finds what that run finds.
+# The first words of a worker: Ctrl-C is for the run that started it, which ends it; and it ends with that run, also
+# while it still imports torch, which may take long.
 FIRST = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "from seqbench.workers import serve; serve({line}, {parent})"
+    "from seqbench.orphan import end_with; end_with({parent}); "
+    "from seqbench.workers import serve; serve({line})"
 )
 
 
@@ -212,11 +212,10 @@ def _settled(job: Job) -> list[Record]:
 ENGINES = {"processes": processes, "serial": serial, "dask": dask}
 
 
-def serve(descriptor: int, parent: int) -> None:
+def serve(descriptor: int) -> None:
     """Be a worker: take jobs from the line until it is closed."""
     warn_in_a_line()
     settle()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     line = Connection(descriptor)
     with suppress(EOFError, ConnectionError):
         while True:
@@ -232,9 +231,3 @@ def serve(descriptor: int, parent: int) -> None:
             except Exception:  # sent as text: not every exception can be pickled
                 answer = "error", RuntimeError(f"in a worker process: {traceback.format_exc()}")
             line.send(answer)
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

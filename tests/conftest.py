@@ -1,13 +1,22 @@
 """Under pytest every shape that is written down is checked: jaxtyping reads it, beartype enforces it."""
 
 import os
+import re
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-install_import_hook("seqbench", "beartype.beartype")  # before anything of seqbench is imported
+PACKAGE = Path(__file__).parents[1] / "seqbench"
+# Where no shape is written down, checking every call would find what mypy finds, and double the time of many tests.
+SHAPED = [
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for file in PACKAGE.rglob("*.py")
+    if {"jaxtyping", "seqbench.axes"}
+    & set(re.findall(r"^from (\S+) import", file.read_text(), re.M))
+]
+install_import_hook(SHAPED, "beartype.beartype")  # before anything of seqbench is imported
 
 
 class AsTheyStand(PathFinder):
@@ -23,11 +32,31 @@ sys.meta_path.insert(0, AsTheyStand)
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from seqbench import data  # noqa: E402
+
 torch.set_num_threads(1)
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"  # data sets may lie beside the checkout
 if BESIDE.is_dir():
     os.environ.setdefault("SEQBENCH_DATA", str(BESIDE))
+
+
+SOURCES = data.SOURCES
+fetch = data.fetch
+unreached: list[data.Source] = []
+
+
+def fetch_at_most_in_vain_once(source, path):
+    """Fetch a data set, unless one could not be had already: a host that never answers takes seconds each time."""
+    if source not in SOURCES:  # made by a test, which says where it is
+        return fetch(source, path)
+    if unreached or not fetch(source, path):
+        unreached.append(source)
+        return False
+    return True
+
+
+data.fetch = fetch_at_most_in_vain_once
 
 
 @pytest.fixture(autouse=True)

@@ -110,12 +110,13 @@ class Deadly(Last):
 
 
 class Sleepy(Last):
-    """Says nothing for a long time."""
+    """Says that it is at work, and then nothing for a long time."""
 
     name = "sleepy"
 
     def misbehave(self) -> None:
-        time.sleep(60)
+        Path(os.environ["SEQBENCH_TEST_MARK"], str(os.getpid())).touch()
+        time.sleep(600)
 
 
 class Unlucky(Last):

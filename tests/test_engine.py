@@ -17,7 +17,7 @@ import seqbench
 from seqbench import engine, machine, profiles, protocol
 from seqbench.engine import estimate, plan, run, suits, unit_of, work
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.measure import Job, build
+from seqbench.measure import Job, build, measure
 from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.profiles import SMOKE
@@ -94,6 +94,26 @@ def test_worker_processes_and_this_process_give_the_same_records(tmp_path):
     (system,) = one.systems()
     assert {r.provenance.system for r in one.records()} == {system}
     assert one.manifest() == SMOKE.manifest()
+
+
+@pytest.mark.parametrize("how", ["serial", "processes"])
+def test_denormals_are_flushed_and_a_record_says_so(tmp_path, how):
+    possible = torch.set_flush_denormal(True)  # ask the processor
+    torch.set_flush_denormal(False)
+    store, _ = smoke(tmp_path / "out", engine=how, workers=1)
+    assert {r.provenance.flush_denormal for r in store.records()} == {possible}
+    if how == "serial":  # that worker was this process
+        assert ((torch.tensor([1e-40, 2e-39]) * 1 == 0) == possible).all()
+
+
+def test_a_record_of_a_process_that_keeps_denormals_says_so():
+    assert (torch.tensor(1e-40) * 1).item() > 0
+    job = Job(UNIT, (Member(seed=0, learning_rate=1e-2),), PROVENANCE)
+    assert PROVENANCE.flush_denormal
+    broken = replace(job, unit=UNIT.model_copy(update={"model_options": {"wings": 2}}))
+    found = measure(job) + measure(broken)
+    assert [r.verdict for r in found] == ["not_solved", "failed"]
+    assert [r.provenance.flush_denormal for r in found] == [False, False]
 
 
 def test_a_second_run_skips_what_is_there(tmp_path):

@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -169,6 +170,14 @@ def test_workflow_calls_sessions_that_exist_on_every_supported_python():
     assert set(jobs["publish"]["needs"]) == set(jobs) - {"publish"}
     for job in jobs.values():
         assert set(job.get("needs", [])) <= set(jobs)
+
+
+def test_what_is_tested_is_the_code_beside_the_tests(tmp_path):
+    """Also in a clone, though the environment knows seqbench as another checkout; also in what a test starts."""
+    where = "import seqbench; print(seqbench.__file__)"
+    started = subprocess.check_output([sys.executable, "-P", "-c", where], cwd=tmp_path, text=True)
+    beside = ROOT.resolve() / "seqbench" / "__init__.py"
+    assert [Path(seqbench.__file__).resolve(), Path(started.strip()).resolve()] == [beside] * 2
 
 
 def test_ci_runs_what_the_readme_says():

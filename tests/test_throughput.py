@@ -264,10 +264,10 @@ def test_the_work_of_a_step_is_that_of_its_products():
 
     P, X = 4 * (2 * H + H * H + H + H + 1), 4 * T * 2
     assert found["inference"].bytes == found["streaming"].bytes == E * (P + B * X)
-    saved = found["training"].bytes / E - 8 * P - B * X
-    h = 4 * T * H
-    assert saved >= 2 * B * h  # at least the hidden state, written and read
-    assert saved < 2 * B * 8 * h
+    # saved for the way back, written and read: h_0; every h_t, by its own step and once more all in a row for the
+    # readout; the difference of output and answer; and the number of answers that are due, of eight bytes
+    S = 4 * (H + T * H + T * H + 1) + 8
+    assert found["training"].bytes == E * (8 * P + B * (X + 2 * S))
 
 
 def test_attention_is_quadratic_and_what_is_hidden_is_not_counted():

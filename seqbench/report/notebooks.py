@@ -112,6 +112,7 @@ def kernel_of_this_interpreter(folder: Path) -> Iterator[None]:
         "JUPYTER_PATH": str(folder / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "IPYTHONDIR": str(folder / "ipython"),
+        "MPLCONFIGDIR": folder_of_fonts(),
     }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
@@ -123,6 +124,16 @@ def kernel_of_this_interpreter(folder: Path) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def folder_of_fonts() -> str:
+    """Return the folder in which Matplotlib keeps the list of this machine's fonts, which is made first where it lacks.
+
+    Else the kernel would make it, and on a slow machine say so on standard error.
+    """
+    import matplotlib.font_manager
+
+    return matplotlib.get_cachedir()
 
 
 def normalised(notebook: Any) -> str:

@@ -51,10 +51,10 @@ def test_a_sequence_goes_on_where_the_one_before_was_left(shape):
     y, end = follow(whole, x, d, due, 0.5)
     first, state = follow(parts, x[:, :, :3], d[:, :, :3], due[:, :, :3], 0.5)
     rest, state = follow(parts, x[:, :, 3:], d[:, :, 3:], due[:, :, 3:], 0.5, state)
-    np.testing.assert_array_equal(np.concatenate([first, rest], axis=2), y)
+    np.testing.assert_allclose(np.concatenate([first, rest], axis=2), y, rtol=1e-12)
     for name, w in whole.weights.items():
-        np.testing.assert_array_equal(parts.weights[name], w, err_msg=name)
-    np.testing.assert_array_equal(state.c, end.c)
+        np.testing.assert_allclose(parts.weights[name], w, rtol=1e-12, err_msg=name)
+    np.testing.assert_allclose(state.c, end.c, rtol=1e-12)
 
 
 @each

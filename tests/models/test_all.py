@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
-from seqbench.models.base import count, matched
+from seqbench.models.base import affine, count, matched
 from seqbench.random import Keys
 
 from . import BACK_ONLY, BOTH_WAYS, CASES, FRAME, SEEDS, gradients, identities, make, normal, read
@@ -116,6 +117,14 @@ def test_weights_depend_on_seed_name_and_nothing_else(case):
     assert all(
         torch.equal(p, q) for p, q in zip(first.parameters(), again.parameters(), strict=True)
     )
+
+
+def test_a_shape_that_is_not_the_written_one_is_found_out_under_test():
+    x, W, b = normal(2, 5, 3), normal(2, 3, 4), normal(2, 1, 4)
+    assert affine(x, W, b).shape == (2, 5, 4)
+    for wrong in ((x[0], W, b), (x, W.mT, b), (x, W, b[:, :, :3])):
+        with pytest.raises(TypeCheckError):
+            affine(*wrong)
 
 
 @each

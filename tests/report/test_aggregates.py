@@ -28,6 +28,14 @@ def results(make_store):
     return read
 
 
+def diverged(seed, task, model):
+    """Return a run that ended early and without a score."""
+    unit = made.UNIT.model_copy(update={"task": task, "model": model})
+    bad = {"verdict": "diverged", "score": None, "test_loss": None, "steps_to_solve": None}
+    curve = Curve(step=[20], loss=[None], score=[None])
+    return made.record(seed, unit=unit, curve=curve, steps=20, **bad)
+
+
 TWO = [
     runs("adding", "lstm", [20, 40, 40]),
     runs("adding", "gru", [None, 60, None]),
@@ -80,6 +88,18 @@ def test_what_a_model_was_not_measured_in_counts_for_nobody(results):
     rows = {row["model"]: row for row in aggregates(results(*TWO, more)).values}
     assert (rows["lstm"]["cells"], rows["lstm"]["solve_rate"]) == (2, 1)
     assert len(pairs(results(*TWO, more)).rows) == 3
+
+
+def test_a_run_that_diverged_is_a_run_that_did_not_solve(results):
+    half = [*runs("adding", "rnn", [20]), diverged(1, "adding", "rnn")]
+    read = results(half, runs("adding", "lstm", [20, 20]))
+    rnn, lstm = aggregates(read).values
+    assert (rnn["model"], rnn["runs"], rnn["solve_rate"], rnn["all"]) == ("rnn", 2, 0.5, 0)
+    assert (lstm["model"], lstm["runs"], lstm["solve_rate"]) == ("lstm", 2, 1)
+    for pair in pairs(read).values:  # over all cells, and in the one
+        assert (pair["model"], pair["solved"], pair["runs"]) == ("rnn", 1, 2)
+        assert (pair["other"], pair["other_solved"], pair["other_runs"]) == ("lstm", 2, 2)
+        assert pair["difference"] == -0.5
 
 
 def test_video_is_a_block_of_its_own_and_never_0(results):

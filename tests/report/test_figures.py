@@ -11,6 +11,8 @@ from seqbench.report import figures
 from seqbench.report.drawing import AT_MOST, LOOKS, parts, spaced, svg
 from seqbench.report.tables import accuracy_table, load_results, throughput_table
 
+from .conftest import record
+
 
 @pytest.fixture
 def drawn(store):
@@ -61,6 +63,15 @@ def test_no_line_is_a_mean_and_every_seed_is_seen(drawn):
     ]
     assert len(points) == 8
     assert sum(line.get_marker() == "x" for line in points) == 2  # diverged and failed
+
+
+def test_a_run_that_diverged_early_is_drawn_as_unsolved_to_the_end(make_store):
+    """It is one of two that never solve, though at the end nobody else is left."""
+    two = [record(seed=0, score=0.95, at=300), record(seed=1, verdict="diverged", end=100)]
+    (ax,) = figures.steps_to_solve(load_results(make_store(two).path), "adding").axes
+    (line,) = ax.lines
+    assert line.get_xdata().tolist() == [0, 300, 500]
+    assert line.get_ydata().tolist() == [1, 0.5, 0.5]
 
 
 def test_a_model_is_drawn_by_its_fastest_scan(make_store):

@@ -153,11 +153,13 @@ def test_it_computes_in_the_precision_of_its_weights():
         h = scan(cell, x, "ensemble")
         grads = torch.autograd.grad(h.sum(), list(cell.parameters()))
     wanted = scan(cell, x.float(), "ensemble")
-    assert torch.equal(h, wanted)
+    torch.testing.assert_close(
+        h, wanted
+    )  # to the rounding of float32; that of bfloat16 is coarser by far
     for g, g_wanted in zip(
         grads, torch.autograd.grad(wanted.sum(), list(cell.parameters())), strict=True
     ):
-        assert torch.equal(g, g_wanted)
+        torch.testing.assert_close(g, g_wanted)
 
 
 def test_nobody_has_no_state():

@@ -206,6 +206,7 @@ def test_words_decide_and_only_those_of_the_window():
 
 
 def test_forecasts_lie_in_their_parts_and_meet_every_hour(monkeypatch):
+    needs_data("series")
     oil = [values[-1] for values in real.transformer()]
     for split, (first, last) in {
         "train": (24, 8_640),
