@@ -115,7 +115,9 @@ class Adapted(nn.Module):
         for same in zip(*(chain(m.parameters(), m.buffers()) for m in members), strict=True):
             same[0].data = torch.stack([tensor.data for tensor in same])[: len(keys)]
         self.to(keys.seed.device)
-        self.batched: bool | None = None  # not known before the first input
+        self.batched: dict[
+            bool, bool
+        ] = {}  # in training and else: not known before the first input
 
     @classmethod
     def dials(cls, **options: Any) -> dict[str, int]:
@@ -124,11 +126,11 @@ class Adapted(nn.Module):
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""
-        if self.batched is None:
+        if self.training not in self.batched:
             self.try_out(x[0])
-            self.batched = self.can_be_batched(x)
+            self.batched[self.training] = self.can_be_batched(x)
         state = self.state()
-        if self.batched:
+        if self.batched[self.training]:
             y = vmap(self.member)(state, x)
         else:
             y = torch.stack([self.member(of(e, state), x_e) for e, x_e in enumerate(x)])

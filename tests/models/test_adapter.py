@@ -141,7 +141,7 @@ def test_it_is_the_modules_one_by_one(name):
         output = model(x + step, 2)
         wanted = torch.stack([m(x_e + step) for m, x_e in zip(modules, x, strict=True)])[:, :, -2:]
         torch.testing.assert_close(output, wanted, **CLOSE)
-    assert model.batched is FACTORIES[name][1]
+    assert model.batched == {True: FACTORIES[name][1]}
 
     names = [key for key, _ in modules[0].named_parameters()]
     assert [key for key, _ in model.named_parameters()] == [f"net.{key}" for key in names]
@@ -286,6 +286,16 @@ def test_a_frozen_parameter_is_everybodys_own_and_is_not_trained():
     stack.step(stack.gradient(net(x, 5).square().sum(dim=(1, 2, 3))), 1, 1.0)
     same = {name for name, p in net.named_parameters() if torch.equal(p, before[name])}
     assert same == {"net.0.weight", "net.0.bias"}
+
+
+def test_what_can_be_batched_is_asked_in_training_and_else():
+    def bounded(inputs, outputs, hidden):
+        return nn.utils.parametrizations.spectral_norm(nn.Linear(inputs, outputs))
+
+    net, x = of_two(bounded), normal(2, 4, 5, 3).float()
+    net.eval()(x, 5)
+    net.train()(x, 5)
+    assert net.batched == {False: True, True: False}  # its iteration in training can't be
 
 
 def test_steps_of_a_size_are_kept():
