@@ -48,6 +48,12 @@ class Batch:
 class Task(ABC):
     """One task at one setting of its knob.
 
+    A run ends once three validations in a row found it solved (but see ``graded``), so the lengths of the validation
+    split decide how long a model is trained. By default they are those of training. A task whose test has other lengths
+    says in its docstring by which of the two a run ends, and draws the split ``"validation"`` accordingly. The built-in
+    ones end by the lengths of training: the lengths of the test are to be new to the model when it meets them. Such a
+    run can have its steps to solve and be not solved in the test.
+
     Attributes
     ----------
     name, version
