@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,9 +22,10 @@ from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.models.streaming import Streamed, stream
 from seqbench.random import Keys
+from seqbench.records import Budget, Member
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Split, Task
-from seqbench.train import Stack, draw, encoded, losses
+from seqbench.train import Stack, answered, draw, encoded, losses, train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MANY = 2_000  # sequences, where a share is estimated
@@ -32,6 +34,7 @@ SYMBOLS = 4
 SEEDS = (3, 5, 7)
 PARAMETERS = 2_000
 STEPS = 40  # of training, on one batch
+CPU = torch.device("cpu")
 
 Check = Callable[[Any], str | None]
 
@@ -70,6 +73,8 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
             wrong = one(entry)
         except DataMissing:
             raise
+        except BadInput as error:
+            wrong = str(error)
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
         yield Finding(says, wrong)
@@ -119,14 +124,18 @@ def same(a: Batch, b: Batch) -> bool:
 
 def task_declared(kind: type[Task]) -> str | None:
     """It declares a name, a version, its lags, its sizes, and how it is judged."""
-    wanted: dict[str, type | tuple[type, ...]] = {
-        "name": str, "version": int, "knob": str, "lags": range, "inputs": (int, tuple), "loss": str,
-        "causal": bool, "measure": str, "higher_is_better": bool,
+    wanted: dict[str, type] = {
+        "name": str, "version": int, "knob": str, "lags": range, "loss": str, "causal": bool,
+        "measure": str, "higher_is_better": bool,
     }  # fmt: skip
     for attribute, form in wanted.items():
         if not isinstance(getattr(kind, attribute, None), form):
-            return f"'{attribute}' is missing or is no {form}"
+            return f"'{attribute}' is missing or is no {form.__name__}"
+    if kind.__abstractmethods__:
+        return f"it lacks {', '.join(sorted(kind.__abstractmethods__))}"
     task = middle(kind)
+    if not sized(task.inputs):
+        return f"'inputs' is {task.inputs!r}; it is a number, or (channels, height, width)"
     for attribute, form in {"outputs": int, "chance": float, "threshold": float}.items():
         value = getattr(task, attribute)
         if isinstance(value, bool) or not isinstance(value, (form, int)):
@@ -134,11 +143,19 @@ def task_declared(kind: type[Task]) -> str | None:
     kinds = ("cross_entropy", "mse", "binary_cross_entropy")
     if task.loss not in kinds:
         return f"'loss' is '{task.loss}'; choose from: {', '.join(kinds)}"
+    if task.loss != "cross_entropy" and kind.right is Task.right and kind.score is Task.score:
+        return f"with the loss '{task.loss}' it needs a 'right' or a 'score' of its own"
     if task.version < 1 or not task.name:
         return "the name is empty, or the version is below 1"
     if task.solved(task.chance):
         return f"whoever answers by chance ({task.chance}) reaches the threshold ({task.threshold})"
     return None
+
+
+def sized(inputs: Any) -> bool:
+    """Return whether this is a number of features or symbols, or the size of a frame."""
+    sizes = inputs if isinstance(inputs, tuple) and len(inputs) == 3 else (inputs,)
+    return all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes)
 
 
 def task_shapes(kind: type[Task]) -> str | None:
@@ -176,6 +193,11 @@ def task_shapes(kind: type[Task]) -> str | None:
     due = batch.y[batch.mask]
     if not 0 <= int(due.min()) <= int(due.max()) < task.outputs:
         return f"y holds classes from {due.min()} to {due.max()}; outputs is {task.outputs}"
+    if not 0 <= int(batch.y.min()) <= int(batch.y.max()) < task.outputs:
+        return (
+            f"y holds {batch.y.min()} to {batch.y.max()} where no answer is due; "
+            "there, too, it must be a class, for example 0"
+        )
     return None
 
 
@@ -248,6 +270,28 @@ def off_chance(kind: type[Task], split: Split) -> str | None:
     return None
 
 
+def task_scores(kind: type[Task]) -> str | None:
+    """A score is one number a member, within the range of its measure."""
+    task, batch = middle(kind), many(kind, "test")
+    y, mask = batch.y[None], batch.mask[None]
+    low, high = possible(task)
+    for output in constants(task, batch):
+        score = task.score(output.expand(1, MANY, *output.shape), y, mask)
+        if score.shape != (1,):
+            return f"the score of 1 member is {tuple(score.shape)}; it must be (E,), here (1,)"
+        if not low <= score.item() <= high:
+            return (
+                f"a constant answer scores {score.item():.4f}; "
+                f"'{task.measure}' must lie between {low:g} and {high:g}"
+            )
+    return None
+
+
+def possible(task: Task) -> tuple[float, float]:
+    """Return the lowest and the highest score there can be: what is better the higher it is is a share."""
+    return (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+
+
 def constants(task: Task, seen: Batch) -> list[Tensor]:
     """Return outputs ``(A, C)`` that ignore the input, the best of which a score may be compared with."""
     A, C = seen.y.shape[1], task.outputs
@@ -289,8 +333,22 @@ def task_lags(kind: type[Task]) -> str | None:
     return None
 
 
+def task_trains(kind: type[Task]) -> str | None:
+    """A small model can be trained on it, validated and tested."""
+    task = middle(kind)
+    model = MODELS["frame_average" if isinstance(task.inputs, tuple) else "rnn"]
+    keys = Keys.span(model.name, 1, "weights", 0, 0, 1)
+    net = model(keys, inputs=task.inputs, outputs=task.outputs, hidden=4, causal=task.causal)
+    budget = Budget(steps=2, batch=4, clip=1.0, validate_every=1, validation_size=16, test_size=16)
+    (outcome,) = train(task, net, [Member(seed=0, learning_rate=1e-3)], budget, CPU)
+    if outcome.verdict == "diverged":
+        return "after 2 steps of a small model the loss or the score is not finite"
+    return None
+
+
 TASK_CHECKS: tuple[Check, ...] = (
-    task_declared, task_shapes, task_same_bits, task_splits, task_finite, task_chance, task_lags,
+    task_declared, task_shapes, task_same_bits, task_splits, task_finite, task_chance, task_scores,
+    task_lags, task_trains,
 )  # fmt: skip
 
 
@@ -361,10 +419,15 @@ def built(
     return model(keys, **shape, **matched(model, parameters, **shape))
 
 
+def at_rest(model: Any, seeds: Sequence[int] = SEEDS) -> nn.Module:
+    """Return the model as it is evaluated, for checks that compare two passes: in training a buffer may change."""
+    return built(model, seeds).eval()
+
+
 def read(model: Any, seeds: Sequence[int] = SEEDS, B: int = 4) -> Tensor:
     """Return what the model reads, ``(E, B, T, …)``: other sequences for each member."""
     task = example(model)
-    return encoded(task, draw(task, "train", seeds, 0, B, torch.device("cpu")).x)
+    return encoded(task, draw(task, "train", seeds, 0, B, CPU).x)
 
 
 def model_declared(model: Any) -> str | None:
@@ -384,12 +447,9 @@ def model_declared(model: Any) -> str | None:
 
 def model_outputs(model: Any) -> str | None:
     """It gives (E, B, A, C) for every number A of answers."""
-    net, x = built(model), read(model)
+    net, x = at_rest(model), read(model)
     for A in (1, 2, x.shape[2]):
-        output = net(x, A)
-        wanted = (len(SEEDS), x.shape[1], A, example(model).outputs)
-        if output.shape != wanted:
-            return f"its output is {tuple(output.shape)} for A = {A}; it must be {wanted}"
+        answered(example(model), net, x, A)
     if not close(net(x, 2), net(x, x.shape[2])[:, :, -2:]):
         return "the last 2 of all answers are not the same as 2 answers"
     return None
@@ -401,14 +461,17 @@ def model_leads(model: Any) -> str | None:
     for name, p in [*net.named_parameters(), *net.named_buffers()]:
         if p.ndim < 1 or p.shape[0] != len(SEEDS):
             return f"'{name}' is {tuple(p.shape)}; it must begin with E = {len(SEEDS)}"
+    for name, p in net.named_parameters():
+        if p.dtype != torch.float32:
+            return f"'{name}' is {p.dtype}; parameters must be torch.float32"
     return None
 
 
 def model_alone(model: Any) -> str | None:
     """A member of an ensemble is what it is alone: weights, outputs, and after three steps of training."""
-    together, x = built(model), read(model)
+    together, x = at_rest(model), read(model)
     for e, seed in enumerate(SEEDS):
-        alone = built(model, [seed])
+        alone = at_rest(model, [seed])
         for (name, p), q in zip(together.named_parameters(), alone.parameters(), strict=True):
             if not torch.equal(p[e], q[0]):
                 return f"'{name}' of seed {seed} depends on the other members"
@@ -423,10 +486,23 @@ def model_alone(model: Any) -> str | None:
 
 def model_repeats(model: Any) -> str | None:
     """The same weights and input give the same output."""
-    net, x = built(model), read(model)
-    return (
-        None if torch.equal(net(x, 1), net(x, 1)) else "two passes differ: is there a random state?"
-    )
+    net, x = at_rest(model), read(model)
+    if not torch.equal(net(x, 1), net(x, 1)):
+        return "two passes differ: is there a random state?"
+    before = torch.get_rng_state()
+    net.train()(x, 1)
+    if not torch.equal(before, torch.get_rng_state()):
+        return "in training it draws from torch's random state, which members share: is there a dropout?"
+    return None
+
+
+def model_neighbours(model: Any) -> str | None:
+    """The answer to a sequence does not depend on those beside it in the batch."""
+    net, x = at_rest(model), read(model)
+    A = x.shape[2]
+    if not close(net(x, A)[:, 1:2], net(x[:, 1:2], A)):
+        return "alone a sequence gets another answer than beside others: is it 'batch_first'?"
+    return None
 
 
 def model_causal(model: Any) -> str | None:
@@ -437,7 +513,7 @@ def model_causal(model: Any) -> str | None:
         except BadInput:
             return None
         return "it says that it looks both ways, and does not refuse to be causal"
-    net, x = built(model), read(model)
+    net, x = at_rest(model), read(model)
     T = x.shape[2]
     before = net(x, T)
     for t in (1, T // 2, T - 1):
@@ -450,7 +526,7 @@ def model_causal(model: Any) -> str | None:
 
 def model_streams(model: Any) -> str | None:
     """Step by step, if it can be given its input so, it answers as it does to the whole."""
-    net, x = built(model), read(model)
+    net, x = at_rest(model), read(model)
     if not isinstance(net, Streamed):
         return None
     whole = net(x, x.shape[2])
@@ -462,15 +538,14 @@ def model_streams(model: Any) -> str | None:
 
 def model_nan(model: Any) -> str | None:
     """A member that is no longer finite leaves the others as they are."""
-    net, x = built(model), read(model)
+    net, x = at_rest(model), read(model)
     before = net(x, 1).detach()
     with torch.no_grad():
         for p in net.parameters():
             p[1] = torch.nan
     output = net(x, 1)
-    gradients = torch.autograd.grad(
-        output.square().sum(), list(net.parameters()), allow_unused=True
-    )
+    trainable = [p for p in net.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(output.square().sum(), trainable, allow_unused=True)
     for e in (0, 2):
         if not close(output[e], before[e]):
             return f"member 1 is NaN, and member {e} answers otherwise than before"
@@ -480,16 +555,16 @@ def model_nan(model: Any) -> str | None:
 
 
 def model_gradients(model: Any) -> str | None:
-    """Gradients are finite and reach every parameter."""
+    """Gradients are finite and reach every parameter that is to be trained."""
     net, x = built(model), read(model)
-    parameters = dict(net.named_parameters())
+    parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
     output = net(x, x.shape[2])
     weights = torch.linspace(-1, 1, output.numel()).view_as(output)
     gradients = torch.autograd.grad(
         (output * weights).sum(), list(parameters.values()), allow_unused=True
     )
     for name, g in zip(parameters, gradients, strict=True):
-        if g is None or not g.flatten(1).abs().amax(dim=1).all():
+        if g is None or not g.reshape(len(g), -1).any(dim=1).all():
             return f"no gradient reaches '{name}'"
         if not g.isfinite().all():
             return f"the gradient of '{name}' is not finite"
@@ -509,12 +584,12 @@ def model_learns(model: Any) -> str | None:
 def trained(model: Any, seeds: Sequence[int], steps: int) -> tuple[Tensor, nn.Module]:
     """Train on one batch; return the losses ``(steps, E)``, and the model."""
     task, net = example(model), built(model, seeds)
-    data = draw(task, "train", seeds, 0, 16, torch.device("cpu"))
+    data = draw(task, "train", seeds, 0, 16, CPU)
     x = encoded(task, data.x)
     stack = Stack(net, [1e-2] * len(seeds))
     history = []
     for t in range(steps):
-        loss = losses(task, net(x, data.y.shape[2]), data.y, data.mask)
+        loss = losses(task, answered(task, net, x, data.y.shape[2]), data.y, data.mask)
         stack.step(stack.gradient(loss), t + 1, 1.0)
         history.append(loss.detach())
     return torch.stack(history), net
@@ -534,6 +609,6 @@ def model_matched(model: Any) -> str | None:
 
 
 MODEL_CHECKS: tuple[Check, ...] = (
-    model_declared, model_outputs, model_leads, model_alone, model_repeats, model_causal,
-    model_streams, model_nan, model_gradients, model_learns, model_matched,
+    model_declared, model_outputs, model_leads, model_alone, model_repeats, model_neighbours,
+    model_causal, model_streams, model_nan, model_gradients, model_learns, model_matched,
 )  # fmt: skip

@@ -64,10 +64,10 @@ class Plan:
 
 def reads(cell: Cell) -> tuple[str, str]:
     """Return what the task of a cell is and what its model reads: ``video`` or ``sequence``."""
-    task, model = TASKS[cell.task[0]], MODELS[cell.net[0]]
-    return "video" if isinstance(task.inputs, tuple) else "sequence", getattr(
-        model, "reads", "sequence"
-    )
+    (name, options), model = cell.task, MODELS[cell.net[0]]
+    task = optioned(TASKS[name], lag=cell.lag, **options)  # what it shows may depend on these
+    kind = "video" if isinstance(task.inputs, tuple) else "sequence"
+    return kind, getattr(model, "reads", "sequence")
 
 
 def peeks(cell: Cell) -> bool:

@@ -64,6 +64,8 @@ class Stack:
         self.v = torch.zeros_like(self.theta)
         self.rate = torch.tensor(rates, dtype=self.theta.dtype, device=self.theta.device)[:, None]
         self._share()
+        if not any(p.requires_grad for p in self.parameters):
+            raise ValueError("no parameter of the model is to be trained: all of them are frozen")
 
     def _share(self) -> None:
         """Let every parameter be a view of the table; a new one, since autograd remembers the shape of the old."""
@@ -80,7 +82,10 @@ class Stack:
 
     def gradient(self, loss: PerMember) -> Float[Tensor, "E P"]:
         """Return the gradient of each member's loss by its own parameters."""
-        parts = torch.autograd.grad(loss.sum(), self.parameters, materialize_grads=True)
+        trained = [p for p in self.parameters if p.requires_grad]
+        found = iter(torch.autograd.grad(loss.sum(), trained, materialize_grads=True))
+        # Of 0 for a frozen parameter, which Adam then leaves as it is.
+        parts = [next(found) if p.requires_grad else torch.zeros_like(p) for p in self.parameters]
         return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
     @torch.no_grad()
@@ -182,6 +187,20 @@ def encoded(
     return torch.eye(task.inputs, dtype=dtype, device=x.device)[x]
 
 
+def answered(task: Task, model: nn.Module, x: Float[Tensor, "E B T *V"], answers: int) -> Outputs:
+    """Return what a model answers; raise at any other shape, since torch would broadcast it against the answers."""
+    output: Any = model(x, answers)
+    name = getattr(model, "name", type(model).__name__)
+    if not isinstance(output, Tensor):
+        raise TypeError(f"model '{name}' gives a {type(output).__name__}; it must give a tensor")
+    wanted = (*x.shape[:2], answers, task.outputs)
+    if output.shape != wanted:
+        raise ValueError(
+            f"model '{name}' gives {tuple(output.shape)}; it must give (E, B, A, C), here {wanted}"
+        )
+    return output
+
+
 def losses(
     task: Task, output: Outputs, y: Shaped[Tensor, "E B A *C"], mask: Bool[Tensor, "E B A"]
 ) -> PerMember:
@@ -206,7 +225,7 @@ def step(
     t: int | Float[Tensor, ""],
 ) -> None:
     """Take step t = 1, 2, … of training; all of it is done on the device, and the host need not wait for any of it."""
-    output = stack.model(encoded(task, x, stack.theta.dtype), y.shape[2])
+    output = answered(task, stack.model, encoded(task, x, stack.theta.dtype), y.shape[2])
     loss = losses(task, output, y, mask)
     stack.step(stack.gradient(loss), t, clip)
 
@@ -221,7 +240,7 @@ def evaluate(task: Task, model: nn.Module, data: Folded, E: int) -> tuple[list[f
     model.eval()
     for start in range(0, data.x.shape[1], part):
         x = encoded(task, data.columns(start, start + part).x, dtype)
-        outputs.append(model(x.expand(E, *x.shape[1:]), answers))
+        outputs.append(answered(task, model, x.expand(E, *x.shape[1:]), answers))
     model.train()
     output = torch.cat(outputs, dim=1)
     y, mask = data.y, data.mask

@@ -9,10 +9,12 @@ from torch import nn
 
 from seqbench import check
 from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
+from seqbench.engine import run
 from seqbench.errors import BadInput, DataMissing
 from seqbench.models import MODELS
 from seqbench.models.adapter import adapt
 from seqbench.models.base import Linear, uniform
+from seqbench.progress import Plain
 from seqbench.random import Keys
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
@@ -66,6 +68,51 @@ def test_an_adapted_module_passes():
             return self.out(self.rnn(x)[0])
 
     assert wrong(MODEL_CHECKS, adapt("plain", Net)) == {}
+
+
+class Counted(nn.Module):
+    """Has a single number as a parameter, another that is not trained, and an output that depends on a counter."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.up, self.down = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        self.shift = nn.Parameter(torch.tensor(0.1), requires_grad=False)
+        self.register_buffer("steps", torch.tensor(0))
+
+    def forward(self, x):
+        if self.training:
+            self.steps += 1
+        return self.gain * self.down(self.up(x).tanh()) + self.shift + self.steps / 100
+
+
+class Spectral(Counted):
+    """Estimates a norm by one iteration more in every step of training."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__(inputs, outputs, hidden)
+        self.up = nn.utils.parametrizations.spectral_norm(self.up)
+
+
+class Normed(Counted):
+    """Is normalised over the batch in training, by running means else."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__(inputs, outputs, hidden)
+        self.norm = nn.BatchNorm1d(outputs)
+
+    def forward(self, x):
+        y = super().forward(x)
+        return self.norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])
+
+
+@pytest.mark.parametrize("module", [Counted, Spectral])
+def test_what_changes_in_training_alone_is_no_fault(module):
+    assert wrong(MODEL_CHECKS, adapt("changing", module)) == {}
+
+
+def test_batch_normalisation_is_told_from_a_batch_that_is_mixed_up():
+    assert "model_neighbours" not in wrong(MODEL_CHECKS, adapt("normed", Normed))
 
 
 # Tasks that are broken in one way
@@ -211,6 +258,89 @@ class Modest(Sets):
 
 
 @dataclass(frozen=True)
+class Padded(guests.Echo):
+    """Asks at the last step only, and pads the answers before it with -1, as torch's ignore_index would have it."""
+
+    def sample(self, keys):
+        x = super().sample(keys).x
+        last = torch.arange(x.shape[1]) == x.shape[1] - 1
+        return Batch(x, x.where(last, -1), last.expand(x.shape))
+
+
+@dataclass(frozen=True)
+class Rightless(Infinite):
+    """Has values to say, and nothing that says which are right."""
+
+    score = Task.score
+
+
+@dataclass(frozen=True)
+class Percent(guests.Echo):
+    """Gives a share in hundredths."""
+
+    chance = 50.0
+    threshold = 99.0
+
+    def score(self, output, y, mask):
+        return 100 * super().score(output, y, mask)
+
+
+@dataclass(frozen=True)
+class Total(guests.Echo):
+    """Gives one score for all members together."""
+
+    def score(self, output, y, mask):
+        return super().score(output, y, mask).mean()
+
+
+@dataclass(frozen=True)
+class Unsized(guests.Echo):
+    """Says that its frames have two axes."""
+
+    inputs = (2, 2)
+
+
+@dataclass(frozen=True)
+class Narrow(guests.Echo):
+    """Has a score that only whoever answers for all sequences at once can be given."""
+
+    def score(self, output, y, mask):
+        assert output.shape[1] == check.MANY or output.shape[1] in (50, check.MANY // 2)
+        return super().score(output, y, mask)
+
+
+class Partial(Task):
+    """Does not say what it shows, nor how many classes there are."""
+
+    name = "partial"
+    chance = 0.5
+    threshold = 0.9
+
+    def sample(self, keys):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Widening(Task):
+    """Shows a marker beside every step: as many features as the sequence has steps."""
+
+    name = "widening"
+    outputs = 2
+    chance = 0.5
+    threshold = 0.99
+    lags = range(2, 100)
+
+    @property
+    def inputs(self):
+        return self.lag + 1
+
+    def sample(self, keys):
+        bits = keys.integers("bits", 0, 2, self.lag)
+        steps = torch.eye(self.lag).expand(len(bits), -1, -1)
+        return Batch.all_due(torch.cat([bits[..., None].float(), steps], dim=2), bits[:, -1:])
+
+
+@dataclass(frozen=True)
 class Lossless(Sets):
     """Has a loss that nobody knows."""
 
@@ -221,9 +351,24 @@ def test_a_task_of_sets_passes():
     assert wrong(TASK_CHECKS, Sets) == {}
 
 
+def test_a_task_whose_inputs_depend_on_the_lag_passes_and_is_measured(tmp_path):
+    assert wrong(TASK_CHECKS, Widening) == {}
+    small = {"models": ["rnn"], "seeds": 1, "engine": "serial", "steps": 2}
+    store = run("smoke", tasks=[Widening], lags=[3, 6], **small, out=tmp_path, listen=Plain())
+    sizes = {r.unit.lag: (r.verdict, r.sizes["hidden"]) for r in store.records()}
+    assert sizes == {3: ("not_solved", 28), 6: ("not_solved", 27)}
+
+
 @pytest.mark.parametrize(
     ("task", "fails", "says"),
     [
+        (Padded, "task_shapes", "y holds -1 to 1 where no answer is due; there, too"),
+        (Rightless, "task_declared", "with the loss 'mse' it needs a 'right' or a 'score'"),
+        (Percent, "task_scores", "'accuracy' must lie between 0 and 1"),
+        (Total, "task_scores", "the score of 1 member is (); it must be (E,), here (1,)"),
+        (Unsized, "task_declared", "'inputs' is (2, 2); it is a number, or (channels, height"),
+        (Partial, "task_declared", "it lacks inputs, outputs"),
+        (Narrow, "task_trains", "AssertionError"),
         (Half, "task_shapes", "other than 0 and 1"),
         (Modest, "task_chance", "chance is 0.7500"),
         (Lossless, "task_declared", "choose from: cross_entropy, mse, binary_cross_entropy"),
@@ -243,7 +388,17 @@ def test_a_task_of_sets_passes():
 def test_a_broken_task_fails_the_check_that_is_about_it(task, fails, says):
     found = wrong(TASK_CHECKS, task)
     assert says in found[fails]
-    assert set(found) <= {fails, "task_chance"}  # a wrong answer may have another chance, too
+    # A wrong answer may have another chance, and nothing can be trained on it.
+    assert set(found) <= {fails, "task_chance", "task_trains"}
+
+
+def test_a_score_without_classes_is_asked_for_in_a_sentence():
+    with pytest.raises(
+        BadInput, match=r"task 'infinite' has no classes to be right about; .*'mse'"
+    ):
+        Rightless(lag=2).score(
+            torch.zeros(1, 2, 1, 1), torch.zeros(1, 2, 1, 1), torch.ones(1, 2, 1) > 0
+        )
 
 
 # Models that are broken in one way
@@ -292,6 +447,37 @@ class Random(guests.Last):
 
     def forward(self, x, answers):
         return super().forward(nn.functional.dropout(x, 0.5), answers)
+
+
+class Dropping(guests.Last):
+    """Drops out at random in training, by torch's own random state."""
+
+    name = "dropping"
+
+    def forward(self, x, answers):
+        return super().forward(nn.functional.dropout(x, 0.5, self.training), answers)
+
+
+class Crossing(nn.Module):
+    """Takes the sequences of a batch for the steps of one."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.rnn = nn.RNN(inputs, hidden)
+        self.out = nn.Linear(hidden, outputs)
+
+    def forward(self, x):
+        return self.out(self.rnn(x)[0])
+
+
+class Doubled(guests.Last):
+    """Has weights of another precision."""
+
+    name = "doubled"
+
+    def __init__(self, keys, **shape):
+        super().__init__(keys, **shape)
+        self.low = nn.Parameter(torch.zeros(len(keys), 2, dtype=torch.bfloat16))
 
 
 class Prophet(guests.Last):
@@ -374,11 +560,14 @@ class Strange(nn.Module):
         (nn.LSTM, "model_declared", "seqbench.models.adapter"),
         (Strange, "model_declared", "TypeError"),
         (guests.Faulty, "model_outputs", "this never works"),
-        (Short, "model_outputs", "for A = 2"),
+        (Short, "model_outputs", "must give (E, B, A, C), here (3, 4, 2, 4)"),
         (Shared, "model_leads", "'bias'"),
         (Social, "model_alone", "depends on the other members"),
         (Twin, "model_alone", "depends on the other members"),
         (Random, "model_repeats", "random state"),
+        (Dropping, "model_repeats", "torch's random state"),
+        (adapt("crossing", Crossing), "model_neighbours", "is it 'batch_first'?"),
+        (Doubled, "model_leads", "'low' is torch.bfloat16; parameters must be torch.float32"),
         (Prophet, "model_causal", "changes an answer before it"),
         (Boundless, "model_causal", "looks both ways, and does not refuse to be causal"),
         (Forgetful, "model_streams", "another answer at step 1"),

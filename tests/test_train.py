@@ -196,12 +196,26 @@ def test_shared_parameters_single_numbers_and_buffers_stay_with_their_member():
     assert g.tolist() == [[4, 4, 4], [36, 12, 12]]
 
 
-def test_a_parameter_that_is_not_to_be_trained_is_refused_and_not_trained():
+def test_a_frozen_parameter_stays_as_it_is_and_the_others_are_trained():
     model = Odd(2)
     model.gain.requires_grad_(False)
     stack = Stack(model, [0.1] * 2)
-    with pytest.raises(RuntimeError, match="does not require grad"):
-        stack.gradient(model(torch.ones(2, 1, 2, 2), 1).sum(dim=(1, 2, 3)))
+    x = torch.ones(2, 1, 2, 2)
+    free = Odd(2)
+    wanted = Stack(free, [0.1] * 2).gradient(free(x, 1).sum(dim=(1, 2, 3)))
+    g = stack.gradient(model(x, 1).sum(dim=(1, 2, 3)))
+    assert g[:, 1:].equal(wanted[:, 1:])
+    before = stack.theta.clone()
+    stack.step(g, 1, 1.0)
+    assert stack.theta[:, 0].equal(before[:, 0])  # the gain
+    assert (stack.theta[:, 1:] != before[:, 1:]).all()
+    stack.keep(torch.tensor([1]))
+    assert [p.requires_grad for p in stack.parameters] == [False, True]
+
+
+def test_a_model_without_anything_to_train_says_so():
+    with pytest.raises(ValueError, match="all of them are frozen"):
+        Stack(Odd(2).requires_grad_(False), [0.1] * 2)
 
 
 # Members

@@ -68,12 +68,16 @@ class Cell(nn.Module, ABC):
         G, the number of blocks of H columns in the weights.
     parts
         How many ``(E, B, H)`` tensors the state has.
+    hidden_to_hidden
+        Whether it has W_h, the matrix from the state before. A recurrence without one, whose gates see the input
+        alone, says False: then it has no such parameters.
     native_on_cpu
         Whether torch's own kernel was measured to be the fastest on a CPU.
     """
 
     gates: ClassVar[int]
     parts: ClassVar[int] = 1
+    hidden_to_hidden: ClassVar[bool] = True
     native_on_cpu: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
@@ -82,16 +86,20 @@ class Cell(nn.Module, ABC):
         def place(name: str) -> int:
             return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
 
-        own = min(place(name) for name in ("project", "start", "step"))
+        own = min(place(name) for name in ("project", "start", "step", "hidden_to_hidden"))
         for name in ("native", "form"):
             if own < place(name):
                 setattr(cls, name, None)
 
     def __init__(self, keys: Keys, layer: str, inputs: int, hidden: int) -> None:
         super().__init__()
+        self.hidden = hidden
         bound = 1 / sqrt(hidden)  # as torch.nn.LSTM
         self.W_x = uniform(keys, f"{layer}/W_x", inputs, self.gates * hidden, bound=bound)
-        self.W_h = uniform(keys, f"{layer}/W_h", hidden, self.gates * hidden, bound=bound)
+        if self.hidden_to_hidden:
+            self.W_h = uniform(keys, f"{layer}/W_h", hidden, self.gates * hidden, bound=bound)
+        else:
+            self.register_parameter("W_h", None)
         self.b = uniform(keys, f"{layer}/b", 1, self.gates * hidden, bound=bound)
 
     def project(self, x: Float[Tensor, "E B T D"]) -> Projected:
@@ -101,7 +109,7 @@ class Cell(nn.Module, ABC):
     def start(self, a: Projected) -> tuple[Hidden, ...]:
         """Return the state before the first step: zeros."""
         E, B = a.shape[:2]
-        return (a.new_zeros(E, B, self.W_h.shape[1]),) * self.parts
+        return (a.new_zeros(E, B, self.hidden),) * self.parts
 
     @abstractmethod
     def step(self, a: Gates, *state: Hidden) -> tuple[Hidden, ...]:

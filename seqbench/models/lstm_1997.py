@@ -12,19 +12,47 @@ cell, so in a long stream c grows until tanh is flat.
 Source: Hochreiter and Schmidhuber (1997). What differs here: tanh stands for the paper's squashing functions, g in
 (-2, 2) and h in (-1, 1), which are scaled logistics; the gradient is the whole one, where the paper cuts it off
 outside the carousel; each cell has gates of its own, where the paper's cells share them within a block; and the
-biases start as the other models' do, where the paper's output gates start nearly shut.
+biases start as the other models' do, where the paper starts some gates nearly shut: the output gates of its first
+experiment at -1, -2 and -3, block by block, so that the net does not begin by using its cells as biases, and the input
+gates of adding at -3 and -6, of temporal order at -2, -4 and so on, so that what is stored does not drift. Here
+``output_bias=-2`` and ``input_bias=-3`` do that, with one value for all cells.
 """
+
+import torch
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.random import Keys
 from seqbench.scan.forms import Form, LSTMForm
 
 
 class LSTM1997Cell(Cell):
-    """One layer; the columns of the weights are i, g, o."""
+    """One layer; the columns of the weights are i, g, o.
+
+    Parameters
+    ----------
+    input_bias, output_bias
+        What is added to the first biases of the input and of the output gates: below 0 they start nearly shut, as
+        in Hochreiter and Schmidhuber (1997).
+    """
 
     gates = 3
     parts = 2
+
+    def __init__(
+        self,
+        keys: Keys,
+        layer: str,
+        inputs: int,
+        hidden: int,
+        input_bias: float = 0.0,
+        output_bias: float = 0.0,
+    ) -> None:
+        super().__init__(keys, layer, inputs, hidden)
+        with torch.no_grad():
+            b_i, _, b_o = self.b.chunk(3, dim=-1)
+            b_i += input_bias
+            b_o += output_bias
 
     @property
     def form(self) -> Form:

@@ -49,6 +49,12 @@ class Batch:
 class Task(ABC):
     """One task at one setting of its knob.
 
+    A run ends once three validations in a row found it solved (but see ``graded``), so the lengths of the validation
+    split decide how long a model is trained. By default they are those of training. A task whose test has other lengths
+    says in its docstring by which of the two a run ends, and draws the split ``"validation"`` accordingly. The built-in
+    ones end by the lengths of training: the lengths of the test are to be new to the model when it meets them. Such a
+    run can have its steps to solve and be not solved in the test.
+
     Attributes
     ----------
     name, version
@@ -56,7 +62,8 @@ class Task(ABC):
     knob, lags
         What ``lag`` means here, and which lags the task can have.
     inputs
-        D, the features of a step or the size of the alphabet; for video ``(channels, height, width)``.
+        D, the features of a step or the size of the alphabet; for video ``(channels, height, width)``. It may depend
+        on the lag or on an option.
     outputs
         C, the number of classes or of output values.
     loss
@@ -85,7 +92,6 @@ class Task(ABC):
     version: ClassVar[int] = 1
     knob: ClassVar[str] = "steps between cue and answer"
     lags: ClassVar[range] = range(1, 10_001)
-    inputs: ClassVar[int | tuple[int, int, int]]
     loss: ClassVar[Literal["cross_entropy", "mse", "binary_cross_entropy"]] = "cross_entropy"
     causal: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
@@ -102,7 +108,12 @@ class Task(ABC):
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lag"}
         check_options("task", self.name, type(self), given)
 
-    # A task sets these three as it sets the others, or computes them where they depend on its options or its data.
+    # A task sets these four as it sets the others, or computes them where they depend on its lag, options or data.
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int | tuple[int, int, int]:
+        """Return D, the features of a step or the size of the alphabet; for video the size of a frame."""
 
     @property
     @abstractmethod
@@ -135,7 +146,15 @@ class Task(ABC):
         return right.sum(dim=(1, 2)) / mask.sum(dim=(1, 2))
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A *C"]) -> Bool[Tensor, "E B A"]:
-        """Return which answers are right: here, where the likeliest class is the true one."""
+        """Return which answers are right: here, where the likeliest class is the true one.
+
+        A task of another loss than the cross-entropy has a ``right`` or a ``score`` of its own.
+        """
+        if self.loss != "cross_entropy":
+            raise BadInput(
+                f"task '{self.name}' has no classes to be right about; with the loss '{self.loss}' "
+                "it needs a 'right' or a 'score' of its own"
+            )
         return output.argmax(dim=-1) == y
 
     def baselines(self) -> dict[str, float]:

@@ -6,7 +6,8 @@ from the smallest to the largest. Five counters do it. ::
     symbol   3  0  4  0  _  _  _  _  _  _
     y        .  .  .  .  0  0  3  4  .  .
 
-Strings of 1 to 40 digits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same.
+Strings of 1 to 40 digits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. A run
+ends by what it reaches on the lengths of training: validation has no others.
 
 Any constant digit is right in 1/5 of the answers. But whoever counts the digits, and looks at none of them, does far
 better: among n digits the a-th smallest is at least c where no more than a of them are below c,

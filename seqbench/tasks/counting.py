@@ -9,7 +9,8 @@ then on n is settled, and one symbol is left. For n = 2::
                 b  b                     b  b
 
 Training and validation have n = 1 to 30, every n equally often, so that their strings are the same thirty; the test
-asks for 31 to ``lag``, both included. What follows a string, up to the common length, is blank.
+asks for 31 to ``lag``, both included. What follows a string, up to the common length, is blank. A run ends by what it
+reaches on the lengths of training: validation has no others.
 
 A prediction is right when exactly the symbols of the set have outputs above 0, which is 1/2 as a probability; the
 score is the share of strings in which every prediction is right. Whoever counts up to n and no further scores

@@ -9,7 +9,8 @@ blank symbol 3 and comes after the only answer that counts. ::
     mask     .  .  .  .  x  .  .
 
 Strings of 1 to 40 steps, every length equally often, are for training and, drawn anew, for validation; the test asks
-for 41 to ``lag`` steps, both included.
+for 41 to ``lag`` steps, both included. A run ends by what it reaches on the lengths of training:
+validation has no others.
 
 After n steps a place is more or less likely than 1/5 by no more than
 :math:`\frac{2}{5}(\lambda_1^n + \lambda_2^n)`, with :math:`\lambda_k = |1 + 2 \cos(2 \pi k / 5)| / 3`, .54 and .21: a

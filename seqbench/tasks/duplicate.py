@@ -5,8 +5,9 @@ The input is a string of even random bits; at the blanks that follow it, symbol 
     symbol   0  1  1  _  _  _  _  _  _  _  _
     y        .  .  .  0  1  1  0  1  1  .  .
 
-Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. Every
-answer repeats a bit from as many steps ago as the string is long, or twice as many.
+Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. A run
+ends by what it reaches on the lengths of training: validation has no others. Every answer repeats a bit from as many
+steps ago as the string is long, or twice as many.
 
 The bits are even and apart from each other: whatever one answers without having seen a bit is right half of the time,
 the *chance*.

@@ -6,7 +6,8 @@ it stands there again at the end. The answer, due at the end, is the symbol that
     symbol   c  a  f  !  d  b  b  e  !             ->    y = d
 
 Training and validation have 64 steps, the test has ``lag``, which may be fewer or more: whoever has learned the rule,
-and not the places, answers at any length.
+and not the places, answers at any length. A run ends by what it reaches on the lengths of training: validation has no
+others.
 
 Every symbol is drawn evenly and apart from the others: a constant answer is right in 1/16, the *chance*, and so is
 the symbol from any fixed number of steps ago, but for the 1 in T - 2 sequences in which the trigger stood just before.

@@ -9,6 +9,7 @@ follows it, up to the common length T, is the blank symbol 8 and comes after the
 
 An expression of n numbers has 2n - 1 symbols. Those of 1 to 39 symbols, every odd length equally often, are for
 training and, drawn anew, for validation; the test asks for 41 symbols up to ``lag``, or lag - 1 where that is even.
+A run ends by what it reaches on the lengths of training: validation has no others.
 
 A term of one factor is spread evenly over 0 to 4, and so is every sum that holds one. Else the value is 0 more often:
 a product of k factors is 0 with probability :math:`1 - (4/5)^k`. Over the expressions of training 0 is the value of

@@ -9,6 +9,7 @@ what follows it, up to the common length T, is the blank symbol 2 and comes afte
 
 Strings of 1 to 40 bits, every length equally often, are for training and, drawn anew, for validation; the test asks
 for 41 to ``lag`` bits, both included. The shortest recur (there are but two of one bit); those of the test are all new.
+A run ends by what it reaches on the lengths of training: validation has no others.
 
 One even bit makes the parity of a string even: a constant answer is right in half of them, the *chance*, whatever the
 length.

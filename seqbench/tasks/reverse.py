@@ -6,7 +6,8 @@ first. ::
     symbol   0  1  1  _  _  _  _  _
     y        .  .  .  1  1  0  .  .
 
-Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same.
+Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. A run
+ends by what it reaches on the lengths of training: validation has no others.
 
 The bits are even and apart from each other: whatever one answers without having seen a bit is right half of the time,
 the *chance*, and a string can't be kept in fewer bits than it has.

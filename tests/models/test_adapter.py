@@ -9,6 +9,7 @@ from torch import nn
 from seqbench.errors import BadInput
 from seqbench.models.adapter import adapt
 from seqbench.models.base import count, matched
+from seqbench.train import Stack
 
 from . import FRAME, SEEDS, gradients, identities, normal
 
@@ -55,6 +56,48 @@ class Tied(nn.Module):
         return self.leave(self.b(self.a(self.enter(x)).tanh()))
 
 
+class Twice(nn.Module):
+    """Has a submodule under two names, and a buffer, too."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.enter, self.middle = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden)
+        self.again = self.middle
+        self.leave = nn.Linear(hidden, outputs)
+        self.register_buffer("shift", torch.randn(outputs))
+        self.register_buffer("same", self.shift)
+
+    def forward(self, x):
+        return self.leave(self.again(self.middle(self.enter(x)).tanh())) + self.same
+
+
+class Recurrent(nn.Module):
+    """Has a recurrence of torch's under two names."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.gru = nn.GRU(inputs, hidden, batch_first=True)
+        self.same = self.gru
+        self.leave = nn.Linear(hidden, outputs)
+
+    def forward(self, x):
+        return self.leave(self.same(x)[0])
+
+
+class Scaled(nn.Module):
+    """Has a parameter that is a single number, and counts its calls."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(1.5))
+        self.up, self.down = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+        self.register_buffer("calls", torch.tensor(0))
+
+    def forward(self, x):
+        self.calls += 1
+        return self.gain * self.down(self.up(x).tanh())
+
+
 def linear(inputs, outputs, hidden):
     """An affine map of each step by itself."""
     return nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
@@ -69,7 +112,8 @@ def lstm(inputs, outputs, hidden):
 
 
 FACTORIES = {"linear": (linear, True), "gru": (gru, False), "lstm": (lstm, False),
-             "normed": (Normed, True), "tied": (Tied, True)}  # fmt: skip
+             "normed": (Normed, True), "tied": (Tied, True), "twice": (Twice, True),
+             "recurrent": (Recurrent, False), "scaled": (Scaled, True)}  # fmt: skip
 
 each = pytest.mark.parametrize("name", FACTORIES)
 
@@ -97,7 +141,7 @@ def test_it_is_the_modules_one_by_one(name):
         output = model(x + step, 2)
         wanted = torch.stack([m(x_e + step) for m, x_e in zip(modules, x, strict=True)])[:, :, -2:]
         torch.testing.assert_close(output, wanted, **CLOSE)
-    assert model.batched is FACTORIES[name][1]
+    assert model.batched == {True: FACTORIES[name][1]}
 
     names = [key for key, _ in modules[0].named_parameters()]
     assert [key for key, _ in model.named_parameters()] == [f"net.{key}" for key in names]
@@ -160,6 +204,112 @@ def test_a_module_that_draws_while_it_runs_is_refused():
     model = adapt("dropping", dropping)(identities("dropping"), inputs=3, outputs=2, hidden=4)
     with pytest.raises(BadInput, match=r"dropping draws random numbers .* dropout"):
         model(torch.zeros(3, 4, 5, 3), 1)
+
+
+def of_two(make_module):
+    """Return two members of a module that gives as many outputs as inputs."""
+    return adapt("two", make_module)(identities("two", (0, 1)), inputs=3, outputs=3, hidden=4)
+
+
+class Carrying(nn.Module):
+    """Begins where the call before it ended."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.down = nn.Linear(inputs, outputs)
+        self.last = 0.0
+
+    def forward(self, x):
+        y = self.down(x) + self.last
+        self.last = y.detach().mean()
+        return y
+
+
+class Renewed(nn.Module):
+    """Counts its calls in a tensor that takes the place of the buffer."""
+
+    def __init__(self, inputs, outputs, hidden):
+        super().__init__()
+        self.down = nn.Linear(inputs, outputs)
+        self.register_buffer("calls", torch.tensor(0))
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        return self.down(x)
+
+
+class Holding(nn.Module):
+    """Has a parameter of some kind."""
+
+    def __init__(self, parameter):
+        super().__init__()
+        self.w = parameter
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("factory", "says"),
+    [
+        (Carrying, "two keeps a state in Python .* or keep it in a buffer"),
+        (Renewed, r"two assigns 'calls' anew .* change it in place"),
+        (lambda *_: Holding(nn.Parameter(torch.ones(2, dtype=torch.complex64))),
+         r"the parameter 'w' of model 'two' is complex; .*view_as_complex"),
+        (lambda *_: Holding(nn.Parameter(torch.ones(2).double())),
+         "the parameter 'w' of model 'two' is torch.float64; it must be torch.float32"),
+        (lambda *_: nn.LazyLinear(3), "the parameter 'weight' of model 'two' has no shape before"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_adapted_is_refused_with_what_to_do(factory, says):
+    with pytest.raises(BadInput, match=says):
+        of_two(factory)(torch.ones(2, 4, 5, 3), 1)
+
+
+def test_a_module_that_gives_a_tuple_is_told_to_take_a_part():
+    net = of_two(lambda inputs, outputs, hidden: nn.LSTM(inputs, hidden, batch_first=True))
+    with pytest.raises(TypeError, match=r"of model 'two' gives a tuple; .* take the part"):
+        net(torch.ones(2, 4, 5, 3), 1)
+
+
+def test_a_frozen_parameter_is_everybodys_own_and_is_not_trained():
+    def half(inputs, outputs, hidden):
+        net = linear(inputs, outputs, hidden)
+        net[0].requires_grad_(False)
+        return net
+
+    net = of_two(half)
+    x = normal(2, 4, 5, 3).float()
+    stack = Stack(net, [0.1, 0.1])
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    assert not torch.equal(*before["net.0.weight"])
+    stack.step(stack.gradient(net(x, 5).square().sum(dim=(1, 2, 3))), 1, 1.0)
+    same = {name for name, p in net.named_parameters() if torch.equal(p, before[name])}
+    assert same == {"net.0.weight", "net.0.bias"}
+
+
+def test_what_can_be_batched_is_asked_in_training_and_else():
+    def bounded(inputs, outputs, hidden):
+        return nn.utils.parametrizations.spectral_norm(nn.Linear(inputs, outputs))
+
+    net, x = of_two(bounded), normal(2, 4, 5, 3).float()
+    net.eval()(x, 5)
+    net.train()(x, 5)
+    assert net.batched == {False: True, True: False}  # its iteration in training can't be
+
+
+def test_steps_of_a_size_are_kept():
+    def attention(inputs, outputs, hidden, wide=1):
+        assert hidden % 4 == 0
+        return nn.Sequential(
+            nn.Linear(inputs, hidden), nn.Linear(hidden, wide), nn.Linear(wide, outputs)
+        )
+
+    model = adapt("attention", attention, dials={"hidden": 4, "wide": 1})
+    sizes = matched(model, 1_000, inputs=3, outputs=2)
+    assert sizes["hidden"] % 4 == 0
+    size = count(model(identities("attention"), inputs=3, outputs=2, **sizes))
+    assert abs(size - 1_000) <= 100
 
 
 def test_a_faulty_module_says_so_itself():

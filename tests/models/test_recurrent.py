@@ -271,6 +271,15 @@ def test_weights_start_within_their_bound(case):
             assert abs(start.mean()) < 4 * bound / sqrt(3 * start.numel())
 
 
+@pytest.mark.parametrize(("option", "first"), [("input_bias", 0), ("output_bias", 2)])
+def test_gates_of_1997_may_start_nearly_shut(option, first):
+    plain, shut = make("lstm_1997"), make("lstm_1997", **{option: -3.0})
+    difference = shut.layers[0].b - plain.layers[0].b
+    wanted = torch.zeros(3, H, dtype=torch.float64)
+    wanted[first] = -3
+    torch.testing.assert_close(difference, wanted.flatten().expand(len(SEEDS), 1, -1))
+
+
 @pytest.mark.parametrize(
     "name", ["lstm", "lstm_peephole", "cnn_lstm", "pixel_lstm", "lstm_attention"]
 )

@@ -6,6 +6,8 @@ run ``SEQBENCH_REFRESH=1 pytest tests/tasks/test_all.py -k golden``.
 
 import json
 import os
+import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from hashlib import blake2b
@@ -502,3 +504,25 @@ def test_an_option_that_a_task_cannot_have_is_refused_with_the_choices(
 ):
     with pytest.raises(BadInput, match=f"'{option}' .* can't be '{value}'; choose {choices}"):
         check_options("task", name, TASKS[name], {option: value})
+
+
+ENDS = re.compile(r"A run ends by what it reaches on the lengths of (training|the test)")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_that_is_tested_on_other_lengths_says_by_which_a_run_ends(name):
+    needs_data(name)
+    task = TASKS[name](lag=min(max(TASKS[name].lags.start, 100), TASKS[name].lags[-1]))
+    train, validation, test = (lengths(task, split) for split in ("train", "validation", "test"))
+    module = sys.modules[type(task).__module__]
+    says = ENDS.findall(" ".join(module.__doc__.split()))
+    if train == validation == test:
+        assert says == []
+    else:
+        assert says == ["training"]
+        assert validation == train
+
+
+def lengths(task, split):
+    """Return the steps of a sequence of a split."""
+    return task.sample(task.keys(split, 0, 0, 2)).x.shape[1]
