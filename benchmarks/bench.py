@@ -151,7 +151,6 @@ class Plan:
 def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> Plan | None:
     """Return what the store lacks of a task, or None if it lacks nothing or the task can't be measured here."""
     from seqbench import engine
-    from seqbench.tasks import TASKS
 
     cells = chosen.select([name], asked["models"], asked["lags"])
     cells = [cell for cell in cells if engine.suits(cell)]
@@ -162,7 +161,7 @@ def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> 
     there = {record.key for record in records}
     members = lacking = work = 0
     for cell in cells:
-        task = engine.make_task(TASKS[name], cell.lag, cell.task[1])
+        task = engine.task_of(cell)
         try:
             length = task.sample(task.keys("train", 0, 0, 1)).x.shape[1]
         except DataMissing as missing:

@@ -64,10 +64,8 @@ class Plan:
 
 def reads(cell: Cell) -> tuple[str, str]:
     """Return what the task of a cell is and what its model reads: ``video`` or ``sequence``."""
-    (name, options), model = cell.task, MODELS[cell.net[0]]
-    task = optioned(TASKS[name], lag=cell.lag, **options)  # what it shows may depend on these
-    kind = "video" if isinstance(task.inputs, tuple) else "sequence"
-    return kind, getattr(model, "reads", "sequence")
+    kind = "video" if isinstance(task_of(cell).inputs, tuple) else "sequence"
+    return kind, getattr(MODELS[cell.net[0]], "reads", "sequence")
 
 
 def peeks(cell: Cell) -> bool:
@@ -89,8 +87,8 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
         raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{name}' is {kind}")
     if peeks(cell):
         raise BadInput(f"model '{cell.model}' reads both ways, but task '{name}' asks step by step")
+    task = task_of(cell)
     task_options = check_options("task", name, TASKS[name], task_options)
-    task = make_task(TASKS[name], cell.lag, task_options)
     model_options = check_options("model", net, MODELS[net], model_options)
     if layers != LAYERS.get(net, 1):
         check_options("model", net, MODELS[net], {"layers": layers})
@@ -111,19 +109,20 @@ def unit_of(cell: Cell, chosen: Profile) -> Unit:
     )
 
 
-def make_task(kind: type[Task], lag: int, options: dict[str, Any]) -> Task:
-    """Return a task that can be measured; raise where its class can't make one, or does not say how it is scored."""
+def task_of(cell: Cell) -> Task:
+    """Return the task of a cell; raise where its class can't make it, or does not say how it is scored."""
+    name, options = cell.task
+    options = check_options("task", name, TASKS[name], options)
     try:
-        task = kind(lag=lag, **options)
-        if kind.name not in TASKS.builtin:
+        task: Task = TASKS[name](lag=cell.lag, **options)
+        if name not in TASKS.builtin:
             scale(task)
         return task
     except BadInput:
         raise
     except Exception as error:
-        raise BadInput(
-            f"task '{kind.name}' can't be made at lag {lag}: {describe(error)}"
-        ) from None
+        why = describe(error)
+        raise BadInput(f"task '{name}' can't be made at lag {cell.lag}: {why}") from None
 
 
 def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:

@@ -5,19 +5,20 @@ number, a truth value or a word. Its annotation says what it can be::
 
     window: Annotated[int, Field(ge=1, le=10_000, description="steps that are read at once")] = 8
 
-Without ``Field`` any value of its type is taken. A size that may be None is matched to the number of parameters, and is
-no option; nor is what the task says (``inputs``, ``outputs``, ``causal``). ``option_sources`` of a model's class lists
-what its options are handed on to, such as its cell.
+``OneOf`` in its place lists what it can be; without either any value of its type is taken. A size that may be None is
+matched to the number of parameters, and is no option; nor is what the task says (``inputs``, ``outputs``, ``causal``).
+``option_sources`` of a model's class lists what its options are handed on to, such as its cell.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from inspect import Parameter, signature
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
 
 from seqbench.errors import BadInput, unknown
 from seqbench.variants import Value
@@ -34,6 +35,18 @@ COMMON: Final = {  # of any model, declared once
 PLAIN: Final = (bool, int, float, str)
 SHAPE: Final = ("inputs", "outputs", "causal")  # given by the task, not by the user
 STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class OneOf:
+    """In an annotation: that a value is one of these."""
+
+    def __init__(self, *choices: Value) -> None:
+        self.choices = choices
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.literal_schema(list(self.choices))
 
 
 @dataclass(frozen=True)
@@ -155,4 +168,4 @@ def is_plain(hint: Any) -> bool:
     """Return whether an annotation is of a value that can be spelled in a line."""
     if get_origin(hint) is Annotated:
         return is_plain(get_args(hint)[0])
-    return hint in PLAIN or get_origin(hint) is Literal
+    return hint in PLAIN

@@ -12,7 +12,7 @@ new state in: their z is our 1 - z.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -21,6 +21,7 @@ from torch import Tensor
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine, uniform
+from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.scan.forms import Form, GRUForm
 
@@ -39,7 +40,8 @@ class GRUCell(Cell):
         inputs: int,
         hidden: int,
         reset: Annotated[
-            Literal["after", "before"],
+            str,
+            OneOf("after", "before"),
             Field(description="whether r acts after the product with W_h"),
         ] = "after",
     ) -> None:

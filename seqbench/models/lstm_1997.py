@@ -18,12 +18,24 @@ gates of adding at -3 and -6, of temporal order at -2, -4 and so on, so that wha
 ``output_bias=-2`` and ``input_bias=-3`` do that, with one value for all cells.
 """
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
 from seqbench.random import Keys
 from seqbench.scan.forms import Form, LSTMForm
+
+Bias = Annotated[
+    float,
+    Field(
+        ge=-100,
+        le=100,
+        description="added to the gate's first biases; below 0 it starts nearly shut",
+    ),
+]
 
 
 class LSTM1997Cell(Cell):
@@ -45,8 +57,8 @@ class LSTM1997Cell(Cell):
         layer: str,
         inputs: int,
         hidden: int,
-        input_bias: float = 0.0,
-        output_bias: float = 0.0,
+        input_bias: Bias = 0.0,
+        output_bias: Bias = 0.0,
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
         with torch.no_grad():

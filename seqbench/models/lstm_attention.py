@@ -23,7 +23,7 @@ near to the general score of Luong, Pham and Manning (2015).
 """
 
 from math import sqrt
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,7 @@ from seqbench.errors import BadInput, unknown
 from seqbench.models.base import Linear, Recurrent, uniform
 from seqbench.models.dropout import Dropout
 from seqbench.models.lstm import LSTMCell
+from seqbench.options import OneOf
 from seqbench.random import Keys
 
 KINDS = ("states", "decoder")
@@ -109,11 +110,12 @@ class AttentionLSTM(Recurrent):
         outputs: int,
         hidden: int,
         kind: Annotated[
-            Literal["states", "decoder"],
+            str,
+            OneOf("states", "decoder"),
             Field(description="what looks back: every state, or a decoder"),
         ] = "states",
         score: Annotated[
-            Literal["additive", "dot"], Field(description="how a query is compared with a key")
+            str, OneOf("additive", "dot"), Field(description="how a query is compared with a key")
         ] = "additive",
         width: int | None = None,
         dropout: float = 0.0,

@@ -8,7 +8,7 @@ Source: Elman (1990), Finding structure in time. With ReLU it can start from the
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -16,6 +16,7 @@ from pydantic import Field
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.scan.forms import Form, RNNForm
 
@@ -36,10 +37,10 @@ class RNNCell(Cell):
         inputs: int,
         hidden: int,
         activation: Annotated[
-            Literal["tanh", "relu"], Field(description="what h goes through")
+            str, OneOf("tanh", "relu"), Field(description="what h goes through")
         ] = "tanh",
         start: Annotated[
-            Literal["uniform", "identity"], Field(description="the first weights from h to h")
+            str, OneOf("uniform", "identity"), Field(description="the first weights from h to h")
         ] = "uniform",
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)

@@ -28,6 +28,7 @@ from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput, unknown
 from seqbench.models.base import Linear
 from seqbench.models.dropout import Dropout
+from seqbench.options import OneOf
 from seqbench.random import Keys
 
 POSITIONS = ("rotary", "sinusoidal", "none")
@@ -205,7 +206,9 @@ class Transformer(nn.Module):
         heads: Annotated[int, Field(ge=1, le=64, description="heads of each attention")] = 2,
         feedforward: int | None = None,
         positions: Annotated[
-            Literal["rotary", "sinusoidal", "none"], Field(description="how a step's place is told")
+            str,
+            OneOf("rotary", "sinusoidal", "none"),
+            Field(description="how a step's place is told"),
         ] = "rotary",
         dropout: float = 0.0,
     ) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, Sequences
+from seqbench.errors import BadInput
 from seqbench.models.base import Linear
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
@@ -61,6 +62,8 @@ class WindowMLP(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if window < 1:
+            raise BadInput(f"window {window} has no step in it; choose 1 or more")
         self.window, self.inputs = window, inputs
         widths = [window * inputs] + [hidden] * layers
         self.layers: Any = nn.ModuleList(

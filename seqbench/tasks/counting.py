@@ -25,7 +25,7 @@ There the strings come one at a time; here in batches, and every symbol of a set
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Shaped
@@ -33,6 +33,7 @@ from pydantic import Field
 from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
+from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -44,7 +45,7 @@ BLANK, START, A = 0, 1, 2  # b and c are A + 1 and A + 2
 class Counting(Task):
     """Strings of two or three ``symbols``, tested on n up to ``lag``."""
 
-    symbols: Annotated[Literal[2, 3], Field(description="kinds of letters that are counted")] = 2
+    symbols: Annotated[int, OneOf(2, 3), Field(description="kinds of letters that are counted")] = 2
 
     name = "counting"
     knob = "largest n of the test"

@@ -24,7 +24,7 @@ and of models that put a recurrence on top of a convolution (Donahue et al., 201
 from dataclasses import dataclass
 from functools import cache
 from math import cos, pi, sin
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
@@ -32,6 +32,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -48,7 +49,7 @@ LABELS = {"order": 2, "shape": len(SHAPES)}  # what is asked, and its number of 
 class MovingShapes(Task):
     """Sense of a circular motion, or the shape that moved, seen ``lag`` frames ago."""
 
-    label: Annotated[Literal["order", "shape"], Field(description="what is asked for")] = "order"
+    label: Annotated[str, OneOf("order", "shape"), Field(description="what is asked for")] = "order"
 
     name = "moving-shapes"
     knob = "blank frames after the motion"

@@ -23,7 +23,7 @@ images are those of LeCun, Bottou, Bengio and Haffner (1998).
 import gzip
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.data import locate
+from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.finite import chosen, shuffled
@@ -52,7 +53,7 @@ class PixelMNIST(Task):
 
     permuted: Annotated[bool, Field(description="whether all pixels change places, once")] = False
     pool: Annotated[
-        Literal[1, 2, 4, 7, 14], Field(description="side of the squares whose mean is one pixel")
+        int, OneOf(1, 2, 4, 7, 14), Field(description="side of the squares whose mean is one pixel")
     ] = 1
 
     name = "pixel-mnist"

@@ -17,11 +17,12 @@ fixed, and the places are scaled with it.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field
 
+from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -34,7 +35,7 @@ PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}  # in hund
 class TemporalOrder(Task):
     """Temporal order over ``lag`` steps, of two or three relevant symbols."""
 
-    relevant: Annotated[Literal[2, 3], Field(description="symbols whose order is asked for")] = 2
+    relevant: Annotated[int, OneOf(2, 3), Field(description="symbols whose order is asked for")] = 2
 
     name = "temporal-order"
     knob = "length of the sequence"

@@ -504,6 +504,9 @@ def test_an_option_that_a_task_cannot_have_is_refused_with_the_choices(
 ):
     with pytest.raises(BadInput, match=f"'{option}' .* can't be '{value}'; choose {choices}"):
         check_options("task", name, TASKS[name], {option: value})
+    if type(value) is type(getattr(TASKS[name], option)):
+        with pytest.raises(BadInput, match=f"choose {choices}"):
+            TASKS[name](TASKS[name].lags.start, **{option: value})
 
 
 ENDS = re.compile(r"A run ends by what it reaches on the lengths of (training|the test)")
