@@ -61,6 +61,10 @@ class Catalogue(Mapping[str, Any]):
             raise BadInput(f"there is a {self.kind} '{name}' already; choose another name")
         return name
 
+    def is_guest(self, name: str) -> bool:
+        """Return whether an entry is somebody else's, so that no commit of the house names its code."""
+        return name not in self.builtin
+
     def __getitem__(self, name: str) -> Any:
         if name in self.added:
             return self.added[name]
