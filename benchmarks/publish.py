@@ -8,8 +8,8 @@ and seals it: from then on ``seqbench validate`` finds every changed digit.
 
 import shutil
 import sys
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from seqbench.errors import BadInput
 from seqbench.report.tables import FORM, check_tables, write_tables
@@ -19,17 +19,29 @@ PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials"
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 
+def measured(source: Store) -> dict[str, list[Any]]:
+    """Return all that says by which code it was measured, by kind."""
+    return {
+        "records": [record.provenance for record in source.records()],
+        "step times": source.throughput(),
+        "comparisons": source.comparisons(),
+        "baselines": source.baselines(),
+        "probes": source.probes(),
+        "trials": source.trials(),
+    }
+
+
 def publish(source: Store, edition: str) -> Store:
     """Return the sealed edition."""
     manifest = source.manifest()
     target = Store(Path("results", edition))
-    dirty = [r.provenance.dirty for r in source.records()]
-    rows = (source.throughput(), source.comparisons(), source.baselines(), source.probes())
-    dirty += [row.dirty for row in chain(*rows, source.trials())]
-    if any(dirty):
-        raise BadInput(
-            f"{source.path}: {sum(dirty)} records were measured by code that was not committed"
-        )
+    for kind, rows in measured(source).items():
+        # An older seqbench took what it could not know for clean.
+        dirty = sum(row.dirty or row.commit == "unknown" for row in rows)
+        if dirty:
+            raise BadInput(
+                f"{source.path}: {dirty} {kind} were measured by code that was not committed"
+            )
     if target.exists and edition != PREVIEW:
         raise BadInput(f"{target.path} is published and is not rewritten; choose another edition")
     shutil.rmtree(target.path, ignore_errors=True)

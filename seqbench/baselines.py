@@ -72,7 +72,7 @@ def reached(name: str, lag: int, options: Options = {}) -> list[Baseline]:  # no
             score=score,
             scale=scale(task),
             commit=commit,
-            dirty=dirty,
+            dirty=dirty or TASKS.is_guest(name),
             system=machine.system("cpu").id,
         )
         for method, score in task.baselines().items()

@@ -1,8 +1,8 @@
 """Names and what they stand for, known before anything is imported.
 
 A catalogue is a dict on one screen, ``name -> "module:attribute"``. What an installed package adds through an
-entry-point group has the very same form, so both are listed, described and loaded in one way, and listing needs
-no torch.
+entry-point group has the very same form, so both are listed and described in one way, and listing needs no torch. Such
+a package may be at fault: what can't be imported is named with its package, and the rest goes on.
 """
 
 import ast
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,15 @@ class Catalogue(Mapping[str, Any]):
         self.added: dict[str, Any] = {}
 
     @cached_property
-    def addresses(self) -> dict[str, str]:
-        """Return ``name -> "module:attribute"``; a package cannot take a name that the house has."""
-        installed = {point.name: point.value for point in entry_points(group=self.group)}
-        return installed | self.builtin
+    def installed(self) -> list[EntryPoint]:
+        """Return all entry points of the group, those of one package after those of another."""
+        return list(entry_points(group=self.group))
+
+    @cached_property
+    def points(self) -> dict[str, EntryPoint]:
+        """Return by name the entry points that count: a name is the house's, or else that of the first package."""
+        first = {point.name: point for point in reversed(self.installed)}
+        return {name: point for name, point in first.items() if name not in self.builtin}
 
     def add(self, entry: Any) -> str:
         """Take in an object that has a ``name`` for the life of this process; return the name.
@@ -55,37 +60,72 @@ class Catalogue(Mapping[str, Any]):
                 f"a {self.kind} needs an attribute 'name' of letters, digits, '-', '_' and '.'; "
                 f"that of {entry!r} is {name!r}"
             )
-        if name not in self.addresses:
+        if name not in self.builtin and name not in self.points:
             self.added[name] = entry
         elif self[name] is not entry:
             raise BadInput(f"there is a {self.kind} '{name}' already; choose another name")
         return name
 
+    def is_guest(self, name: str) -> bool:
+        """Return whether an entry is somebody else's, so that no commit of the house names its code."""
+        return name not in self.builtin
+
     def __getitem__(self, name: str) -> Any:
         if name in self.added:
             return self.added[name]
-        if name not in self.addresses:
+        if name in self.points:
+            try:
+                return self.points[name].load()
+            except Exception as error:  # whatever the package does as it is imported
+                raise BadInput(f"the {self.kind} '{name}' {self.fault(name, error)}") from error
+        if name not in self.builtin:
             raise unknown(self.kind, name, self)
-        module, _, attribute = self.addresses[name].partition(":")
+        module, _, attribute = self.builtin[name].partition(":")
         return getattr(import_module(module), attribute)
 
+    def fault(self, name: str, error: Exception) -> str:
+        """Return what is wrong with an installed entry: which entry point, of which package, and why."""
+        why = f"{type(error).__name__}: {error}"
+        return f"can't be imported: {described(self.points[name])}: {why}".partition("\n")[0]
+
     def __contains__(self, name: object) -> bool:
-        return name in self.added or name in self.addresses
+        return name in self.added or name in self.builtin or name in self.points
 
     def __iter__(self) -> Iterator[str]:
         yield from self.builtin
-        yield from sorted(set(self.addresses) - set(self.builtin))
+        yield from sorted(self.points)
         yield from self.added
 
     def __len__(self) -> int:
-        return len(self.addresses) + len(self.added)
+        return len(self.builtin) + len(self.points) + len(self.added)
 
     def summary(self, name: str) -> str:
-        """Return the first line of the docstring of an entry's module, without importing it."""
+        """Return the first line of the docstring of an entry's module, without importing it, or what is wrong."""
         if name in self.added:
             doc = self.added[name].__doc__ or sys.modules[self.added[name].__module__].__doc__
+        elif name in self.builtin:
+            doc = docstring(self.builtin[name].partition(":")[0])
         else:
-            spec = find_spec(self.addresses[name].partition(":")[0])
-            source = Path(spec.origin).read_text("utf-8") if spec and spec.origin else ""
-            doc = ast.get_docstring(ast.parse(source))
-        return (doc or "").partition("\n")[0]
+            try:
+                doc = docstring(self.points[name].module)
+            except Exception as error:  # whatever the package does as its parents are imported
+                doc = self.fault(name, error)
+        line = (doc or "").partition("\n")[0]
+        same = [point for point in self.installed if point.name == name]
+        ignored = [described(p) for p in same if p is not self.points.get(name)]
+        return line + "".join(f" (ignored: {each})" for each in ignored)
+
+
+def docstring(module: str) -> str | None:
+    """Return the docstring of a module from its source."""
+    spec = find_spec(module)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named '{module}'")
+    source = Path(spec.origin).read_text("utf-8") if spec.origin else ""
+    return ast.get_docstring(ast.parse(source))
+
+
+def described(point: EntryPoint) -> str:
+    """Return an entry point and the package that it is of."""
+    package = f" of the package '{point.dist.name}'" if point.dist else ""
+    return f"the entry point '{point.name} = {point.value}'{package}"

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import filter as matching
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from stat import S_ISDIR
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
@@ -240,41 +241,81 @@ def locate(name: str, file: str) -> Path:
     Raises
     ------
     BadInput
-        If there is no such data set, or if the file that is there has other bytes.
+        If there is no such data set, if what is there can't be read or has other bytes, or if ``$SEQBENCH_DATA`` is no
+        directory.
     DataMissing
         If the file is not there and can't be fetched.
     """
     source = known(name, file)
     for path in places(source):
-        if path.exists():
-            found = hashed(source, path)
-            if found != source.sha256:
-                raise BadInput(
-                    f"{path} is not the file it should be: its SHA-256 is {found}, "
-                    f"not {source.sha256}; remove it or put the right one there"
-                )
-            return path
+        there = hashed_at(source, path)
+        if there is None:
+            continue
+        if there != source.sha256:
+            raise BadInput(
+                f"{path} is not the file it should be: its SHA-256 is {there}, "
+                f"not {source.sha256}; remove it or put the right one there"
+            )
+        return path
     path = places(source)[-1]
-    if not fetch(source, path):
-        looked = " and ".join(str(place.parent) for place in places(source))
+    looked = " and ".join(str(place.parent) for place in places(source))
+    missing = f"the data set '{name}' is missing: {file} is not in {looked}"
+    instead = f"set {VARIABLE} to a directory that holds {name}/{file}"
+    if why := refusal(path.parent):
         raise DataMissing(
-            f"the data set '{name}' is missing: {file} is not in {looked} and can't be "
-            f"fetched; set {VARIABLE} to a directory that holds {name}/{file}"
+            f"{missing} and can't be fetched, since {path.parent} can't be written to ({why}); {instead}"
         )
+    if not fetch(source, path):
+        raise DataMissing(f"{missing} and can't be fetched; {instead}")
     return path
 
 
+def refusal(folder: Path) -> str:
+    """Return why nothing can be put into a folder, or nothing; make it where it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix="."):
+            return ""
+    except OSError as error:
+        return reason(error)
+
+
+def hashed_at(source: Source, path: Path) -> str | None:
+    """Return the SHA-256 of what lies at a path, None if nothing does; raise where it can't be read."""
+    try:
+        if path.is_dir():
+            raise BadInput(f"{path} is a directory; put the file {source.file} in its place")
+        return hashed(source, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BadInput(
+            f"{path} can't be read ({reason(error)}); let it be read, or remove it"
+        ) from error
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused, in its words."""
+    return (error.strerror or type(error).__name__).lower()
+
+
 def status() -> list[dict[str, Any]]:
-    """Return each file's entry, and under ``found`` its path, ``"missing"`` or ``"differs: <path>"``."""
+    """Return each file's entry, and under ``found`` its path, ``"missing"`` or ``"differs: <path>"``.
+
+    What can't be read is ``"unreadable: <path>"``.
+    """
     return [asdict(source) | {"found": found(source)} for source in SOURCES]
 
 
 def found(source: Source) -> str:
     """Return where a file lies, and say so if its bytes are not right; fetch nothing."""
     for path in places(source):
-        if path.exists():
-            right = hashed(source, path) == source.sha256
-            return str(path) if right else f"differs: {path}"
+        try:
+            there = hashed_at(source, path)
+        except BadInput:
+            return f"unreadable: {path}"
+        if there is not None:
+            return str(path) if there == source.sha256 else f"differs: {path}"
     return "missing"
 
 
@@ -291,6 +332,12 @@ def places(source: Source) -> list[Path]:
     import pooch  # here, since it is slow to import
 
     own = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
+    for root in own:
+        with suppress(
+            OSError
+        ):  # not there, or not to be seen: then its files are looked for, and that is told
+            if not S_ISDIR(root.stat().st_mode):
+                raise BadInput(f"{VARIABLE} is '{root}', which is no directory")
     return [root / source.name / source.file for root in (*own, Path(pooch.os_cache("seqbench")))]
 
 
@@ -311,8 +358,6 @@ def fetch(source: Source, path: Path) -> bool:
     import pooch
 
     def attempt() -> None:
-        with suppress(OSError):  # where nothing may be written, what follows fails, too
-            path.parent.mkdir(parents=True, exist_ok=True)
         for address in source.addresses:
             url, _, member = address.partition("#")
             # No network, no answer, no such file; no archive, or nothing of this name in it.

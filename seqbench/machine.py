@@ -62,15 +62,38 @@ def _processor() -> str:
 
 @cache
 def commit() -> tuple[str, bool]:
-    """Return the commit of the code that runs, and whether the code was changed since; "unknown" outside git."""
+    """Return the commit of the code that runs, and whether it does not hold all of that code.
+
+    It does not where any file that git tracks was changed since, wherever it lies, or where the package or
+    ``benchmarks`` has files that git does not track. Where git can't tell, for want of a repository or because it
+    belongs to somebody else, the commit is "unknown", and nothing holds the code.
+    """
     here = Path(__file__).parent
+    status = ("status", "--porcelain")
     try:
         # Installed into an environment inside somebody's own repository it is not that repository's code.
         _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         head = _git(here, "rev-parse", "HEAD")
-        return head, bool(_git(here, "status", "--porcelain", "--", str(here)))
+        changed = _git(here, *status, "--untracked-files=no", "--", ":/")
+        code = (str(here), str(here.parent / "benchmarks"))
+        new = _git(here, *status, "--untracked-files=all", "--", *code)
     except (OSError, subprocess.CalledProcessError):
-        return "unknown", False
+        return "unknown", True
+    return head, bool(changed or new)
+
+
+@cache
+def code() -> str:
+    """Return the hash of the package's own Python files: the same code has the same one, whatever git knows of it."""
+    package = Path(__file__).parent
+    found = blake2b(digest_size=8)
+    for file in sorted(
+        package.rglob("*.py"), key=lambda file: file.relative_to(package).as_posix()
+    ):
+        # A checkout may end its lines in another way.
+        content = file.read_bytes().replace(b"\r\n", b"\n")
+        found.update(f"{file.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    return found.hexdigest()
 
 
 def _git(folder: Path, *words: str) -> str:

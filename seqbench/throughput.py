@@ -200,11 +200,9 @@ def plan(
     found: dict[tuple[Any, ...], tuple[Step, Facts]] = {}
     ways = product(models, timing.hidden, timing.scans, timing.precisions)
     for model, hidden, scan, precision in ways:
+        small = Case(model, MOVING + 2, 1, 1, scan, hidden, precision)
         try:
-            small = Case(model, MOVING + 2, 1, 1, scan, hidden, precision)
-            tried = Subject(small, parameters, device)
-            if not compiles(tried.scanned("inference"), device):  # its first step is timed
-                tried.inference()
+            tried = try_out(small, parameters, device)
         except BadInput as why:
             say(f"{model} is not timed by the scan '{scan}': {why}")
             continue
@@ -216,6 +214,23 @@ def plan(
             about = facts(tried, case, phase)
             found.setdefault(identity(about), ((case, phase), about))
     return dict(found.values())
+
+
+def try_out(small: Case, parameters: int, device: str) -> Subject:
+    """Return a case that was stepped once; raise where it can't be, for whatever fault of somebody else's model."""
+    try:
+        tried = Subject(small, parameters, device)
+        if not compiles(tried.scanned("inference"), device):  # its first step is timed
+            tried.inference()
+        if MODELS.is_guest(small.model):
+            tried.training()
+    except BadInput:
+        raise
+    except Exception as error:
+        if MODELS.is_guest(small.model):
+            raise BadInput(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+        raise
+    return tried
 
 
 def facts(subject: Subject, case: Case, phase: Phase) -> Facts:
@@ -349,7 +364,7 @@ def row(facts: Facts, timed: Timed, whence: Facts, floor: Floor) -> Throughput:
     low, _, high = quantiles(each, n=4, method="inclusive") if len(each) > 1 else each * 3
     return Throughput(
         **facts,
-        **whence,
+        **whence | {"dirty": no_commit_holds(facts["model"], whence)},
         seconds_per_token=median(each),
         quartiles=(low, high),
         rounds=len(each),
@@ -368,6 +383,11 @@ def here(device: str) -> Facts:
         "system": machine.system(device).id,
         "threads": torch.get_num_threads(),
     }
+
+
+def no_commit_holds(model: str, whence: Facts) -> bool:
+    """Return whether a step is computed by code that is not all in the commit."""
+    return whence["dirty"] or MODELS.is_guest(model)
 
 
 # The floor (see ``floor.py``)
@@ -484,8 +504,12 @@ def folder(chosen: Profile, out: str | Path | None) -> Store:
 def measured(store: Store, device: str) -> set[tuple[Any, ...]]:
     """Return the identities of the steps that the store holds of this code on this machine."""
     now = here(device)
-    code = (now["commit"], now["dirty"], now["system"])
-    return {identity(dict(r)) for r in store.throughput() if (r.commit, r.dirty, r.system) == code}
+    return {
+        identity(dict(r))
+        for r in store.throughput()
+        if (r.commit, r.system) == (now["commit"], now["system"])
+        and r.dirty == no_commit_holds(r.model, now)
+    }
 
 
 def keep(store: Store, rows: Sequence[Throughput]) -> None:

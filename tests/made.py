@@ -4,6 +4,7 @@ from typing import Any
 
 from seqbench.ledger.rows import Online
 from seqbench.records import (
+    Baseline,
     Budget,
     Comparison,
     Cost,
@@ -131,6 +132,22 @@ def comparison(**changes: Any) -> Comparison:
         "threads": 1,
     }
     return Comparison(**(fields | changes))
+
+
+def baseline(**changes: Any) -> Baseline:
+    """Return what a method without a network reached, with changes."""
+    fields = {
+        "task": "adding",
+        "task_version": 1,
+        "lag": 8,
+        "name": "guess",
+        "score": 0.5,
+        "scale": record().scale,
+        "commit": "c" * 40,
+        "dirty": False,
+        "system": SYSTEM.id,
+    }
+    return Baseline(**(fields | changes))
 
 
 def probe(seed: int = 0, unit: Unit = UNIT, **changes: Any) -> Probe:

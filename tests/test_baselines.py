@@ -1,32 +1,21 @@
 """What is reached without a network: computed, kept in the folder, and shown beside the runs."""
 
 import json
+from dataclasses import dataclass
 
+import guests
 import made
 import pytest
+from made import baseline
 
-from seqbench import baselines
+from seqbench import baselines, machine
 from seqbench.errors import BadInput, DataMissing
-from seqbench.records import Baseline, Scale
+from seqbench.records import Scale
 from seqbench.report.baselines import baselines as table
 from seqbench.report.frame import Results
 from seqbench.store import Store
+from seqbench.tasks import TASKS
 from seqbench.tasks.time_machine import TimeMachine
-
-
-def baseline(**changes) -> Baseline:
-    fields = {
-        "task": "adding",
-        "task_version": 1,
-        "lag": 8,
-        "name": "guess",
-        "score": 0.5,
-        "scale": made.record().scale,
-        "commit": "c" * 40,
-        "dirty": False,
-        "system": made.SYSTEM.id,
-    }
-    return Baseline(**(fields | changes))
 
 
 @pytest.fixture
@@ -98,3 +87,20 @@ def test_what_a_task_says_is_kept(tmp_path, monkeypatch):
     assert store.validate() == []
     with pytest.raises(BadInput, match="unknown task 'latsch'"):
         baselines.run("quick", tasks=["latsch"], out=tmp_path / "b")
+
+
+def test_no_commit_names_the_code_of_a_guest(monkeypatch):
+    @dataclass(frozen=True)
+    class Guessed(guests.Echo):
+        name = "guessed"
+
+        def baselines(self):
+            return {"guess": 0.5}
+
+    monkeypatch.setattr(machine, "commit", lambda: ("c" * 40, False))
+    monkeypatch.setitem(TASKS.added, "guessed", Guessed)
+    (row,) = baselines.reached("guessed", 4)
+    assert row.dirty
+    monkeypatch.setitem(TASKS.builtin, "guessed", "where it would be, were it the house's own")
+    (row,) = baselines.reached("guessed", 4)
+    assert not row.dirty

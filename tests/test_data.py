@@ -148,6 +148,56 @@ def test_missing_is_said_in_one_line(own):
     assert data.status()[0]["found"] == "missing"
 
 
+def refused(kind: type[BadInput] = BadInput) -> str:
+    """Return the one line with which the book is refused."""
+    with pytest.raises(BadInput) as caught:
+        data.locate("book", "book.txt")
+    assert type(caught.value) is kind
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_cache_that_can_not_be_written_to_is_said_in_one_line(own, server, monkeypatch, capfd):
+    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    cache = put(own.parents[2] / "cache", b"a file in its place")
+    line = refused(DataMissing)
+    assert f"since {cache / 'seqbench' / 'book'} can't be written to (not a directory)" in line
+    assert line.endswith("set SEQBENCH_DATA to a directory that holds book/book.txt")
+    assert server.asked == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_can_not_be_read_is_named(own, monkeypatch):
+    def deny(self):
+        raise PermissionError(13, "Permission denied")
+
+    put(own, BYTES)
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    assert refused() == f"{own} can't be read (permission denied); let it be read, or remove it"
+    assert data.status()[0]["found"] == f"unreadable: {own}"
+
+
+def test_a_directory_in_the_place_of_the_file_is_named(own):
+    own.mkdir(parents=True)
+    assert refused() == f"{own} is a directory; put the file book.txt in its place"
+    assert data.status()[0]["found"] == f"unreadable: {own}"
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_file(own, server, monkeypatch):
+    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    own.parent.mkdir(parents=True)
+    own.symlink_to("nowhere")
+    assert data.locate("book", "book.txt").read_bytes() == BYTES
+
+
+def test_a_variable_that_names_a_file_is_told(own, monkeypatch):
+    file = put(own.parents[2] / "file", b"no directory")
+    monkeypatch.setenv("SEQBENCH_DATA", str(file))
+    assert refused() == f"SEQBENCH_DATA is '{file}', which is no directory"
+    with pytest.raises(BadInput, match="which is no directory"):
+        data.status()
+
+
 def test_unknown_names_are_answered_with_the_known(own):
     with pytest.raises(
         BadInput, match=r"unknown data set 'bok/book.txt'; did you mean 'book/book.txt'"

@@ -7,6 +7,7 @@ import made
 import pytest
 
 from seqbench.errors import BadInput
+from seqbench.ledger.rows import ONLINE
 from seqbench.records import Planned
 from seqbench.report.tables import check_tables
 from seqbench.store import Store
@@ -50,12 +51,33 @@ def test_an_edition_is_not_rewritten_but_a_preview_is(source):
     assert len(publish.publish(source, "preview").records()) == 3
 
 
-def test_what_was_measured_by_uncommitted_code_is_not_published(source):
-    dirty = made.PROVENANCE.model_copy(update={"dirty": True})
-    source.append([made.record(3, provenance=dirty)])
-    with pytest.raises(BadInput, match="1 records were measured by code that was not committed"):
+def provenance(**changes):
+    return made.PROVENANCE.model_copy(update=changes)
+
+
+ROW = next(iter(ONLINE.values()))
+PUT = {
+    "records": lambda store, **code: store.append([made.record(3, provenance=provenance(**code))]),
+    "step times": lambda store, **code: store.add_throughput("mine", [made.throughput(**code)]),
+    "comparisons": lambda store, **code: store.add_comparisons("mine", [made.comparison(**code)]),
+    "baselines": lambda store, **code: store.add_baselines([made.baseline(**code)]),
+    "probes": lambda store, **code: store.add_probes("mine", [made.probe(0, **code)]),
+    "trials": lambda store, **code: store.add_trials(ROW.id, [made.trial(ROW, **code)]),
+}
+
+
+@pytest.mark.parametrize("code", [{"dirty": True}, {"commit": "unknown"}], ids=str)
+@pytest.mark.parametrize("kind", PUT)
+def test_what_was_measured_by_uncommitted_code_is_not_published(source, kind, code):
+    PUT[kind](source, **code)
+    says = f"1 {kind} were measured by code that was not committed"
+    with pytest.raises(BadInput, match=says):
         publish.publish(source, "2026.1")
     assert not Path("results", "2026.1").exists()
+
+
+def test_all_that_a_folder_holds_is_asked_for_its_code():
+    assert {*PUT, "systems"} == {{"throughput": "step times"}.get(p, p) for p in publish.PARTS}
 
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
@@ -67,5 +89,5 @@ def test_every_table_here_is_what_the_records_beside_it_give(path):
 
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
-def test_no_record_here_was_measured_by_uncommitted_code(path):
-    assert not any(record.provenance.dirty for record in Store(path).records())
+def test_nothing_here_was_measured_by_uncommitted_code(path):
+    assert not any(row.dirty for rows in publish.measured(Store(path)).values() for row in rows)

@@ -2,6 +2,7 @@
 
 import itertools
 
+import guests
 import pytest
 import torch
 from made import SYSTEM
@@ -326,6 +327,53 @@ def test_a_run_keeps_what_it_measured_and_measures_nothing_twice(tmp_path, monke
     newer = run("rnn").throughput()
     assert sum(row.commit == "1" * 40 for row in newer) == 6  # other code: anew
     assert len(newer) == len(more)
+
+
+def test_no_commit_names_the_code_of_a_guest(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "commit", lambda: ("c" * 40, False))
+    monkeypatch.setitem(MODELS.added, "last", guests.Last)
+    lines = []
+
+    def run():
+        what = {"models": ["last", "rnn"], "axes": {"members": (1,), "phases": ("training",)}}
+        store = throughput.run("smoke", **what, out=tmp_path / "out", say=lines.append)
+        return {row.model: row for row in store.throughput()}
+
+    first = run()
+    assert {name: row.dirty for name, row in first.items()} == {"last": True, "rnn": False}
+    assert run() == first  # neither is timed again
+    assert "were timed already" in lines[-1]
+
+
+class Raising(guests.Last):
+    """Can be run, and not be trained."""
+
+    name = "raising"
+
+    def forward(self, x, answers):
+        y = super().forward(x, answers)
+        return y if torch.is_grad_enabled() is False else y[:, :, 0]
+
+
+def test_a_guest_at_fault_is_named_and_the_others_are_timed(monkeypatch):
+    for kind in (guests.Faulty, Raising):
+        monkeypatch.setitem(MODELS.added, kind.name, kind)
+    lines = []
+    rows = rows_of(["faulty", "raising", "rnn"], members=(1,), say=lines.append)
+    assert {row.model for row in rows} == {"rnn"}
+    assert lines[0] == "faulty is not timed by the scan 'auto': ValueError: this never works"
+    assert lines[1].startswith(
+        "raising is not timed by the scan 'auto': ValueError: model 'raising'"
+    )
+
+
+def test_a_model_of_the_house_at_fault_is_no_matter_of_a_line(monkeypatch):
+    def fail(*_):
+        raise ValueError("a fault in the house")
+
+    monkeypatch.setattr(MODELS["rnn"], "forward", fail)
+    with pytest.raises(ValueError, match="a fault in the house"):
+        rows_of(["rnn"])
 
 
 def test_rows_of_other_machines_stay(tmp_path):

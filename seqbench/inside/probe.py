@@ -161,6 +161,7 @@ def probed(
         return
     outcomes, seen = watched(unit, here, list(lacking), torch.device(device))
     commit, dirty = machine.commit()
+    dirty = dirty or TASKS.is_guest(unit.task) or MODELS.is_guest(unit.model)
     for name, left in lacking.items():
         rows = [
             Probe(

@@ -98,8 +98,6 @@ class Cell(nn.Module, ABC):
         self.W_x = uniform(keys, f"{layer}/W_x", inputs, self.gates * hidden, bound=bound)
         if self.hidden_to_hidden:
             self.W_h = uniform(keys, f"{layer}/W_h", hidden, self.gates * hidden, bound=bound)
-        else:
-            self.register_parameter("W_h", None)
         self.b = uniform(keys, f"{layer}/b", 1, self.gates * hidden, bound=bound)
 
     def project(self, x: Float[Tensor, "E B T D"]) -> Projected:
@@ -127,8 +125,11 @@ class Cell(nn.Module, ABC):
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return W_x, b, W_h, and what else the form has: peepholes, or the bias of n."""
-        return self.W_x, self.b, self.W_h, None
+        """Return W_x, b, W_h (zeros where there is none), and what else the form has: peepholes, or the bias of n."""
+        if self.hidden_to_hidden:
+            return self.W_x, self.b, self.W_h, None
+        zeros = self.W_x.new_zeros(len(self.W_x), self.hidden, self.gates * self.hidden)
+        return self.W_x, self.b, zeros, None
 
     def native_weights(self) -> list[list[Tensor]]:
         """Return each member's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""

@@ -11,6 +11,8 @@ from seqbench.engine import unit_of
 from seqbench.errors import BadInput
 from seqbench.inside import INSTRUMENTS, Instrument, probe
 from seqbench.measure import Job, build, measure
+from seqbench.models import MODELS
+from seqbench.models.lstm import LSTM
 from seqbench.profiles import PROFILES, SMOKE
 from seqbench.records import Member
 from seqbench.tasks import TASKS
@@ -182,3 +184,13 @@ def test_of_a_task_that_is_not_known_there_is_a_gradient_alone():
     task = Stranger(lag=6)
     model = probe.built_for(UNIT)[1]
     assert [name for name, i in INSTRUMENTS.items() if i.suits(task, model)] == ["gradient"]
+
+
+@pytest.mark.parametrize("guest", [False, True])
+def test_no_commit_names_the_code_of_a_guest(scored, monkeypatch, guest):
+    monkeypatch.setattr(probe.machine, "commit", lambda: ("c" * 40, False))
+    if guest:
+        monkeypatch.delitem(MODELS.builtin, "lstm")
+        monkeypatch.setitem(MODELS.added, "lstm", LSTM)
+    (rows,) = probe.probed(UNIT, WHO[:1], {"scored": WHO[:1]}, "cpu")
+    assert {row.dirty for row in rows} == {guest}
