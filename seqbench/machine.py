@@ -101,16 +101,6 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-@cache
-def code() -> str:
-    """Return a hash of the package's own files, as they lay on the disk when it was first asked for."""
-    hashed = blake2b(digest_size=8)
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        hashed.update(file.relative_to(Path(__file__).parent).as_posix().encode() + b"\0")
-        hashed.update(file.read_bytes() + b"\0")
-    return hashed.hexdigest()
-
-
 def device(name: str) -> str:
     """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
     if name not in ("auto", "cpu", "cuda"):
