@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seqbench import machine
+from seqbench.arguments import checked
 from seqbench.errors import DataMissing, unknown
 from seqbench.measure import scale
 from seqbench.profiles import find_profile
@@ -16,6 +17,7 @@ from seqbench.store import Store
 from seqbench.tasks import TASKS
 
 
+@checked
 def run(
     profile: str = "quick",
     *,
@@ -39,6 +41,8 @@ def run(
             raise unknown("task", name, TASKS)
     cells = {(cell.setting.task, cell.lag): None for cell in chosen.select(tasks, lags=lags)}
     store = Store(Path("results", "local", chosen.name) if out is None else out)
+    store.check(chosen.manifest())
+    store.look_over()
     store.create(chosen.manifest())
     with store.lock():
         missing = set()

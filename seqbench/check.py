@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqbench.errors import BadInput, DataMissing, unknown
+from seqbench.errors import BadInput, DataMissing, describe, unknown
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.models.streaming import Streamed, stream
@@ -76,7 +76,7 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
         except BadInput as error:
             wrong = str(error)
         except Exception as error:
-            wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
+            wrong = describe(error)
         yield Finding(says, wrong)
         if wrong and not number:
             return
@@ -90,13 +90,17 @@ def find(name: str) -> Any:
     module, colon, attribute = name.partition(":")
     if not colon:
         raise unknown("task or model", name, [*TASKS, *MODELS])
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise BadInput(
+            f"'{name}' is no address of a class; it is written like my_package.my_module:MyModel"
+        )
     sys.path.insert(0, str(Path.cwd()))
     try:
         entry = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise BadInput(f"can't import '{name}': {error}") from error
+    except (Exception, SystemExit) as error:  # it is somebody's file, and may do anything
+        raise BadInput(f"can't import '{name}': {describe(error)}") from error
     if not isinstance(entry, type):
-        raise BadInput(f"'{name}' is {entry!r}; a task or a model is a class")
+        raise BadInput(f"'{name}' is a {type(entry).__name__}; a task or a model is a class")
     if getattr(entry, "name", None):
         (TASKS if issubclass(entry, Task) else MODELS).add(entry)
     return entry

@@ -1,16 +1,20 @@
 """The command line: the only file that knows everyone.
 
 What answers a question goes to standard output, and with ``--json`` it is one JSON document and nothing else; errors
-and progress go to standard error. Exit codes: 0 done, 1 a check failed, 2 bad input, 3 the specification differs, 4
-nothing can be said yet (verify), 130 interrupted. Whatever imports torch is imported inside the command that needs it.
+and progress go to standard error. Exit codes: 0 done, 1 a check or a run failed, 2 bad input, 3 the specification
+differs, 4 nothing can be said yet (verify), 130 interrupted, 141 nobody reads the answer any more. Whatever imports
+torch is imported inside the command that needs it.
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -35,7 +39,15 @@ app = typer.Typer(
 Rows = list[dict[str, Any]]
 Words = list[str]
 
-Folder = Annotated[Path, typer.Argument(help="A results folder.")]
+
+def a_path(text: str) -> Path:
+    """Return a path."""
+    if not text:
+        raise BadInput("a path is empty; name a file or folder, or leave it out")
+    return Path(text)
+
+
+Folder = Annotated[Path, typer.Argument(help="A results folder.", parser=a_path)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="smoke, quick or paper.")]
 TaskNames = Annotated[
@@ -49,7 +61,8 @@ Scan = Annotated[
     str, typer.Option(help="How recurrences run: auto, reference, native, ensemble or fused.")
 ]
 Out = Annotated[
-    Path | None, typer.Option(help="The results folder; results/local/<profile> if not given.")
+    Path | None,
+    typer.Option(help="The results folder; results/local/<profile> if not given.", parser=a_path),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Measure again what is there.")]
 QUICK = Path("results", "local", "quick")  # where the default profile leaves its results
@@ -67,12 +80,19 @@ GOES_ON = "what was measured is kept, and the same command goes on from there"
 def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOES_ON) -> NoReturn:
     """Run a command; an error is one line on standard error, whatever kind it is, and so is a warning."""
     warn_in_a_line()
+    open_streams()
     try:
         code = commands(list(arguments), standalone_mode=False) or 0
+        sys.stdout.flush()
     except BadInput as error:
         code = complain(str(error), error.exit_code)
     except KeyboardInterrupt:
         code = 130
+    except BrokenPipeError:
+        code = silence(141)
+    except OSError as error:
+        code = complain(f"can't use {error.filename or 'the output'}: {error.strerror}", 2)
+        silence()
     except Exception as error:
         if type(error).__name__ == "Abort":  # an older typer's word for Ctrl-C
             code = 130
@@ -85,6 +105,27 @@ def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOE
     sys.exit(code)
 
 
+def open_streams() -> None:
+    """Let standard output and error be there and take every letter, whatever they are connected to."""
+    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        if (
+            getattr(sys, name) is None
+        ):  # closed: else the next file that is opened would take its place
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def silence(code: int = 0) -> int:
+    """Let nothing more be written to standard output, also at the exit; return the code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return code
+
+
 def complain(sentence: str, code: int = 0) -> int:
     """Print one line on standard error; return the code."""
     print(" ".join(sentence.split()), file=sys.stderr)
@@ -93,7 +134,10 @@ def complain(sentence: str, code: int = 0) -> int:
 
 def listed(words: Iterable[str]) -> list[str]:
     """Return what was given as ``a,b`` or by a repeated option, one by one."""
-    return [part.strip() for word in words for part in word.split(",") if part.strip()]
+    parts = [part.strip() for word in words for part in word.split(",")]
+    if not all(parts):
+        raise BadInput("a name is empty; leave the option out to mean all, or name some: a,b")
+    return parts
 
 
 def numbers(words: Iterable[str], what: str) -> list[int]:
@@ -146,26 +190,35 @@ def escaped(value: Any) -> str:
 # What there is
 
 
-def entries(catalogue: Catalogue) -> Rows:
-    """Return the name and the first line of every entry, without importing it."""
-    return [{"name": name, "about": catalogue.summary(name)} for name in catalogue]
+def entries(catalogue: Catalogue, options: bool) -> Rows:
+    """Return the name and the first line of every entry, without importing it; where they are wanted, its options."""
+    rows: Rows = [{"name": name, "about": catalogue.summary(name)} for name in catalogue]
+    if options:
+        from seqbench.options import options_of
+
+        for row in rows:
+            try:
+                row["options"] = [o.row() for o in options_of(catalogue[row["name"]]).values()]
+            except BadInput:  # an entry point that leads nowhere: its line says so
+                row["options"] = None
+    return rows
 
 
-def models() -> Rows:
+def models(options: bool) -> Rows:
     """Return the models."""
     from seqbench.models import MODELS
 
-    return entries(MODELS)
+    return entries(MODELS, options)
 
 
-def tasks() -> Rows:
+def tasks(options: bool) -> Rows:
     """Return the tasks."""
     from seqbench.tasks import TASKS
 
-    return entries(TASKS)
+    return entries(TASKS, options)
 
 
-def profiles() -> Rows:
+def profiles(options: bool) -> Rows:
     """Return the profiles, with what each measures."""
     from seqbench.profiles import PROFILES
 
@@ -184,23 +237,28 @@ def profiles() -> Rows:
     ]
 
 
-def tables() -> Rows:
-    """Return the tables that were written below ``results``."""
-    return [
-        {
-            "folder": str(index.parents[1]),
-            "id": table["id"],
-            "title": table["title"],
-            "edition": table["edition"],
-            "hash": table["hash"],
-            "citable": table["citable"],
-        }
-        for index in sorted(Path("results").glob("**/tables/index.json"))
-        for table in json.loads(index.read_text("utf-8"))
-    ]
+def tables(options: bool) -> Rows:
+    """Return the tables that were written below ``results``; of an index that is none, say so."""
+    rows = []
+    for index in sorted(Path("results").glob("**/tables/index.json")):
+        try:
+            rows += [
+                {
+                    "folder": str(index.parents[1]),
+                    "id": str(table["id"]),
+                    "title": str(table["title"]),
+                    "edition": str(table["edition"]),
+                    "hash": str(table["hash"]),
+                    "citable": bool(table["citable"]),
+                }
+                for table in json.loads(index.read_text("utf-8"))
+            ]
+        except (OSError, ValueError, TypeError, LookupError):
+            complain(f"{index} is no list of tables; write it anew with: seqbench report --write")
+    return rows
 
 
-def claims() -> Rows:
+def claims(options: bool) -> Rows:
     """Return the claims, with what decides each and how."""
     from seqbench.report.claims import CLAIMS
 
@@ -215,7 +273,7 @@ def claims() -> Rows:
     ]
 
 
-KINDS: dict[str, Callable[[], Rows]] = {
+KINDS: dict[str, Callable[[bool], Rows]] = {
     "models": models, "tasks": tasks, "profiles": profiles, "claims": claims, "tables": tables,
 }  # fmt: skip
 
@@ -227,10 +285,10 @@ def list_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models, tasks, profiles, claims and tables there are."""
+    """List the models, tasks, profiles, claims and tables there are; with --json also the options of the first two."""
     if kind is not None and kind not in KINDS:
         raise unknown("kind of thing", kind, KINDS)
-    answer({name: rows() for name, rows in KINDS.items() if kind in (None, name)}, as_json)
+    answer({name: rows(as_json) for name, rows in KINDS.items() if kind in (None, name)}, as_json)
 
 
 # What measures
@@ -269,7 +327,7 @@ def run(
     """Train what a profile asks for and the results folder lacks."""
     lags, seconds = numbers(lag, "lag"), duration(budget)
     from seqbench import engine as engines
-    from seqbench.progress import Plain
+    from seqbench.progress import Plain, listener
 
     class Answer(Plain):
         """A dry run's lines are the answer, not progress."""
@@ -277,6 +335,7 @@ def run(
         def say(self, line: str) -> None:
             print(line, flush=True)
 
+    listen = Answer() if dry_run else listener()
     store = engines.run(
         profile,
         tasks=listed(task),
@@ -295,12 +354,14 @@ def run(
         budget=seconds,
         force=force,
         dry_run=dry_run,
-        listen=Answer() if dry_run else None,
+        listen=listen,
     )
     if not dry_run:
-        complain(
-            f"the records are in {store.path}; look at them with: seqbench report {store.path}"
-        )
+        look = f"seqbench report {quote(str(store.path))}"
+        complain(f"the records are in {store.path}; look at them with: {look}")
+    if listen.failed:
+        complain(f"{listen.failed} runs failed")
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: seqbench throughput --model lstm,gru --hidden 32,64 --phase training")
@@ -421,7 +482,7 @@ def replicate(
     budget: Annotated[
         str | None, typer.Option(help="Lay the trials aside after this time: 90s, 9m, 1h.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The results folder.")] = LEDGER,
+    out: Annotated[Path, typer.Option(help="The results folder.", parser=a_path)] = LEDGER,
     as_json: AsJson = False,
 ) -> None:
     """Repeat published experiments in their own protocol: the trials that the folder lacks, then the ledger."""
@@ -453,7 +514,7 @@ def report(
         ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Argument(help=f"A results folder; {QUICK} if not given.")
+        Path | None, typer.Argument(help=f"A results folder; {QUICK} if not given.", parser=a_path)
     ] = None,
     task: TaskNames = [],  # noqa: B006
     write: Annotated[
@@ -506,10 +567,13 @@ def verify(
     edition: Annotated[
         Path | None,
         typer.Argument(
-            help="An edition or a results folder; the newest of the same specification if not given."
+            help="An edition or a results folder; the newest of the same specification if not given.",
+            parser=a_path,
         ),
     ] = None,
-    results: Annotated[Path, typer.Option(help="The results folder of the rerun.")] = QUICK,
+    results: Annotated[
+        Path, typer.Option(help="The results folder of the rerun.", parser=a_path)
+    ] = QUICK,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a rerun reproduces an edition; exit with 1 if it does not, and with 4 if that can't be told."""

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from pathlib import Path
 from time import monotonic
+from typing import Annotated
 
 import torch
+from pydantic import Field
 
 from seqbench import machine
+from seqbench.arguments import Seconds, checked
 from seqbench.errors import BadInput
 from seqbench.ledger.online import Outcome
 from seqbench.ledger.online import run as run_trials
@@ -22,15 +25,17 @@ from seqbench.records import SCHEMA, Manifest, Trial, digest
 from seqbench.snapshot import Snapshot
 from seqbench.store import Store
 
+Trials = Annotated[int, Field(gt=0, le=10_000)]
 EVERY = 60.0  # seconds between two lines of progress
 Say = Callable[[str], object]
 
 
+@checked
 def run(
     experiments: Sequence[str] = (),
     *,
-    trials: int | None = None,
-    budget: float | None = None,
+    trials: Trials | None = None,
+    budget: Seconds | None = None,
     out: str | Path = Path("results", "local", "ledger"),
     say: Say = lambda line: None,
 ) -> Store:
@@ -51,9 +56,6 @@ def run(
         With one sentence that names the culprit and the choices.
     """
     rows = [online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
-    for what, number in (("trials", trials), ("budget", budget)):
-        if number is not None and number <= 0:
-            raise BadInput(f"{what} must be more than 0; got {number}")
     machine.settle()
     until = monotonic() + (inf if budget is None else budget)
     store = opened(Store(out))
@@ -65,18 +67,28 @@ def run(
 
 
 def opened(store: Store) -> Store:
-    """Return the folder; one that is not there is made for the ledger alone."""
-    if store.exists:
-        return store
-    return store.create(
-        Manifest(
-            schema_version=SCHEMA,
-            edition="local",
-            profile="ledger",
-            specification=digest([row.protocol for row in ONLINE.values()]),
-            citable=False,
-        )
+    """Return the folder; one that is not there is made for the ledger alone.
+
+    Trials may also lie beside runs of one's own that are to become an edition.
+    """
+    made = Manifest(
+        schema_version=SCHEMA,
+        edition="local",
+        profile="ledger",
+        specification=digest([row.protocol for row in ONLINE.values()]),
+        citable=False,
     )
+    if not store.exists:
+        return store.create(made)
+    there = store.manifest()
+    if not there.citable and there.profile != made.profile:
+        raise BadInput(
+            f"{store.path} holds results of profile '{there.profile}', beside which no trials are kept; "
+            "choose another folder with --out"
+        )
+    store.check(there.model_copy(update={"schema_version": SCHEMA, "edition": made.edition}))
+    store.look_over()
+    return store
 
 
 def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None:

@@ -22,9 +22,10 @@ of the very first step beyond the median; what this process or a cache on the di
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from itertools import product
+from math import prod
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -33,6 +34,7 @@ from typing import Any, NamedTuple, get_args
 import torch
 
 from seqbench import machine
+from seqbench.arguments import checked
 from seqbench.errors import BadInput, unknown
 from seqbench.floor import UPDATED, Work, ceilings, work
 from seqbench.graph import WARM_UP as UNCAPTURED
@@ -59,6 +61,7 @@ IDENTITY = "model", "phase", "scan", "precision", "device", "members", "batch", 
 COMPILED = ("fused",)  # the scans that are compiled for a GPU before their first step
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
+MOST_TOKENS = 2**24  # in one step
 SAMPLE = 0.02  # seconds that one timing takes at least, in as many steps as it needs
 WARM_UP = UNCAPTURED + 2  # steps that nobody counts; the first are those before a capture
 Say = Callable[[str], Any]
@@ -423,6 +426,7 @@ def needs(one: Case, phase: Phase, parameters: int) -> tuple[int, int, Work]:
 # Into the store
 
 
+@checked
 def run(
     profile: str = "quick",
     *,
@@ -453,6 +457,7 @@ def run(
         machine.precision(precision, device)
     store = folder(chosen, out)
     store.check(chosen.manifest())
+    store.look_over()
     machine.settle()
     steps = plan(models or MODELS, timing, chosen.parameters, device, say)
     if not steps:
@@ -484,16 +489,26 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
         for name in names[kind]:
             if name not in choices[kind]:
                 raise unknown(kind, name, choices[kind])
-    least = {
-        "lengths": MOVING + 1,
-        "batches": 1,
-        "members": 1,
-        "hidden": 1,
-    }  # a video moves, then stands
-    for axis, at_least in least.items():
+    known = [field.name for field in fields(Timing)]
+    for axis in axes:
+        if axis not in known:
+            raise unknown("axis", axis, known)
+    ends = {  # a video moves, then stands
+        "lengths": (MOVING + 1, 1_000_000), "batches": (1, 100_000), "members": (1, 10_000), "hidden": (1, 8192),
+    }  # fmt: skip
+    for axis, (least, most) in ends.items():
         for number in axes.get(axis, ()):
-            if number is not None and number < at_least:
-                raise BadInput(f"{axis} must be {at_least} or more; got {number}")
+            if number is not None and not (type(number) is int and least <= number <= most):
+                raise BadInput(
+                    f"{axis} must be whole numbers from {least} to {most:,}; got {number}"
+                )
+    tokens = prod(
+        max(axes.get(axis, (1,)), default=1) for axis in ("lengths", "batches", "members")
+    )
+    if tokens > MOST_TOKENS:
+        raise BadInput(
+            f"a step of {tokens:,} tokens would not fit into memory; choose at most {MOST_TOKENS:,} (T x B x E)"
+        )
 
 
 def folder(chosen: Profile, out: str | Path | None) -> Store:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from seqbench import machine
+from seqbench.arguments import Count, checked
 from seqbench.engine import MEMBERS_AT_ONCE, members_of, names, suits, unit_of
 from seqbench.errors import BadInput, unknown
 from seqbench.inside import INSTRUMENTS
@@ -20,7 +21,7 @@ from seqbench.inside.series import Series
 from seqbench.measure import build
 from seqbench.models import MODELS
 from seqbench.profiles import find_profile
-from seqbench.protocol import Cell, Profile
+from seqbench.protocol import TUNING_SEEDS, Cell, Profile
 from seqbench.records import Member, Moment, Probe, Unit, canonical, digest
 from seqbench.store import Store
 from seqbench.tasks import TASKS
@@ -30,6 +31,7 @@ SEQUENCES = 128
 Seen = dict[Moment, dict[Member, dict[str, Series]]]  # then by instrument
 
 
+@checked
 def run(
     profile: str = "quick",
     *,
@@ -38,7 +40,7 @@ def run(
     models: Sequence[str] = (),
     lags: Sequence[int] = (),
     parts: Sequence[str] = (),
-    seeds: int | None = None,
+    seeds: Count | None = None,
     device: str = "auto",
     out: str | Path | None = None,
     say: Callable[[str], Any] = lambda line: None,
@@ -68,12 +70,13 @@ def run(
     for name in instruments:
         if name not in INSTRUMENTS:
             raise unknown("instrument", name, INSTRUMENTS)
-    if seeds is not None and seeds <= 0:
-        raise BadInput(f"seeds must be more than 0; got {seeds}")
+    if seeds is not None and seeds > min(TUNING_SEEDS):
+        raise BadInput(f"seeds must be at most {min(TUNING_SEEDS)}; got {seeds}")
     cells = select(chosen, names(TASKS, tasks), names(MODELS, models), lags, parts)
     device = machine.device(device)
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     store.check(chosen.manifest())
+    store.look_over()
     work = [(unit_of(cell, chosen), who) for cell, who in members(cells, chosen, store, seeds)]
     machine.settle()
     store.create(chosen.manifest())

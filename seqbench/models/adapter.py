@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.parameter import is_lazy
 
+from seqbench.arguments import checked
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
 from seqbench.random import Keys
@@ -50,6 +51,7 @@ State = dict[str, Tensor]
 HIDDEN = {"hidden": 1}  # the width alone sets the size, by one
 
 
+@checked
 def adapt(
     name: str,
     factory: Callable[..., nn.Module],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from seqbench.arguments import checked
 from seqbench.models import MODELS
 from seqbench.records import (
     Baseline,
@@ -104,6 +105,7 @@ def described(system: System | None) -> str:
     )
 
 
+@checked
 def load_results(path: str | Path) -> pd.DataFrame:
     """Return the runs of a results folder, a row each; ``role`` tells reporting from tuning.
 
