@@ -523,6 +523,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Print the accuracy and throughput tables of a results folder, or the table that is named."""
+    tasks_shown = listed(task)
     if table and not folder and (Path(table).is_dir() or not table.isalnum()):
         folder, table = Path(table), None  # a folder may stand alone
     from seqbench.report.tables import accuracy_table, named_table, throughput_table, write_tables
@@ -533,8 +534,8 @@ def report(
         found = [named_table(store, table)]
     else:
         found = [accuracy_table(store), throughput_table(store)]
-    if task:
-        found = [each.of_tasks(listed(task)) for each in found]
+    if tasks_shown:
+        found = [each.of_tasks(tasks_shown) for each in found]
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
     answer({each.name: printed(each, as_json) for each in found}, as_json)

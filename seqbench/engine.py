@@ -214,7 +214,8 @@ def missing_data(unit: Unit) -> DataMissing | None:
     except DataMissing as missing:
         return missing
     except (Exception, SystemExit):
-        return None
+        if not is_user_defined(unit):
+            raise
     return None
 
 

@@ -1,6 +1,7 @@
 """The command line: one sentence and a code for what is wrong, one document for what is asked."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -83,7 +84,23 @@ BAD = {
     "throughput --scan reference,nativ": ["scan 'nativ'"],
     "throughput --phase streming": ["phase 'streming'", "did you mean 'streaming'?"],
     "throughput --length 1,x": ["a length is a whole number"],
-    "throughput --hidden 0": ["hidden must be 1 or more"],
+    "throughput --hidden 0": ["hidden must be whole numbers from 1 to"],
+    "throughput --length 1000000 --batch 100000": ["would not fit into memory"],
+    "run --learning-rate nan --task echo --lag 3": ["learning_rate must be a finite number"],
+    "run --learning-rate 1e400 --task echo --lag 3": ["learning_rate must be a finite number"],
+    f"run --out {'x' * 300}": ["File name too long"],
+    "run --out=": ["a path is empty"],
+    "run --task=": ["a name is empty"],
+    "run --model lstm,": ["a name is empty"],
+    "run --model lstm:inputs=3": ["unknown option of model 'lstm' 'inputs'", "choose from"],
+    "run --model lstm:layers=1000000": ["'layers'", "from 1 to 64"],
+    "run --model lstm:truncate=x": ["'truncate'", "'x'", "a whole number"],
+    "run --workers 100000": ["workers must be less than"],
+    "inside --seeds 1000000000": ["seeds must be"],
+    "replicate --trials 99999999999 --budget 1s": ["trials must be less than"],
+    "check :": ["':' is no address"],
+    "check ..:x": ["'..:x' is no address"],
+    "report --task=": ["a name is empty"],
     "check ading": ["'ading'", "did you mean 'adding'?"],
     "check nowhere.at_all:Thing": ["nowhere"],
     "check json:dumps": ["a class"],
@@ -216,17 +233,21 @@ def test_everything_has_a_line_in_the_list(call):
 
 
 @pytest.mark.parametrize(
-    ("kind", "heavy"),
+    ("words", "heavy"),
     [
-        ("tasks", ["torch", "pandas", "numpy"]),
-        ("profiles", ["torch", "pandas", "numpy"]),
-        ("claims", ["torch", "pandas"]),  # a rule knows its statistics
+        (
+            ["tasks"],
+            ["torch", "pandas", "numpy"],
+        ),  # their options are in the classes, and in --json
+        (["models"], ["torch", "pandas", "numpy"]),
+        (["profiles", "--json"], ["torch", "pandas", "numpy"]),
+        (["claims", "--json"], ["torch", "pandas"]),  # a rule knows its statistics
     ],
 )
-def test_listing_imports_nothing_heavy(kind, heavy):
+def test_listing_imports_nothing_heavy(words, heavy):
     program = (
         "import sys; from seqbench import cli\n"
-        f"try: cli.obey(cli.app, ['list', {kind!r}, '--json'])\n"
+        f"try: cli.obey(cli.app, ['list', *{words}])\n"
         "except SystemExit: pass\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
@@ -381,8 +402,71 @@ def test_what_is_no_duration(text):
 
 
 def test_lists_are_given_with_commas_or_by_repeating():
-    assert cli.listed(["a,b", " c ", "", "d,"]) == ["a", "b", "c", "d"]
+    assert cli.listed(["a,b", " c ", "d"]) == ["a", "b", "c", "d"]
+    assert cli.listed([]) == []
     assert cli.numbers(["1,2", "30"], "lag") == [1, 2, 30]
+
+
+@pytest.mark.parametrize("words", [[""], ["a,"], ["a", " "], [",a"]])
+def test_a_name_that_is_empty_is_refused(words):
+    with pytest.raises(BadInput, match="a name is empty"):
+        cli.listed(words)
+
+
+def test_options_are_listed_with_type_range_and_default(call):
+    code, out, _ = call("list", "models", "--json")
+    assert code == 0
+    (lstm,) = (row for row in json.loads(out)["models"] if row["name"] == "lstm")
+    (truncate,) = (option for option in lstm["options"] if option["name"] == "truncate")
+    assert truncate["default"] == 0
+    assert truncate["choices"] == "a whole number from 0 to 100,000"
+    assert truncate["about"]
+
+
+def test_an_index_that_is_torn_is_named_and_the_others_are_listed(call):
+    write(Path("results", "mine", "tables", "index.json"), '[{"id": "T1", "tit')
+    code, out, err = call("list", "tables")
+    assert code == 0
+    assert "tables: none" in out
+    assert len(err.splitlines()) == 1
+    assert "index.json is no list of tables" in err
+
+
+# Where the answer goes
+
+
+def answered(redirection: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Return what came of a command in a shell that sends its output somewhere."""
+    command = " ".join([sys.executable, "-m", "seqbench", *words, redirection])
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [["list", "claims"], ["list", "tasks", "--json"]])
+def test_who_stops_reading_ends_it_quietly(words):
+    done = answered("| head -c 10 >/dev/null", *words)
+    assert done.stderr == ""
+
+
+def test_a_full_output_is_told_in_a_line():
+    done = answered(">/dev/full", "list", "claims", "--json")
+    assert done.returncode == 2
+    assert done.stderr == "can't use the output: No space left on device\n"
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_do_no_harm(redirection):
+    done = answered(redirection, "list", "profiles")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("quick" in done.stdout) == (redirection == "2>&-")
+
+
+def test_a_terminal_that_knows_ascii_only_gets_an_answer():
+    done = answered("", "list", "claims", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
 
 
 def test_a_warning_is_its_sentence_alone(monkeypatch):

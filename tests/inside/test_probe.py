@@ -144,7 +144,7 @@ def test_a_later_part_of_a_profile_is_looked_at_only_when_asked_for():
         ({"instruments": ["gate"]}, "unknown instrument 'gate'; did you mean 'gates'?"),
         ({"tasks": ["ading"]}, "unknown task 'ading'"),
         ({"models": ["lsm"]}, "unknown model 'lsm'"),
-        ({"seeds": 0}, "seeds must be more than 0; got 0"),
+        ({"seeds": 0}, "seeds must be greater than 0; got 0"),
         ({"models": ["cnn_lstm"]}, "no task here that these models can read"),
         ({"tasks": ["latch"], "models": ["cnn_lstm"]}, "reads video"),
     ],

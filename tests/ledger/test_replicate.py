@@ -27,7 +27,7 @@ def trial(seed=0, row=ORDER, **changes):
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "store").create(made.MANIFEST)
+    store = Store(tmp_path / "store").create(made.MANIFEST.model_copy(update={"profile": "ledger"}))
     store.add_system(made.SYSTEM)
     return store
 
@@ -114,6 +114,18 @@ def test_trials_of_another_protocol_do_not_count(store, ran):
     assert row["runs"] == 1
 
 
+def test_trials_lie_beside_what_becomes_an_edition_and_beside_nothing_else(tmp_path, ran):
+    manifest = made.MANIFEST.model_copy(update={"profile": "paper", "citable": True})
+    replicate.run(["hs97-order-4"], trials=1, out=Store(tmp_path / "a").create(manifest).path)
+    quick = Store(tmp_path / "b").create(made.MANIFEST)
+    edition = manifest.model_copy(update={"edition": "2026.1"})
+    for store in (quick, Store(tmp_path / "c").create(edition)):
+        with pytest.raises(BadInput, match="choose another folder with --out"):
+            replicate.run(["hs97-order-4"], trials=1, out=store.path)
+        assert [file.name for file in store.path.iterdir()] == ["manifest.json"]
+    assert len(ran) == 1
+
+
 def test_without_a_name_all_are_run(tmp_path, ran):
     replicate.run(trials=1, out=tmp_path / "out")
     assert [id_ for id_, _ in ran] == list(ONLINE)
@@ -121,7 +133,7 @@ def test_without_a_name_all_are_run(tmp_path, ran):
 
 @pytest.mark.parametrize(("what", "value"), [("trials", 0), ("budget", -1.0)])
 def test_nothing_is_done_for_no_trial_and_in_no_time(tmp_path, what, value):
-    with pytest.raises(BadInput, match=f"{what} must be more than 0"):
+    with pytest.raises(BadInput, match=f"{what} must be greater than 0"):
         replicate.run(["hs97-reber"], out=tmp_path / "out", **{what: value})
     assert not (tmp_path / "out").exists()
 
@@ -259,7 +271,7 @@ def test_the_command_prints_the_ledger(call, ran, tmp_path):
     ("arguments", "words"),
     [
         (["hs97-rebr"], "did you mean 'hs97-reber'?"),
-        (["--trials", "0"], "trials must be more than 0"),
+        (["--trials", "0"], "trials must be greater than 0"),
         (["--budget", "soon"], "90s, 9m or 1.5h"),
     ],
 )
