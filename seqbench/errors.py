@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from seqbench.text import printable
+
 
 class BadInput(Exception):
     """Something the user gave cannot be used; the message is the whole answer."""
@@ -32,4 +34,6 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Ba
 
 def warn_in_a_line() -> None:
     """Let a warning be its sentence alone, for who reads it at a terminal."""
-    warnings.formatwarning = lambda message, *where, **more: f"{message}\n"
+    warnings.formatwarning = lambda message, *where, **more: (
+        f"{printable(' '.join(str(message).split()))}\n"
+    )

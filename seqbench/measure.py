@@ -19,6 +19,7 @@ from seqbench.records import Cost, Curve, Member, Provenance, Record, Scale, Uni
 from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
+from seqbench.text import cut
 from seqbench.train import train
 
 Forward = Callable[[Sequences, int], Outputs]
@@ -182,7 +183,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
 def scale(task: Task) -> Scale:
     """Return how the scores of a task are read."""
     return Scale(
-        measure=task.measure,
+        measure=cut(task.measure),
         higher_is_better=task.higher_is_better,
         chance=task.chance,
         threshold=task.threshold,
@@ -215,7 +216,7 @@ def failed(job: Job, error: BaseException | str) -> Record:
         unit=job.unit,
         member=job.members[0],
         verdict="out_of_memory" if memory else "failed",
-        reason=None if memory else reason.partition("\n")[0],
+        reason=None if memory else cut(reason.partition("\n")[0]),
         score=None,
         test_loss=None,
         scale=scale(task),
