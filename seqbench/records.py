@@ -53,11 +53,11 @@ def _words(options: dict[str, Value]) -> dict[str, Value]:
     """Refuse a text that would be read as more or as something else where an option is spelled in a line."""
     for name, value in options.items():
         if isinstance(value, str) and not is_word(value):
-            raise ValueError(
-                f"option {name} is '{printable(value)}': a text is a word of letters, digits, '_', '.', "
-                "'+' and '-' that is no number and not true or false"
-            )
+            raise ValueError(f"option {name} is '{printable(value)}': {A_WORD}")
     return options
+
+
+A_WORD: Final = "a text is a word of letters, digits, '_', '.', '+' and '-' that is no number and not true or false"
 
 
 def is_word(value: str) -> bool:

@@ -114,6 +114,14 @@ def test_a_word_of_an_option_is_read_back_as_it_is_spelled(text):
     assert not accepted(EXAMPLES["plan.jsonl"], place, text)
 
 
+def test_a_text_that_is_no_word_is_refused_before_anything_is_measured(call, tmp_path):
+    words = ("--task", "latch", "--model", "rnn:kind=a b", "--out", tmp_path / "out")
+    code, out = call("run", "-p", "smoke", *words)
+    assert code == 2
+    assert out.startswith("option kind of 'rnn' is 'a b': a text is a word")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "text",
     ["yesterday", "2026-01-01", "2026-13-01T00:00:00+00:00", "2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00"],
