@@ -186,12 +186,9 @@ def tables() -> Rows:
     """Return the tables that were written below ``results``."""
     return [
         {
-            "folder": str(index.parents[1]),
-            "id": table["id"],
-            "title": table["title"],
-            "edition": table["edition"],
-            "hash": table["hash"],
-            "citable": table["citable"],
+            "folder": printable(str(index.parents[1])),
+            **{key: printable(str(table[key])) for key in ("id", "title", "edition", "hash")},
+            "citable": table["citable"] is True,
         }
         for index in sorted(Path("results").glob("**/tables/index.json"))
         for table in json.loads(index.read_text("utf-8"))

@@ -235,6 +235,18 @@ def test_tables_reach_a_terminal_as_text(stranger, call, monkeypatch):
     assert [row["processor"] for row in rows] == [PAYLOAD]
 
 
+def test_a_list_of_tables_is_text_whatever_an_index_says(stranger, call, tmp_path):
+    shutil.copytree(stranger.path, tmp_path / "results" / "copy")
+    file = tmp_path / "results" / "copy" / "tables" / "index.json"
+    rows = json.loads(file.read_text())
+    hard = [row | {"edition": CONTROLS, "title": CONTROLS, "citable": CONTROLS} for row in rows]
+    file.write_text(json.dumps(hard))
+    for how in ((), ("--json",)):
+        code, out = call("list", "tables", *how)
+        assert code == 0
+        assert not [line for line in out.splitlines() if line != printable(line)]
+
+
 def test_a_machine_under_a_name_that_is_no_hash_is_text_as_well(make_store, call):
     store = make_store()
     name = f"{CONTROLS}<b>|{{{{ 1 }}}}"
