@@ -501,7 +501,8 @@ class Manifest(Strict):
     profile: Name
     specification: Digest
     citable: bool
-    form: int = 1  # in which the tables of an edition were made from its records (report/tables.py)
+    # In which the tables of an edition were made from its records (report/tables.py).
+    form: int = Field(default=1, ge=1)
     files: dict[Inside, Sha256] = {}  # sha256 by path, written when an edition is sealed
 
 

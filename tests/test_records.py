@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from seqbench.records import (
     Budget,
     Curve,
+    Manifest,
     Member,
     Record,
     Strict,
@@ -187,6 +188,12 @@ def test_a_name_that_is_no_part_of_a_path_is_refused(name):
     for field in ("task", "model"):
         with pytest.raises(ValidationError, match="match pattern"):
             Unit(**(UNIT.model_dump() | {field: name}))
+
+
+def test_tables_have_no_form_before_the_first():
+    assert Manifest(**(MANIFEST.model_dump() | {"form": 7})).form == 7
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        Manifest(**(MANIFEST.model_dump() | {"form": 0}))
 
 
 OTHER: dict[str, Any] = {
