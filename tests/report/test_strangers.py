@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
+from unicodedata import normalize
 
 import made
 import pytest
@@ -37,7 +38,7 @@ from seqbench.report.page import Html, Page, Text
 from seqbench.report.table import Table
 from seqbench.report.tables import load_results, tables, write_tables
 from seqbench.store import Store
-from seqbench.text import cut, printable, tex
+from seqbench.text import ACCENTS, SIGNS, cut, printable, tex
 
 from .conftest import PLAN, RECORDS, STEP_TIMES, TUNING, unit
 
@@ -215,8 +216,18 @@ TEX = shutil.which("pdflatex")
 )
 def test_tables_are_set_by_latex(name, stranger, tmp_path):
     store = stranger if name == "stranger" else Store(ROOT / "results" / name)
+    set_by_latex("\\clearpage\n".join(table.tex() for table in tables(store)), tmp_path)
+
+
+@pytest.mark.skipif(TEX is None, reason="there is no pdflatex here")
+def test_every_sign_is_set_by_latex(tmp_path):
+    accents = "".join(normalize("NFC", f"{a}{mark}") for mark in ACCENTS for a in "aceinosuyzACEG")
+    set_by_latex("\n\n".join(map(tex, [*SIGNS, *accents, "漢", CONTROLS])), tmp_path)
+
+
+def set_by_latex(body: str, tmp_path: Path) -> None:
+    """Assert that LaTeX sets it, with two packages, and lacks no sign."""
     head = "\\documentclass{article}\\usepackage{booktabs,longtable}\\begin{document}\n"
-    body = "\\clearpage\n".join(table.tex() for table in tables(store))
     (tmp_path / "all.tex").write_text(f"{head}{body}\\end{{document}}\n")
     command = [str(TEX), "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "all"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
