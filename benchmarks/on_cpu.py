@@ -18,6 +18,7 @@ from torch._inductor import config as inductor
 import overhead
 from goals import Goal, Peer, Row, Timed, compared, figures, once
 from paired import Median, in_turns, seconds
+from seqbench.text import cut
 from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_one, torchrl
 
 HERE = Path(__file__).parent
@@ -160,8 +161,8 @@ def first_steps(rounds: int) -> Iterator[Row]:
                 )
                 first, later = seconds(step), seconds(step)
             except Exception as error:  # no compiler
-                reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-                yield Row(goal.name, what, str(goal), note=f"not measured: {reason}")
+                reason = cut(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
+                yield Row(goal.name, what, str(goal), note=reason)
             else:
                 yield Row.of(goal, what, once(max(0.0, first - later)))
 

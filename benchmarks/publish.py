@@ -14,6 +14,7 @@ from typing import Any
 from seqbench.errors import BadInput
 from seqbench.report.tables import FORM, check_tables, write_tables
 from seqbench.store import Store
+from seqbench.text import printable
 
 PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> int:
     try:
         store = publish(Store(arguments[0]), arguments[1])
     except BadInput as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return error.exit_code
     print(f"{len(store.records())} records are published in {store.path}")
     return 0

@@ -14,6 +14,11 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqbench.records import Manifest
+    from seqbench.store import Store
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -27,17 +32,8 @@ NOTEBOOKS = [
     "inside",
     "throughput",
 ]  # and those of the tasks; the other pages have no code
-COPIED = [
-    "_toc.yml",
-    "references.bib",
-    "_assets",
-    "models.md",
-    "tasks.md",
-    "protocol.md",
-    "rerun.md",
-    "extend.md",
-    "cite.md",
-]
+COPIED = ["_toc.yml", "references.bib", "_assets"]
+FILLED = ["models.md", "tasks.md", "protocol.md", "rerun.md", "extend.md", "cite.md"]
 
 
 # execute: in the environment of seqbench
@@ -45,8 +41,10 @@ COPIED = [
 
 def execute(results: Path | None, profile: str) -> None:
     """Run the notebooks on a results folder and lay out what Jupyter Book reads."""
+    from seqbench.text import printable
+
     results = results.resolve() if results else published() or ROOT / "results" / "local" / profile
-    print(f"the book is built from {os.path.relpath(results)}", flush=True)
+    print(printable(f"the book is built from {os.path.relpath(results)}"), flush=True)
     with TemporaryDirectory(dir=made(BUILD)) as folder:
         source = Path(folder) / "source"
         source.mkdir()
@@ -70,27 +68,46 @@ def published() -> Path | None:
 def run(name: str, source: Path, results: Path) -> None:
     """Run one notebook; what it writes to standard error is an error."""
     from seqbench.report import notebooks
+    from seqbench.text import printable
 
     output = source / f"{name}.ipynb"
     parameters: dict[str, object] = {"results": str(results)}
     notebooks.execute(HERE / f"{name}.md", output, parameters)
     notebook = notebooks.read(output)
     if complaints := notebooks.complaints(notebook):
-        raise SystemExit(f"{name} wrote to standard error:\n{''.join(complaints)}")
+        lines = map(printable, "".join(complaints).splitlines())
+        raise SystemExit("\n".join([f"{name} wrote to standard error:", *lines]))
     output.write_text(notebooks.normalised(notebook), "utf-8")
 
 
 def lay_out(source: Path, results: Path) -> None:
     """Write every page that is not run: copied, or made from docstrings, profiles and records."""
-    import pages
-    import yaml
-
-    from seqbench.profiles import PROFILES
-    from seqbench.report.tables import check_tables, table_files
     from seqbench.store import Store
 
     store = Store(results)
     manifest = store.manifest() if store.exists else None
+    copy_pages(source, manifest)
+    make_pages(source)
+    lay_out_tables(source / "_extra" / "tables", store if manifest else None)
+    configure(source, manifest)
+
+
+def copy_pages(source: Path, manifest: "Manifest | None") -> None:
+    """Copy what is written by hand, with the facts that it leaves open filled in."""
+    import pages
+
+    from seqbench.profiles import PROFILES
+
+    name = manifest.profile if manifest else "quick"
+    profile = PROFILES.get(name)
+    if manifest and profile and profile.specification != manifest.specification:
+        profile = (
+            None  # an edition of another time: what the profile says today is not what was measured
+        )
+    facts = pages.facts(profile, name)
+    for name in FILLED:
+        text = (HERE / name).read_text("utf-8")
+        (source / name).write_text(pages.filled(text, facts), "utf-8")
     for name in COPIED:
         copy = shutil.copytree if (HERE / name).is_dir() else shutil.copyfile
         copy(HERE / name, source / name)
@@ -101,6 +118,11 @@ def lay_out(source: Path, results: Path) -> None:
         pages.PACKAGE / "models", source / "_code", ignore=shutil.ignore_patterns("__pycache__")
     )
 
+
+def make_pages(source: Path) -> None:
+    """Make the pages of the models, and of the tasks that have no lesson, from their docstrings."""
+    import pages
+
     references = pages.bibliography((HERE / "references.bib").read_text("utf-8"))
     for name in pages.MODELS.builtin:
         page = made(source / "models") / f"{name}.md"
@@ -109,23 +131,29 @@ def lay_out(source: Path, results: Path) -> None:
         page = made(source / "tasks") / f"{name}.md"
         page.write_text(pages.task_page(name, references), "utf-8")
 
+
+def lay_out_tables(folder: Path, store: "Store | None") -> None:
+    """Write the tables of all editions, and of the results that are shown, each into a folder of its own."""
+    from seqbench.report.tables import check_tables, table_files
+    from seqbench.store import Store
+
     editions = [Store(file.parent) for file in sorted(ROOT.glob("results/*/manifest.json"))]
     for edition in editions:
         if wrong := check_tables(edition):
             raise SystemExit("\n".join(wrong))
-    folder = made(source / "_extra" / "tables")
-    for shown in [*editions, *([store] if manifest else [])]:
+    for shown in [*editions, *([store] if store else [])]:
+        place = folder / shown.manifest().edition
+        assert place.resolve().parent == folder.resolve(), place  # whatever the manifest says
         for name, text in table_files(shown).items():
-            (made(folder / shown.manifest().edition) / name).write_text(text, "utf-8")
+            (made(place) / name).write_text(text, "utf-8")
 
-    name = manifest.profile if manifest else "quick"
-    profile = PROFILES.get(name)
-    if manifest and profile and profile.specification != manifest.specification:
-        profile = (
-            None  # an edition of another time: what the profile says today is not what was measured
-        )
+
+def configure(source: Path, manifest: "Manifest | None") -> None:
+    """Write the configuration, with a banner over results that are not to be cited."""
+    import pages
+    import yaml
+
     config = yaml.safe_load((HERE / "_config.yml").read_text("utf-8"))
-    config["parse"]["myst_substitutions"] = pages.facts(profile, name)
     if manifest and (warning := pages.warning(manifest)):
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = warning
     (source / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
@@ -187,10 +215,17 @@ def main() -> None:
     )
     commands.add_parser("html", help="make the pages (needs Jupyter Book)")
     chosen = parser.parse_args()
-    if chosen.command == "execute":
-        execute(chosen.results, chosen.profile)
-    else:
+    if chosen.command == "html":
         html()
+        return
+    from seqbench.errors import BadInput
+    from seqbench.text import printable
+
+    try:
+        execute(chosen.results, chosen.profile)
+    except BadInput as error:
+        print(printable(str(error)), file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

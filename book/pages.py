@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
+from seqbench.errors import unknown
 from seqbench.models import MODELS
 from seqbench.profiles import PROFILES
 from seqbench.protocol import Profile
 from seqbench.records import Manifest
 from seqbench.report import stats
 from seqbench.tasks import TASKS
+from seqbench.text import html
+from seqbench.text import markdown as plain_markdown
 from seqbench.variants import bare
 
 PACKAGE = Path(stats.__file__).parents[1]
@@ -165,7 +168,7 @@ def facts(profile: Profile | None, name: str) -> dict[str, str]:
     epsilon = power(float(train["EPSILON"]))  # type: ignore[arg-type]
     tuned = "The learning rate of each cell is chosen on tuning seeds of their own, by the solve rate on validation."
     return {
-        "profile": name,
+        "profile": plain_markdown(name),
         "adam": f"$\\beta_1 = {beta1:g}$, $\\beta_2 = {beta2:g}$ and $\\epsilon = {epsilon}$",
         "patience": str(train["PATIENCE"]),
         "level": f"{stats.LEVEL:.0%}".replace("%", " %"),
@@ -181,13 +184,23 @@ def facts(profile: Profile | None, name: str) -> dict[str, str]:
     }
 
 
+def filled(text: str, facts: dict[str, str]) -> str:
+    """Return the text of a page with each ``{{ name }}`` replaced by the fact of that name, as it stands."""
+
+    def fact(place: re.Match[str]) -> str:
+        if place[1] not in facts:
+            raise unknown("open place of a page", place[1], facts)
+        return facts[place[1]]
+
+    return re.sub(r"\{\{\s*(.*?)\s*\}\}", fact, text)
+
+
 def warning(manifest: Manifest) -> str:
-    """Return what stands above every page if its results are not to be cited."""
+    """Return what stands above every page if its results are not to be cited, in HTML."""
     if manifest.edition == "local":
-        return f"Results of one's own, profile {manifest.profile}: not to be cited"
-    return (
-        "" if manifest.citable else f"Preview results, profile {manifest.profile}: not to be cited"
-    )
+        return html(f"Results of one's own, profile {manifest.profile}: not to be cited")
+    preview = f"Preview results, profile {manifest.profile}: not to be cited"
+    return "" if manifest.citable else html(preview)
 
 
 def power(value: float) -> str:

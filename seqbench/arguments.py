@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from seqbench.errors import BadInput, one_line, unknown
+from seqbench.errors import BadInput, unknown
+from seqbench.text import cut
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,7 +44,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""
-            raise BadInput(one_line(f"can't use{place}: {error.strerror or error}")) from error
+            raise BadInput(cut(f"can't use{place}: {error.strerror or error}")) from error
 
     return call
 
@@ -60,7 +61,7 @@ def check(name: str, value: Any, adapter: Any) -> None:
 def shown(value: Any) -> str:
     """Return a value as it would be typed, in at most so many letters; also one that can't be shown."""
     try:
-        return one_line(repr(value), most=80)
+        return cut(repr(value), most=80)
     except Exception:
         return f"a {type(value).__name__}"
 

@@ -21,6 +21,7 @@ import typer
 
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, unknown, warn_in_a_line
+from seqbench.text import printable
 
 if TYPE_CHECKING:
     from seqbench.report.table import Table
@@ -128,7 +129,7 @@ def silence(code: int = 0) -> int:
 
 def complain(sentence: str, code: int = 0) -> int:
     """Print one line on standard error; return the code."""
-    print(" ".join(sentence.split()), file=sys.stderr)
+    print(printable(" ".join(sentence.split())), file=sys.stderr)
     return code
 
 
@@ -166,25 +167,22 @@ def answer(tables: Mapping[str, Rows], as_json: bool) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     # What is piped into a file is not cut at the width of a terminal.
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     for title, rows in tables.items():
         if not rows:
-            console.print(f"{title}: none")
+            console.print(f"{title}: none", markup=False)
             continue
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for column in rows[0]:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*("" if value is None else escaped(value) for value in row.values()))
+            texts = ("" if value is None else printable(str(value)) for value in row.values())
+            table.add_row(*map(Text, texts))  # a str would be read as markup
         console.print(table)
         console.print()
-
-
-def escaped(value: Any) -> str:
-    """Return a cell's text; brackets are not markup."""
-    return str(value).replace("[", "\\[")
 
 
 # What there is
@@ -333,7 +331,7 @@ def run(
         """A dry run's lines are the answer, not progress."""
 
         def say(self, line: str) -> None:
-            print(line, flush=True)
+            print(printable(line), flush=True)
 
     listen = Answer() if dry_run else listener()
     store = engines.run(
@@ -544,22 +542,19 @@ def report(
 @app.command(epilog="Example: seqbench validate results/preview")
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
-    from seqbench.report.tables import FORM, check_tables
+    from seqbench.report.tables import check_tables, unlike_today
     from seqbench.store import Store
 
     store = Store(folder)
-    wrong = store.validate()
+    wrong = [printable(sentence) for sentence in store.validate()]
     if not wrong:  # tables are compared with what the records give: only sound records give any
-        wrong = check_tables(store)
-        if (form := store.manifest().form) != FORM:
-            complain(
-                f"{folder}: its tables are of form {form}, and this code makes form {FORM}: "
-                "they were compared with the seal, not with the records"
-            )
+        wrong = [printable(sentence) for sentence in check_tables(store)]
+        if unlike := unlike_today(store):
+            complain(unlike)
     if as_json:
         print(json.dumps({"folder": str(folder), "wrong": wrong}, ensure_ascii=False))
     else:
-        print("\n".join(wrong) or f"{folder}: nothing is wrong")
+        print("\n".join(wrong) or printable(f"{folder}: nothing is wrong"))
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -591,7 +586,7 @@ def verify(
     else:
         cells = found.cell_rows(everything=False)
         answer({"cells that differ": cells, "models": found.model_rows()}, as_json=False)
-        print(*found.counts(), found.sentence, sep="\n")
+        print(*map(printable, (*found.counts(), found.sentence)), sep="\n")
     raise typer.Exit(found.exit_code)
 
 

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from seqbench.text import cut, printable
+
 
 class BadInput(Exception):
     """Something the user gave cannot be used; the message is the whole answer."""
@@ -34,23 +36,17 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Ba
     return BadInput(f"unknown {kind} '{name}'{place}; {hint}choose from: {', '.join(choices)}")
 
 
-def one_line(text: str, most: int = 500) -> str:
-    """Return text as one line that can be printed anywhere; what can't be printed is replaced."""
-    line = " ".join(text[: 2 * most].split())
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)[
-        :most
-    ]
-
-
 def describe(error: BaseException) -> str:
     """Return an error in one line, also one that can't say what is wrong; of several lines the first."""
     try:
         words = str(error).strip().partition("\n")[0]
     except Exception:
         words = "no more can be said of it"
-    return one_line(f"{type(error).__name__}: {words}")
+    return cut(f"{type(error).__name__}: {words}")
 
 
 def warn_in_a_line() -> None:
     """Let a warning be its sentence alone, for who reads it at a terminal."""
-    warnings.formatwarning = lambda message, *where, **more: f"{message}\n"
+    warnings.formatwarning = lambda message, *where, **more: (
+        f"{printable(' '.join(str(message).split()))}\n"
+    )

@@ -19,6 +19,7 @@ from seqbench.records import Cost, Curve, Member, Provenance, Record, Scale, Uni
 from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
+from seqbench.text import cut
 from seqbench.train import Outcome, train
 from seqbench.user_defined import is_user_defined, load_classes
 
@@ -197,7 +198,7 @@ def scale(task: Task) -> Scale:
     share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
     lowest, highest = task.score_range or share
     return Scale(
-        measure=task.measure,
+        measure=cut(task.measure),
         higher_is_better=task.higher_is_better,
         chance=task.chance,
         threshold=task.threshold,

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from seqbench.measure import Job
 from seqbench.records import Record
+from seqbench.text import printable
 
 
 @runtime_checkable
@@ -79,7 +80,7 @@ class Plain:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Nothing to clear."""
@@ -129,7 +130,8 @@ class Live(Plain):
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        said = printable(line)
+        self.console.print(said, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def end(self) -> None:
         """Take the bar away."""

@@ -13,7 +13,17 @@ from statistics import median
 from typing import Any
 
 from seqbench.errors import BadInput, unknown
-from seqbench.records import LAYERS, SCHEMA, Budget, Manifest, Precision, Record, digest
+from seqbench.records import (
+    A_WORD,
+    LAYERS,
+    SCHEMA,
+    Budget,
+    Manifest,
+    Precision,
+    Record,
+    digest,
+    is_word,
+)
 from seqbench.variants import bare, parsed
 
 SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
@@ -84,16 +94,25 @@ class Cell:
     @property
     def task(self) -> tuple[str, dict[str, Any]]:
         """Return the name of the task and its options."""
-        return parsed(self.setting.task)
+        return in_words(self.setting.task)
 
     @property
     def net(self) -> tuple[str, int, dict[str, Any]]:
         """Return the name of the model, its number of layers, and its other options."""
-        name, options = parsed(self.model)
+        name, options = in_words(self.model)
         layers = options.pop("layers", LAYERS.get(name, 1))
         if type(layers) is not int or layers < 1:
             raise BadInput(f"model '{self.model}' has no such number of layers; choose 1 or more")
         return name, layers, options
+
+
+def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
+    """Return a name and its options; raise where the value of one could not be spelled in a record."""
+    name, options = parsed(spelling)
+    for option, value in options.items():
+        if isinstance(value, str) and not is_word(value):
+            raise BadInput(f"option {option} of '{name}' is '{value}': {A_WORD}")
+    return name, options
 
 
 @dataclass(frozen=True)

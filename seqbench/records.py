@@ -3,16 +3,22 @@
 ``Unit`` says what is measured, ``Member`` whose weights and data, ``Record`` what came out, ``System`` on which
 machine, ``Throughput`` how long a step took, ``Probe`` what was seen inside. A unit is named by the hash of all its
 fields, so whatever would change the number changes the name.
+
+A folder may come from a stranger, so no text is taken as it comes: a name has the characters of a name, and what is
+free to say is one printable line.
 """
 
 import json
+import re
+from datetime import datetime
 from hashlib import blake2b
 from math import inf
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from seqbench.variants import spelled
+from seqbench.text import LONGEST, printable
+from seqbench.variants import Value, parsed, spelled
 
 SCHEMA: Final = 1
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
@@ -22,9 +28,62 @@ Role = Literal["reporting", "tuning", "search"]
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Phase = Literal["training", "inference", "streaming"]
 Moment = Literal["start", "end"]  # of the training
-Options = dict[str, bool | int | float | str]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # is part of file names, too
+
+
+def _one_line(text: str) -> str:
+    if printable(text) != text:
+        raise ValueError(f"'{printable(text)}' is no line of printable characters")
+    return text
+
+
+def _inside(path: str) -> str:
+    if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\\" in path:
+        raise ValueError(f"'{path}' is no path within the folder")
+    return path
+
+
+def _in_utc(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no date and time") from None
+    return text
+
+
+def _words(options: dict[str, Value]) -> dict[str, Value]:
+    """Refuse a text that would be read as more or as something else where an option is spelled in a line."""
+    for name, value in options.items():
+        if isinstance(value, str) and not is_word(value):
+            raise ValueError(f"option {name} is '{printable(value)}': {A_WORD}")
+    return options
+
+
+A_WORD: Final = "a text is a word of letters, digits, '_', '.', '+' and '-' that is no number and not true or false"
+
+
+def is_word(value: str) -> bool:
+    """Return whether a text can be the value of an option: it is read back as it was spelled."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", value):
+        return False
+    return parsed(spelled("name", {"option": value}))[1] == {"option": value}
+
+
+# The kinds of text. A name is part of file names, too.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unknown)$")]
+Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]  # free to say
+Inside = Annotated[Line, AfterValidator(_inside)]  # a path
+Instant = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"),
+    AfterValidator(_in_utc),
+]  # UTC, ISO 8601
+Instrument = Annotated[str, Field(pattern=r"^(gradient|gates|attention|age)$")]
+SeriesName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=100)]
+OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Options = Annotated[dict[OptionName, bool | int | float | str], AfterValidator(_words)]
 
 
 class Strict(BaseModel):
@@ -156,7 +215,7 @@ ROUNDING: Final = 1e-6  # a mean of shares may come out that much above 1
 class Scale(Strict):
     """How to read a score; ``lowest`` and ``highest`` are what its measure can be, None where there is no end."""
 
-    measure: str
+    measure: Line
     higher_is_better: bool
     chance: float
     threshold: float
@@ -184,18 +243,18 @@ class Cost(Strict):
 
     seconds: float = Field(ge=0)  # wall time of the stack, shared evenly by the members still in it
     peak_memory: int = Field(ge=0)  # bytes, of the worker process or of the device
-    finished: str  # UTC, ISO 8601
+    finished: Instant
 
 
 class Provenance(Strict):
     """Where a record comes from; ``system`` names a file in ``systems/``."""
 
-    commit: str
+    commit: Commit
     dirty: bool  # not all that it was measured by is in that commit: changes, or a guest's code
-    profile: str
-    specification: str
-    system: str
-    device: str
+    profile: Name
+    specification: Digest
+    system: Digest
+    device: Name
     threads: int = Field(ge=1)
     deterministic: bool
     flush_denormal: bool
@@ -208,11 +267,11 @@ class Record(Strict):
 
     kind: Literal["accuracy"] = "accuracy"
     schema_version: Literal[1] = SCHEMA
-    unit_id: str
+    unit_id: Digest
     unit: Unit
     member: Member
     verdict: Verdict
-    reason: str | None = None  # why it failed
+    reason: Line | None = None  # why it failed
     score: float | None  # on the test set, with the last weights
     test_loss: float | None
     train_score: float | None = None  # on as many sequences of the training set, where it is finite
@@ -220,9 +279,9 @@ class Record(Strict):
     steps: int = Field(ge=0)
     steps_to_solve: int | None  # the first of three validations in a row that found it solved
     curve: Curve
-    sizes: dict[str, int]  # hidden units and the like, as matched
+    sizes: dict[Name, int]  # hidden units and the like, as matched
     parameters: int = Field(ge=0)
-    scan: str
+    scan: Name
     # Whether it was trained in a smaller stack than was planned, since that stack failed or lost its worker process
     # twice: then its numbers may differ by rounding from those of a run that was not disturbed.
     regrouped: bool = Field(default=False, exclude_if=lambda regrouped: not regrouped)
@@ -307,18 +366,18 @@ class Throughput(Strict):
 
     kind: Literal["throughput"] = "throughput"
     schema_version: Literal[1] = SCHEMA
-    model: str
+    model: Name
     model_version: int = Field(ge=1)
     phase: Phase
-    scan: str  # "step": one step after the other, as the input comes
+    scan: Name  # "step": one step after the other, as the input comes
     precision: Precision
-    device: str
+    device: Name
     members: int = Field(ge=1)  # E
     batch: int = Field(ge=1)  # B
     length: int = Field(ge=1)  # T
     parameters: int = Field(ge=1)
     hidden: int | None = None  # H, if it was given; None: matched to the profile's parameters
-    sizes: dict[str, int]
+    sizes: dict[Name, int]
     seconds_per_token: float = Field(
         gt=0
     )  # median; a token is one step of one sequence of one member
@@ -327,9 +386,9 @@ class Throughput(Strict):
     peak_memory: int = Field(ge=0)  # bytes, beyond what was held before the model was built
     floor: Floor | None = None
     compile_seconds: float | None = Field(None, ge=0)  # None where nothing compiles
-    commit: str
+    commit: Commit
     dirty: bool
-    system: str
+    system: Digest
     threads: int = Field(ge=1)
 
     @property
@@ -367,7 +426,7 @@ class Side(Strict):
 
     seconds: tuple[float, ...]
     peak_memory: tuple[int, ...]
-    precision: str
+    precision: Name
 
 
 class Comparison(Strict):
@@ -375,9 +434,9 @@ class Comparison(Strict):
 
     kind: Literal["comparison"] = "comparison"
     schema_version: Literal[1] = SCHEMA
-    goal: str
-    what: str
-    aim: str  # in words; "" where nothing is aimed at
+    goal: Line
+    what: Line
+    aim: Line  # in words; "" where nothing is aimed at
     # The median over interleaved rounds, and its 95 % interval by bootstrap; None where the note says why not.
     measured: float | None
     interval: tuple[float, float] | None
@@ -385,11 +444,11 @@ class Comparison(Strict):
     met: bool | None
     ours: Side | None
     theirs: Side | None
-    note: str
-    device: str
-    commit: str
+    note: Line
+    device: Name
+    commit: Commit
     dirty: bool
-    system: str
+    system: Digest
     threads: int = Field(ge=1)
 
     @property
@@ -417,17 +476,17 @@ class Probe(Strict):
 
     kind: Literal["probe"] = "probe"
     schema_version: Literal[1] = SCHEMA
-    instrument: str
-    unit_id: str
+    instrument: Instrument
+    unit_id: Digest
     unit: Unit
     member: Member
     verdict: Verdict
     moment: Moment
-    series: dict[str, list[float | None]]
-    device: str
-    commit: str
+    series: dict[SeriesName, list[float | None]]
+    device: Name
+    commit: Commit
     dirty: bool
-    system: str
+    system: Digest
     threads: int = Field(ge=1)
 
     @model_validator(mode="after")
@@ -451,13 +510,13 @@ class Probe(Strict):
 class System(Strict):
     """A machine and what runs on it, without anything that names its owner."""
 
-    processor: str
+    processor: Line
     cores: int = Field(ge=1)
     memory: int = Field(ge=0)  # bytes
-    accelerator: str | None
-    operating_system: str
-    python: str
-    versions: dict[str, str]
+    accelerator: Line | None
+    operating_system: Line
+    python: Line
+    versions: dict[Name, Line]
 
     @property
     def id(self) -> str:
@@ -469,7 +528,7 @@ class Planned(Strict):
     """A cell that a folder is to hold, measured or not, with the part of the profile that it belongs to."""
 
     unit: Unit
-    part: str
+    part: Name
     seeds: int = Field(ge=1)
 
 
@@ -477,12 +536,13 @@ class Manifest(Strict):
     """What a results folder holds; a run into a folder of another kind is refused."""
 
     schema_version: int
-    edition: str  # "local" for one's own runs
-    profile: str
-    specification: str
+    edition: Name  # "local" for one's own runs
+    profile: Name
+    specification: Digest
     citable: bool
-    form: int = 1  # in which the tables of an edition were made from its records (report/tables.py)
-    files: dict[str, str] = {}  # sha256 by path, written when an edition is sealed
+    # In which the tables of an edition were made from its records (report/tables.py).
+    form: int = Field(default=1, ge=1)
+    files: dict[Inside, Sha256] = {}  # sha256 by path, written when an edition is sealed
 
 
 class Baseline(Strict):
@@ -494,12 +554,12 @@ class Baseline(Strict):
     task_version: int = Field(ge=1)
     lag: int = Field(ge=0)
     task_options: Options = {}
-    name: str
+    name: Line
     score: float
     scale: Scale
-    commit: str
+    commit: Commit
     dirty: bool
-    system: str  # its versions matter: of scikit-learn, where that does the fitting
+    system: Digest  # its versions matter: of scikit-learn, where that does the fitting
 
     @model_validator(mode="after")
     def _possible(self) -> "Baseline":
@@ -525,7 +585,7 @@ class Trial(Strict):
     kind: Literal["trial"] = "trial"
     schema_version: Literal[1] = SCHEMA
     experiment: Name
-    protocol: str  # the hash of all that it depends on
+    protocol: Digest  # the hash of all that it depends on
     seed: int = Field(ge=0, lt=2**32)
     success: bool
     sequences: int = Field(gt=0)  # shown until it had succeeded, or all of the budget
@@ -533,10 +593,10 @@ class Trial(Strict):
     wrong: int = Field(ge=0)  # of those tested, with the last weights
     tested: int = Field(ge=0)
     parameters: int = Field(gt=0)
-    commit: str
+    commit: Commit
     dirty: bool
-    system: str
-    device: str
+    system: Digest
+    device: Name
     threads: int = Field(ge=1)
     cost: Cost
 

@@ -296,8 +296,10 @@ class Store:
 
     def seal(self) -> None:
         """Write the sha256 of every file into the manifest: from now on a changed digit is found."""
-        sealed = self.manifest().model_copy(update={"files": self._hashes()})
-        write(self.path / "manifest.json", sealed.canonical() + "\n")
+        sealed = self.manifest().model_copy(update={"files": self._hashes()}).canonical()
+        file = self.path / "manifest.json"
+        _parse(Manifest, sealed.encode(), f"{file}")  # a file may have a name that can't be listed
+        write(file, f"{sealed}\n")
 
     @contextmanager
     def lock(self, *tasks: str) -> Iterator[None]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from seqbench.records import (
     Budget,
     Curve,
+    Manifest,
     Member,
     Record,
     Strict,
@@ -19,6 +20,7 @@ from seqbench.records import (
     Unit,
     canonical,
     digest,
+    is_word,
 )
 
 ALL: dict[str, Strict] = {
@@ -55,8 +57,10 @@ def test_written_and_read_back_it_is_the_same(thing):
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
+words = st.from_regex(r"[A-Za-z][A-Za-z0-9_.+-]{0,20}", fullmatch=True).filter(is_word)
 options = st.dictionaries(
-    st.text(), st.booleans() | st.integers(-(2**53), 2**53) | numbers | st.text()
+    st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True),
+    st.booleans() | st.integers(-(2**53), 2**53) | numbers | words,
 )
 
 
@@ -186,6 +190,12 @@ def test_a_name_that_is_no_part_of_a_path_is_refused(name):
             Unit(**(UNIT.model_dump() | {field: name}))
 
 
+def test_tables_have_no_form_before_the_first():
+    assert Manifest(**(MANIFEST.model_dump() | {"form": 7})).form == 7
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        Manifest(**(MANIFEST.model_dump() | {"form": 0}))
+
+
 OTHER: dict[str, Any] = {
     "task": "latch",
     "task_version": 2,
@@ -241,7 +251,9 @@ def test_only_the_cost_is_left_out_of_what_must_be_the_same_again():
     def again(**changes: Any) -> str:
         return record(**changes).reproducible()
 
-    cost = record().cost.model_copy(update={"seconds": 99.0, "peak_memory": 1, "finished": "later"})
+    cost = record().cost.model_copy(
+        update={"seconds": 99.0, "peak_memory": 1, "finished": "2026-01-02T00:00:00+00:00"}
+    )
     assert again(cost=cost) == again()
     fields = json.loads(again())
     assert set(fields) == set(Record.model_fields) - {"cost", "regrouped"}  # told where it is so

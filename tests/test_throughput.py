@@ -380,10 +380,10 @@ def test_rows_of_other_machines_stay(tmp_path):
     from made import throughput as made
 
     store = Store(tmp_path).create(SMOKE.manifest())
-    keep(store, [made(), made(members=1), made(system="other")])
+    keep(store, [made(), made(members=1), made(system="0" * 16)])
     keep(store, [made(seconds_per_token=2e-6, quartiles=(1e-6, 3e-6), parameters=1_003)])
     found = {(row.system, row.members): row.seconds_per_token for row in store.throughput()}
-    assert found == {(SYSTEM.id, 3): 2e-6, (SYSTEM.id, 1): 1e-6, ("other", 3): 1e-6}
+    assert found == {(SYSTEM.id, 3): 2e-6, (SYSTEM.id, 1): 1e-6, ("0" * 16, 3): 1e-6}
 
 
 BAD = {

@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from seqbench.text import printable, tex
+
 CITATION = (
     Path(__file__).parents[2] / "CITATION.cff"
 )  # in a checkout; an installed package has its metadata
@@ -58,11 +60,11 @@ def authors() -> str:
 def bibtex(reference: Reference) -> str:
     """Return the reference as an entry of BibTeX."""
     fields = {
-        "author": f"{{{authors()}}}",
-        "title": f"{{{reference.full_title}}}",
-        "edition": reference.edition,
+        "author": f"{{{tex(authors())}}}",
+        "title": f"{{{tex(reference.full_title)}}}",
+        "edition": tex(reference.edition),
         "year": reference.year,
-        "note": reference.standing,
+        "note": tex(reference.standing),
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join([f"@misc{{{reference.key},", *lines, "}"]) + "\n"
@@ -80,4 +82,4 @@ def ris(reference: Reference) -> str:
         ("N1", reference.standing),
         ("ER", ""),
     ]
-    return "".join(f"{tag}  - {value}\n" for tag, value in fields if value is not None)
+    return "".join(f"{tag}  - {printable(value)}\n" for tag, value in fields if value is not None)

@@ -1,9 +1,9 @@
 """How figures are drawn: one place for colours, markers, sizes, direct labels, and for turning them into SVG."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
 from io import StringIO
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from seqbench.models import MODELS
 from seqbench.protocol import VIDEO_MODELS
 from seqbench.report.frame import place
+from seqbench.text import html, label
 from seqbench.variants import bare
 
 INK = "#1b1b1b"  # in a page it takes the colour of the text around it
@@ -149,7 +150,8 @@ def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.08
     spots = spaced([heights[model] for model in ordered], gap)
     for model, spot in zip(ordered, spots, strict=True):
         colour = look(model).colour
-        ax.text(1.05, spot, model, color=colour, fontsize=7.5, va="center", transform=ax.transAxes)
+        beside: dict[str, Any] = {"fontsize": 7.5, "va": "center", "transform": ax.transAxes}
+        ax.text(1.05, spot, label(model), color=colour, **beside)
         leader = {"arrowstyle": "-", "color": colour, "alpha": 0.45, "linewidth": 0.6, "shrinkA": 0}
         line = ax.annotate(
             "",
@@ -199,7 +201,8 @@ def svg(figure: Figure, name: str, title: str) -> str:
         What the figure shows, for those who can't see it.
     """
     out = StringIO()
-    with settings():
+    with settings(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # the page's font draws it
         mpl.rcParams["svg.hashsalt"] = f"seqbench {name}"
         figure.savefig(
             out,
@@ -212,11 +215,18 @@ def svg(figure: Figure, name: str, title: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     page_wide = r"<defs>\s*<style.*?</style>\s*</defs>"
     text = re.sub(page_wide, "", text, flags=re.DOTALL)
-    used = set(re.findall(r"(?:href=\"|url\()#([^)\"]+)", text))
-    text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
-    for colour, themed in THEMED.items():
-        text = text.replace(colour, themed)
-    head = f'<svg role="img" aria-label="{escape(title)}" class="seqbench-figure" '
+    tags = r"<[^>]*>"  # what stands between them is text, and stays as it is
+    used = set(re.findall(r"(?:href=\"|url\()#([^)\"]+)", "".join(re.findall(tags, text))))
+    text = re.sub(tags, lambda m: for_a_page(m[0], used), text)
+    head = f'<svg role="img" aria-label="{html(title)}" class="seqbench-figure" '
     head += 'style="stroke-linejoin: round; stroke-linecap: butt" '
     return text.replace("<svg ", head, 1)
+
+
+def for_a_page(tag: str, used: Collection[str]) -> str:
+    """Return a tag of SVG with ids that are used only, without a font of its own, in the colours of the page."""
+    tag = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", tag)
+    tag = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", tag)
+    for colour, themed in THEMED.items():
+        tag = tag.replace(colour, themed)
+    return tag

@@ -38,6 +38,7 @@ from seqbench.report.drawing import (
     settings,
 )
 from seqbench.tasks import TASKS
+from seqbench.text import label
 
 SCANS = {"native": "s", "ensemble": "o", "fused": "^"}  # and the loop is a line
 
@@ -62,7 +63,7 @@ def solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
         figure, axes = panels(drawn, columns, 1.9 if task is None else 2.9)
         for ax, (name, models) in zip(axes, drawn, strict=True):
             draw_rates(ax, by_task[name], models)
-            ax.set_title(name)
+            ax.set_title(label(name))
         for ax in axes[::columns]:
             ax.set_ylabel("share of seeds solved")
         figure.supxlabel("lag (each task's own knob)", fontsize=8.5)
@@ -128,11 +129,15 @@ def scores(runs: pd.DataFrame, task: str) -> Figure:
                 )
             ax.set_title(f"lag {lag}")
             ax.set_xticks(
-                range(len(models)), models, rotation=30, ha="right", rotation_mode="anchor"
+                range(len(models)),
+                [label(model) for model in models],
+                rotation=30,
+                ha="right",
+                rotation_mode="anchor",
             )
             ax.set_xlim(-0.6, len(models) - 0.4)
             ax.margins(y=0.08)
-        axes[0].set_ylabel(str(found["measure"].iloc[0]))
+        axes[0].set_ylabel(label(found["measure"].iloc[0]))
     return figure
 
 
@@ -166,11 +171,11 @@ def learning_curves(runs: pd.DataFrame, task: str) -> Figure:
                     level = float(found[found["lag"] == lag][name].iloc[0])
                     ax.axhline(level, color=INK, linewidth=0.8, linestyle=style)
                 if lag == lags[0]:
-                    ax.set_title(model, color=look(model).colour)
+                    ax.set_title(label(model), color=look(model).colour)
             where = {"rotation": -90, "va": "center", "transform": line[-1].transAxes}
             line[-1].text(1.06, 0.5, f"lag {lag}", weight="bold", **where)
         figure.supxlabel("training steps", fontsize=8.5)
-        figure.supylabel(str(found["measure"].iloc[0]), fontsize=8.5)
+        figure.supylabel(label(found["measure"].iloc[0]), fontsize=8.5)
     return figure
 
 
@@ -260,8 +265,8 @@ def heat_map(accuracy: pd.DataFrame) -> Figure:
                 "shrink": 0.6,
                 "format": PercentFormatter(1.0),
             },
-            xticklabels=models,
-            yticklabels=[f"{task}  {lag}" for task, lag in lines],
+            xticklabels=[label(model) for model in models],
+            yticklabels=[label(f"{task}  {lag}") for task, lag in lines],
         )
         for text in ax.texts:  # seaborn writes white on tan
             i, j = int(text.get_position()[1]), int(text.get_position()[0])
@@ -389,7 +394,11 @@ def scans(steps: pd.DataFrame) -> Figure:
                 colours = [look(model).colour for model in part["model"]]
                 ax.scatter(at, part["ratio"], s=20, c=colours, marker=marker)
             ax.set_xticks(
-                range(len(models)), models, rotation=30, ha="right", rotation_mode="anchor"
+                range(len(models)),
+                [label(model) for model in models],
+                rotation=30,
+                ha="right",
+                rotation_mode="anchor",
             )
             ax.set_xlim(-0.5, len(models) - 0.5)
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -397,7 +406,8 @@ def scans(steps: pd.DataFrame) -> Figure:
             ax.yaxis.set_minor_locator(NullLocator())
         keys = [
             Line2D([], [], color=INK, marker=SCANS[scan], linestyle="", label=scan)
-            for scan in in_order(SCANS, found["scan"])
+            for scan in SCANS
+            if scan in set(found["scan"])
         ]
         figure.legend(handles=keys, loc="outside upper right", ncols=len(keys), frameon=False)
         figure.supylabel("time / time of the loop", fontsize=8.5)

@@ -27,6 +27,7 @@ from seqbench.report.drawing import (
     settings,
 )
 from seqbench.report.inside import MOMENTS, finite
+from seqbench.text import label
 
 LEAST = 1e-12  # of a gradient's norm over that at lag 0: what is less is not drawn
 STATES = {"by the state": ("hidden", "embedding", "input"), "by the cell": ("cell",)}
@@ -150,7 +151,7 @@ def gate_traces(probes: Sequence[Probe], task: str) -> Figure:
             ax.set_ylim(-0.05, 1.05)
             ax.set_xlim(-0.5, len(probe.series["relevant"]) - 0.5)
             ax.set_yticks([0, 1])
-            name = f"{probe.unit.model}\n{gate}"
+            name = f"{label(probe.unit.model)}\n{label(gate)}"
             beside = {"va": "center", "fontsize": 7.5, "transform": ax.transAxes}
             ax.text(1.01, 0.5, name, color=colour, **beside)
         grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -185,7 +186,8 @@ def attention_map(probes: Sequence[Probe], task: str) -> Figure:
         figure, axes = panels(drawn, len(MOMENTS), 2.4)
         for ax, probe in zip(axes, drawn, strict=True):
             draw_map(ax, probe)
-            ax.set_title(f"{probe.unit.model}, {probe.moment}", color=look(probe.unit.model).colour)
+            model = probe.unit.model
+            ax.set_title(label(f"{model}, {probe.moment}"), color=look(model).colour)
         colours = axes[0].collections[0]
         figure.colorbar(colours, ax=axes, label="weight", shrink=0.7)
         figure.supxlabel("step t", fontsize=8.5)

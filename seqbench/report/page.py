@@ -1,17 +1,20 @@
 """What a page of the book shows, a line of code each: tables, figures, and sentences made from the results.
 
 A page never fails for want of results: where nothing was measured it says so once, and the rest of it stays empty.
+What a sentence takes from the results is written by ``markdown`` or ``code``, and a link leads to a known page only.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
+from string import punctuation
 from typing import Any
 
 import pandas as pd
 
+from seqbench.profiles import PROFILES
 from seqbench.report import drawing, figures, figures_inside, inside, stats
 from seqbench.report.aggregates import aggregates, pairs
 from seqbench.report.baselines import baselines
@@ -29,6 +32,8 @@ from seqbench.report.tables import (
     throughput,
 )
 from seqbench.store import Store
+from seqbench.tasks import TASKS
+from seqbench.text import code, html, markdown
 from seqbench.variants import bare
 
 ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
@@ -46,6 +51,14 @@ ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
 )
 
 
+# The tasks that the book has a lesson of; the others have a page of their own among the further tasks.
+LESSONS = {
+    bare(setting.task)
+    for setting in PROFILES["paper"].settings
+    if setting.part == PROFILES["paper"].parts[0]
+}
+
+
 @dataclass(frozen=True)
 class Text:
     """A paragraph or a list, in Markdown."""
@@ -56,7 +69,7 @@ class Text:
         return self.markdown
 
     def __repr__(self) -> str:
-        return self.markdown
+        return re.sub(rf"\\([{re.escape(punctuation)}])", r"\1", self.markdown)
 
 
 @dataclass(frozen=True)
@@ -159,7 +172,7 @@ class Page:
         if found is None:
             return None
         lines = [
-            f"- {row['paper']}, {row['experiment']}: {row['deviations']}."
+            "- " + markdown(f"{row['paper']}, {row['experiment']}: {row['deviations']}.")
             for row in found.rows
             if row.get("deviations")
         ]
@@ -180,7 +193,8 @@ class Page:
             lines += [
                 f"**{claim.id}: {found.verdict}.** *{claim.sentence}* {claim.experiment}",
                 "",
-                *(f"- {line}" for line in (*found.evidence, *(f"missing: {m}" for m in found.missing))),
+                *(f"- {markdown(line)}" for line in found.evidence),
+                *(f"- missing: {markdown(thing)}" for thing in found.missing),
                 f"- see {', '.join(pages)}",
                 "",
             ]  # fmt: skip
@@ -189,12 +203,10 @@ class Page:
     def page_of(self, need: Need) -> str:
         """Return a link to the page that shows what a claim rests on."""
         if isinstance(need, Timed | Compiled):
-            return "[throughput](throughput)"
+            return "[throughput](throughput.html)"
         if isinstance(need, Looked):
-            return "[inside](inside)"
-        task = bare(need.where.task)
-        lessons = {cell.unit.task for cell in self.results.plan if self.results.is_core(cell.part)}
-        return f"[{task}]({'notebooks' if task in lessons else 'tasks'}/{task})"
+            return "[inside](inside.html)"
+        return link(bare(need.where.task))
 
     def baselines(self) -> Table | Text:
         """Return T7."""
@@ -230,7 +242,8 @@ class Page:
             lacking = [row for row in rows if row["status"] == "missing"]
             cells = "; ".join(f"{row['task']} {row['lag']} {row['model']}" for row in lacking)
             count = f"{len(lacking)} of {len(rows)} cells"
-            lines.append(f"- **{part}**: {count}{': ' if cells else ''}{cells}.")
+            more = f": {markdown(cells)}" if cells else ""
+            lines.append(f"- **{markdown(part)}**: {count}{more}.")
         return Text("\n".join(lines))
 
     def sensitivity(self) -> Table | Text:
@@ -421,7 +434,8 @@ class Page:
             else "learning rates chosen by tuning, see T1"
         )
         return Text(
-            f"Score: {scale.measure}; chance {scale.chance:.4g}; solved at {scale.threshold:.4g} or {better}. "
+            f"Score: {markdown(scale.measure)}; chance {scale.chance:.4g}; "
+            f"solved at {scale.threshold:.4g} or {better}. "
             f"A run has {budget.steps} steps of {budget.batch} sequences, is validated every "
             f"{budget.validate_every} steps on {budget.validation_size} sequences, and tested once, at its end, on "
             f"{budget.test_size}. All models are matched to {found[0].unit.parameters} parameters; {rate}."
@@ -452,8 +466,8 @@ class Page:
         for task, rows in self.runs.groupby("task", sort=False):
             lag = rows["lag"].max()
             sets = by_outcome(rows[rows["lag"] == lag])
-            cells = [", ".join(names) or "–" for names in sets]
-            lines.append(f"| [{task}](notebooks/{task}) | {lag} | {' | '.join(cells)} |")
+            cells = [markdown(", ".join(models)) or "–" for models in sets]
+            lines.append(f"| {link(str(task))} | {lag} | {' | '.join(cells)} |")
         return Text("\n".join(lines))
 
     def provenance(self) -> Text | None:
@@ -461,13 +475,14 @@ class Page:
         if self.empty:
             return None
         manifest = self.results.manifest
-        commits = sorted({f"`{r.provenance.commit[:12]}`" + (" with changes" if r.provenance.dirty else "")
+        commits = sorted({code(r.provenance.commit[:12]) + (" with changes" if r.provenance.dirty else "")
                           for r in self.results.records})  # fmt: skip
         used = sorted({r.system_id for r in self.results.records})
         where = "; ".join(described(self.results.systems.get(name)) for name in used)
         return Text(
-            f"Edition {manifest.edition}, profile {manifest.profile}, specification `{manifest.specification}`, "
-            f"measured by commit {', '.join(commits)} on: {where}."
+            f"Edition {markdown(manifest.edition)}, profile {markdown(manifest.profile)}, "
+            f"specification {code(manifest.specification)}, "
+            f"measured by commit {', '.join(commits)} on: {markdown(where)}."
         )
 
 
@@ -478,7 +493,8 @@ def said(rows: pd.DataFrame) -> str:
     parts = [
         f"all seeds of {names(every)} solved" if every else "",
         "; ".join(
-            f"{solved.get_group(m).sum()} of {len(solved.get_group(m))} of {m}" for m in some
+            f"{solved.get_group(m).sum()} of {len(solved.get_group(m))} of {markdown(m)}"
+            for m in some
         ),
         f"no seed of {names(none)}" if none else "",
     ]
@@ -497,17 +513,23 @@ def by_outcome(rows: pd.DataFrame) -> tuple[list[str], list[str], list[str]]:
 
 def names(models: Iterable[str]) -> str:
     """Return names as a list in a sentence."""
-    *first, last = models
-    return f"{', '.join(first)} and {last}" if first else str(last)
+    *first, last = map(markdown, models)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def link(task: str) -> str:
+    """Return a link to the built page of a task; a guest has none, and its name stands alone."""
+    page = bare(task)
+    if page not in TASKS.builtin:
+        return markdown(task)
+    return f"[{markdown(task)}]({'notebooks' if page in LESSONS else 'tasks'}/{page}.html)"
 
 
 def figure(drawn: Any, name: str, caption: str) -> Html:
     """Return a figure with its caption."""
     svg = drawing.svg(drawn, name, caption)
-    html = (
-        f'<figure class="seqbench">\n{svg}\n<figcaption>{escape(caption)}</figcaption>\n</figure>'
-    )
-    return Html(html, caption)
+    shown = f"{svg}\n<figcaption>{html(caption)}</figcaption>"
+    return Html(f'<figure class="seqbench">\n{shown}\n</figure>', caption)
 
 
 def links(table: Table, folder: str) -> str:
@@ -521,10 +543,10 @@ def links(table: Table, folder: str) -> str:
         "RIS": "ris",
     }
     files = " ".join(
-        f'<a href="{folder}/{table.id}.{ending}" download>{form}</a>'
+        f'<a href="{html(folder)}/{table.id}.{ending}" download>{form}</a>'
         for form, ending in forms.items()
     )
     return (
-        f'<li><span class="number">{table.id}</span> <span class="title">{escape(table.title)}</span> '
+        f'<li><span class="number">{table.id}</span> <span class="title">{html(table.title)}</span> '
         f'<code title="content hash">{table.digest}</code> <span class="files">{files}</span></li>'
     )

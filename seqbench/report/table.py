@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html import escape
 from io import StringIO
 from itertools import groupby
 from typing import NamedTuple
@@ -20,6 +19,7 @@ import pandas as pd
 from seqbench.errors import unknown
 from seqbench.records import Manifest, digest
 from seqbench.report import cite
+from seqbench.text import csv_cell, html, printable, tex
 
 Value = str | int | float | None
 Row = dict[str, Value]
@@ -78,13 +78,18 @@ class Column(NamedTuple):
     def text(self, row: Row) -> str:
         """Return the text of this column in a row."""
         value = row.get(self.name)
-        return "" if value is None else self.form(value)
+        return "" if value is None else printable(self.form(value))
+
+    def cell(self, row: Row) -> str:
+        """Return the text for CSV; a number may begin with a sign."""
+        text = self.text(row)
+        return csv_cell(text) if isinstance(row.get(self.name), str) else text
 
     def printed(self, row: Row) -> Value:
         """Return the value that the text says."""
         value, text = row.get(self.name), self.text(row)
         if value is None or isinstance(value, str):
-            return value
+            return value and printable(value)
         return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
@@ -167,7 +172,7 @@ class Table:
         out = StringIO()
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(c.name for c in self.columns)
-        lines.writerows([c.text(row) for c in self.columns] for row in self.rows)
+        lines.writerows([c.cell(row) for c in self.columns] for row in self.rows)
         return out.getvalue()
 
     def json(self) -> str:
@@ -181,19 +186,20 @@ class Table:
             "profile": self.manifest.profile,
             "specification": self.manifest.specification,
             "hash": self.digest,
-            "notes": self.notes,
+            "notes": [printable(note) for note in self.notes],
             "columns": [{"name": c.name, "about": c.about} for c in self.columns],
             "rows": self.values,
         }
         return json.dumps(head, indent=1, ensure_ascii=False) + "\n"
 
     def tex(self) -> str:
-        """Return the table for LaTeX with the packages booktabs and longtable."""
+        """Return the table for LaTeX, with two packages that its second line names."""
         shown = self.shown
         spec = "".join("l" if holds_words(c, self.rows) else "r" for c in shown)
-        caption = tex_text(f"{self.title}. {self.reference.standing}.")
+        caption = tex(f"{self.title}. {self.reference.standing}.")
         lines = [
-            f"% {self.reference.full_title}. {self.reference.standing}.",
+            printable(f"% {self.reference.full_title}. {self.reference.standing}."),
+            "% It needs the packages booktabs and longtable.",
             f"\\begin{{longtable}}{{{spec}}}",
             f"\\caption{{{caption}}}\\label{{tab:seqbench-{self.id}}}\\\\",
             "\\toprule",
@@ -212,10 +218,10 @@ class Table:
         part = "Part of " if self.whole else ""
         above = [None, *self.rows]
         lines = [
-            f'<div class="seqbench-table {self.name}">',
+            f'<div class="seqbench-table {html(self.name)}">',
             '<table class="dataframe">',
-            f'<caption><span class="number">{part}{self.id}</span> {escape(self.title)} '
-            f'<span class="standing">{escape(self.reference.standing)}</span></caption>',
+            f'<caption><span class="number">{part}{self.id}</span> {html(self.title)} '
+            f'<span class="standing">{html(self.reference.standing)}</span></caption>',
             "<thead>",
             *html_head(shown),
             "</thead>",
@@ -223,7 +229,7 @@ class Table:
             *(html_row(shown, row, last) for row, last in zip(self.rows, above, strict=False)),
             "</tbody>",
             "</table>",
-            *(f'<p class="note">{escape(note)}</p>' for note in self.notes),
+            *(f'<p class="note">{html(note)}</p>' for note in self.notes),
             "</div>",
         ]
         return "\n".join(lines) + "\n"
@@ -263,11 +269,11 @@ def html_head(shown: list[Column]) -> list[str]:
     lines: list[list[str]] = [[], []]
     for name, members in found:
         if name:
-            lines[0].append(f'<th colspan="{len(members)}" class="group">{escape(name)}</th>')
+            lines[0].append(f'<th colspan="{len(members)}" class="group">{html(name)}</th>')
         for c in members:
             span = ' rowspan="2"' if grouped and not name else ""
             css = f' class="{c.css}"' if c.css else ""
-            cell = f'<th{css}{span} title="{escape(c.about)}">{escape(c.heading)}</th>'
+            cell = f'<th{css}{span} title="{html(c.about)}">{html(c.heading)}</th>'
             lines[1 if name else 0].append(cell)
     return [f"<tr>{''.join(line)}</tr>" for line in lines if line]
 
@@ -278,13 +284,14 @@ def html_row(shown: list[Column], row: Row, above: Row | None) -> str:
     same = above is not None
     for i, c in enumerate(shown):
         if not c.key and row.get("status") in EMPTY:
-            cells.append(f'<td class="status" colspan="{len(shown) - i}">{row["status"]}</td>')
+            status = html(str(row["status"]))
+            cells.append(f'<td class="status" colspan="{len(shown) - i}">{status}</td>')
             break
         same = same and c.key and above is not None and row.get(c.name) == above.get(c.name)
         text = c.text(row)
         names = [*c.css.split(), *(["same"] if same else []), *([] if text else ["none"])]
         css = f' class="{" ".join(names)}"' if names else ""
-        cells.append(f"<td{css}>{escape(text)}</td>")
+        cells.append(f"<td{css}>{html(text)}</td>")
     lead = shown[0].name
     first = above is None or row.get(lead) != above.get(lead)
     start = '<tr class="first">' if first else "<tr>"
@@ -294,12 +301,12 @@ def html_row(shown: list[Column], row: Row, above: Row | None) -> str:
 def tex_head(shown: list[Column]) -> list[str]:
     """Return one line of headings, or two where columns are grouped."""
     found = groups(shown)
-    lower = " & ".join(tex_text(c.heading) for c in shown) + " \\\\"
+    lower = " & ".join(tex(c.heading) for c in shown) + " \\\\"
     if not any(name for name, _ in found):
         return [lower]
     upper, rules, at = [], [], 1
     for name, members in found:
-        upper.append(f"\\multicolumn{{{len(members)}}}{{c}}{{{tex_text(name)}}}" if name else "")
+        upper.append(f"\\multicolumn{{{len(members)}}}{{c}}{{{tex(name)}}}" if name else "")
         if name:
             rules.append(f"\\cmidrule(lr){{{at}-{at + len(members) - 1}}}")
         at += len(members)
@@ -308,16 +315,9 @@ def tex_head(shown: list[Column]) -> list[str]:
 
 def tex_row(shown: list[Column], row: Row) -> str:
     """Return a line of the body."""
-    cells = [tex_text(c.text(row)) for c in shown]
+    cells = [tex(c.text(row)) for c in shown]
     if row.get("status") in EMPTY:
         keys = sum(c.key for c in shown)
-        status = f"\\multicolumn{{{len(shown) - keys}}}{{l}}{{{row['status']}}}"
+        status = f"\\multicolumn{{{len(shown) - keys}}}{{l}}{{{tex(str(row['status']))}}}"
         cells = [*cells[:keys], status]
     return " & ".join(cells) + " \\\\"
-
-
-def tex_text(text: str) -> str:
-    """Return text that LaTeX prints as it stands."""
-    for sign in "&%$#_{}":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("µ", "\\textmu{}")

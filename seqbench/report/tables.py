@@ -536,8 +536,10 @@ def machines(results: Results) -> Table:
 # The files
 
 # The same records give the same bytes in the same form. A change that makes other tables of them, a column, a rounding,
-# a rule of a claim, is another form: raise the number. An edition keeps the tables of its own form (docs/adr/0010).
-FORM = 1
+# a rule of a claim, is another form: raise the number, and say which files it changes. An edition keeps the tables of
+# its own form (docs/adr/0010).
+FORM = 2
+CHANGED = {2: (".tex", ".bib")}  # by a form: the endings of files, or "" for all
 
 
 def tables(store: Store) -> list[Table]:
@@ -594,8 +596,13 @@ def write_tables(store: Store) -> list[Path]:
     """Write ``tables/`` anew and return its files."""
     folder = store.path / "tables"
     files = table_files(store)
+    if folder.is_symlink():  # what lies elsewhere is not cleared away
+        raise BadInput(f"{folder} is a link; tables are written within the results folder only")
     for name, text in files.items():
         write(folder / name, text)
+    if (manifest := store.manifest()).form != FORM:
+        now = manifest.model_copy(update={"form": FORM})
+        write(store.path / "manifest.json", f"{now.canonical()}\n")
     for stale in set(folder.iterdir()) - {folder / name for name in files}:
         stale.unlink()
     return sorted(folder / name for name in files)
@@ -604,15 +611,18 @@ def write_tables(store: Store) -> list[Path]:
 def check_tables(store: Store) -> list[str]:
     """Return a sentence for each file of ``tables/`` that is not what the records give.
 
-    Tables of another form can't be made again by this code: of these the seal alone is known to be whole.
+    Files that look otherwise in an earlier form can't be made again by this code: the seal alone speaks for them.
     """
     folder = store.path / "tables"
-    if not folder.is_dir() or store.manifest().form != FORM:
+    unlike = changed_since(store.manifest().form)
+    if not folder.is_dir() or "" in unlike:
         return []
     files = table_files(store)
     wrong = []
     for name in sorted(files.keys() | {file.name for file in folder.iterdir()}):
         file = folder / name
+        if name in files and file.is_file() and name.endswith(unlike):
+            continue
         if name not in files:
             wrong.append(f"{file}: the records give no such table")
         elif not file.is_file():
@@ -620,3 +630,22 @@ def check_tables(store: Store) -> list[str]:
         elif file.read_bytes() != files[name].encode():
             wrong.append(f"{file}: differs from what the records give")
     return wrong
+
+
+def changed_since(form: int) -> tuple[str, ...]:
+    """Return the endings of the files that this code makes otherwise than it was done in a form; "" stands for all."""
+    if form > FORM:
+        return ("",)
+    return tuple(ending for later in range(form + 1, FORM + 1) for ending in CHANGED[later])
+
+
+def unlike_today(store: Store) -> str:
+    """Return a sentence on the tables that are of another form and so not compared with the records, if any are."""
+    form = store.manifest().form
+    if not (store.path / "tables").is_dir() or not (unlike := changed_since(form)):
+        return ""
+    files = "they" if "" in unlike else f"files that end in {', '.join(unlike)}"
+    return (
+        f"{store.path}: its tables are of form {form}, and this code makes form {FORM}: "
+        f"{files} were compared with the seal, not with the records"
+    )

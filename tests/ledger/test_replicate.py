@@ -188,7 +188,7 @@ def test_the_page_has_what_differs_as_a_list_and_not_as_a_column(store):
     page = Page(store.path)
     assert "deviations" not in [column.name for column in page.ledger().columns]
     line = f"- {ORDER.paper}, {ORDER.experiment}: {'; '.join(ORDER.deviations)}."
-    assert line in page.deviations().markdown.splitlines()
+    assert line in repr(page.deviations()).splitlines()
 
 
 def of(task, model, lag, score, seed):

@@ -6,6 +6,7 @@ from pathlib import Path
 import made
 import pytest
 
+from seqbench import cli
 from seqbench.profiles import PROFILES
 from seqbench.protocol import Profile, Setting
 from seqbench.records import Budget, Curve, Planned, Record, Throughput, Unit
@@ -131,3 +132,15 @@ def make_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 @pytest.fixture
 def store(make_store: Callable[..., Store]) -> Store:
     return make_store()
+
+
+@pytest.fixture
+def call(capsys):
+    """Return a function that gives a command, and returns its code and all that it printed."""
+
+    def called(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.obey(cli.app, [str(argument) for argument in arguments])
+        return ended.value.code or 0, "".join(capsys.readouterr())
+
+    return called

@@ -1,11 +1,13 @@
 """The parts of book/build.py and of the pages that it writes, without building."""
 
 import sys
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from seqbench.errors import BadInput
 from seqbench.profiles import PROFILES
 from seqbench.protocol import Profile
 
@@ -50,4 +52,12 @@ def test_only_a_citable_edition_goes_without_a_warning():
     manifest = PROFILES["paper"].manifest(edition="2026.1")
     assert pages.warning(manifest) == ""
     assert "Preview" in pages.warning(PROFILES["quick"].manifest(edition="preview"))
-    assert "one's own" in pages.warning(PROFILES["paper"].manifest(edition="local"))
+    local = pages.warning(PROFILES["paper"].manifest(edition="local"))
+    assert unescape(local) == "Results of one's own, profile paper: not to be cited"
+
+
+def test_open_places_are_filled_and_nothing_else_is_looked_at():
+    facts = {"seeds": "ten", "adam": r"$\beta_1$ {{ seeds }}"}
+    assert pages.filled("{{ seeds }} runs, {{adam}}.", facts) == r"ten runs, $\beta_1$ {{ seeds }}."
+    with pytest.raises(BadInput, match="unknown open place of a page 'seed'; did you mean 'seeds'"):
+        pages.filled("{{ seed }}", facts)

@@ -189,6 +189,15 @@ def test_two_runs_are_the_same_bytes_and_output_passes_through(store, small, tmp
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.slow
+def test_the_path_of_a_folder_is_a_text_whatever_is_in_it(store, small, tmp_path):
+    folder = tmp_path / """it's "a" \\folder\\\n{results} {{ 6 * 7 }} \x1b[31m $HOME %s"""
+    store.path.rename(folder)
+    notebooks.execute(small, tmp_path / "out.ipynb", {"results": str(folder)})
+    assert "'local'" in notebooks.normalised(notebooks.read(tmp_path / "out.ipynb"))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_what_a_cell_refuses_is_refused_and_nothing_is_left(small, tmp_path):
     with pytest.raises(BadInput, match=r"nowhere is no results folder"):
         notebooks.execute(small, tmp_path / "out.ipynb", {})

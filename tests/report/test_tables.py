@@ -16,6 +16,7 @@ from seqbench.report.tables import (
     sensitivity_table,
     tables,
     throughput_table,
+    unlike_today,
     write_tables,
 )
 
@@ -255,8 +256,40 @@ def test_an_edition_keeps_tables_of_an_earlier_form(store, monkeypatch):
     write_tables(store)
     monkeypatch.setattr("seqbench.report.tables.machines", lambda results: None)  # a change
     assert any("T5.csv" in wrong for wrong in check_tables(store))
-    monkeypatch.setattr("seqbench.report.tables.FORM", 2)
+    monkeypatch.setattr("seqbench.report.tables.FORM", 3)
+    monkeypatch.setattr("seqbench.report.tables.CHANGED", {3: ("",)})
     assert check_tables(store) == []
+    assert "are of form 2, and this code makes form 3: they were" in unlike_today(store)
+
+
+def test_of_an_earlier_form_the_files_that_look_alike_are_compared(store, monkeypatch):
+    write_tables(store)
+    assert unlike_today(store) == ""
+    monkeypatch.setattr("seqbench.report.tables.FORM", 3)
+    monkeypatch.setattr("seqbench.report.tables.CHANGED", {3: (".tex",)})
+    for name in ("T1.tex", "T1.csv"):
+        file = store.path / "tables" / name
+        file.write_text(file.read_text().replace("0.95", "0.96"))
+    (wrong,) = check_tables(store)
+    assert "T1.csv" in wrong
+    assert "files that end in .tex were compared with the seal" in unlike_today(store)
+
+
+def test_tables_of_a_later_form_are_left_to_the_seal(store, monkeypatch):
+    write_tables(store)
+    monkeypatch.setattr("seqbench.report.tables.FORM", 1)
+    monkeypatch.setattr("seqbench.report.tables.machines", lambda results: None)
+    assert check_tables(store) == []
+    assert "are of form 2, and this code makes form 1: they were" in unlike_today(store)
+
+
+def test_tables_are_not_written_through_a_link(store, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
+    (store.path / "tables").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match=r"tables is a link"):
+        write_tables(store)
+    assert [file.name for file in (tmp_path / "elsewhere").iterdir()] == ["kept.txt"]
 
 
 def test_a_table_is_cited_by_edition_and_content(make_store):
