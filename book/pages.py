@@ -1,6 +1,6 @@
 """What the book takes from the code without running it: pages of the models, and facts that its text leaves open.
 
-Docstrings and constants are read from the syntax tree, so torch is not imported.
+Docstrings and constants are read from the syntax tree; options are those of the classes.
 """
 
 import ast
@@ -11,6 +11,7 @@ from textwrap import dedent
 
 from seqbench.errors import unknown
 from seqbench.models import MODELS
+from seqbench.options import options_of
 from seqbench.profiles import PROFILES
 from seqbench.protocol import Profile
 from seqbench.records import Manifest
@@ -18,7 +19,7 @@ from seqbench.report import stats
 from seqbench.tasks import TASKS
 from seqbench.text import html
 from seqbench.text import markdown as plain_markdown
-from seqbench.variants import bare
+from seqbench.variants import bare, spell_value
 
 PACKAGE = Path(stats.__file__).parents[1]
 LESSONS = {
@@ -56,7 +57,7 @@ def model_page(name: str, references: dict[str, str]) -> str:
     lines = [f"# {name}", summary, markdown(cited(rest, references)), f"## {heading}"]
     shown = [f":pyobject: {path}\n:caption: {path}\n:dedent:" for path in code(tree)]
     lines += [f"```{{literalinclude}} ../_code/{file.name}\n{options}\n```" for options in shown]
-    return "\n\n".join(lines) + "\n"
+    return "\n\n".join([*lines, *options_section(MODELS[name])]) + "\n"
 
 
 def task_page(name: str, references: dict[str, str]) -> str:
@@ -64,8 +65,17 @@ def task_page(name: str, references: dict[str, str]) -> str:
     tree = ast.parse(module_file(TASKS.builtin, name).read_text("utf-8"))
     summary, _, rest = (ast.get_docstring(tree) or "").partition("\n")
     command = f"seqbench run --profile paper --task {name}"
-    lines = [f"# {name}", summary, markdown(cited(rest, references)), "## Measured by"]
-    return "\n\n".join([*lines, f"```sh\n{command}\n```"]) + "\n"
+    lines = [f"# {name}", summary, markdown(cited(rest, references)), *options_section(TASKS[name])]
+    return "\n\n".join([*lines, "## Measured by", f"```sh\n{command}\n```"]) + "\n"
+
+
+def options_section(entry: type) -> list[str]:
+    """Return the options of a model or a task as a table under a heading; nothing where there are none."""
+    lines = ["| option | what it is | what it can be | if not given |", "| --- | --- | --- | --- |"]
+    for option in options_of(entry).values():
+        default = "" if option.default is None else f"`{spell_value(option.default)}`"
+        lines.append(f"| `{option.name}` | {option.about} | {option.choices} | {default} |")
+    return ["## Options", "\n".join(lines)] if lines[2:] else []
 
 
 def tasks_table() -> str:

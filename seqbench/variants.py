@@ -15,7 +15,7 @@ WORDS: Final[dict[str, Value]] = {"true": True, "false": False}
 def spelled(name: str, options: Mapping[str, Value]) -> str:
     """Return the one spelling of a name with options."""
     return ":".join(
-        [name, *(f"{option}={_written(options[option])}" for option in sorted(options))]
+        [name, *(f"{option}={spell_value(options[option])}" for option in sorted(options))]
     )
 
 
@@ -31,7 +31,8 @@ def bare(spelling: str) -> str:
     return spelling.partition(":")[0]
 
 
-def _written(value: Value) -> str:
+def spell_value(value: Value) -> str:
+    """Return the text of a value."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -24,12 +24,14 @@ T14   claims       a claim, with its verdict
 """
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
 from seqbench.errors import BadInput, unknown
+from seqbench.layout import is_litter
 from seqbench.models import MODELS
 from seqbench.protocol import GRID, VIDEO_MODELS
 from seqbench.records import Phase, Record, System, Throughput
@@ -539,6 +541,7 @@ def machines(results: Results) -> Table:
 # a rule of a claim, is another form: raise the number, and say which files it changes. An edition keeps the tables of
 # its own form (docs/adr/0010).
 FORM = 2
+FILE = re.compile(r"T\d+\.(csv|json|tex|html|bib|ris)|index\.json")  # of ``tables/``
 CHANGED = {2: (".tex", ".bib")}  # by a form: the endings of files, or "" for all
 
 
@@ -593,18 +596,28 @@ def table_files(store: Store) -> dict[str, str]:
 
 
 def write_tables(store: Store) -> list[Path]:
-    """Write ``tables/`` anew and return its files."""
+    """Write ``tables/`` anew and return its files.
+
+    Raises
+    ------
+    BadInput
+        Where the folder is sealed, or where a file lies among its tables that is none.
+    """
     folder = store.path / "tables"
     files = table_files(store)
-    if folder.is_symlink():  # what lies elsewhere is not cleared away
-        raise BadInput(f"{folder} is a link; tables are written within the results folder only")
+    if store.manifest().files:
+        raise BadInput(f"{store.path} is sealed: its tables are not written anew")
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if not FILE.fullmatch(file.name) and not is_litter(file.name):
+            raise BadInput(f"{file} is no file of a table; move it away")
     for name, text in files.items():
         write(folder / name, text)
     if (manifest := store.manifest()).form != FORM:
         now = manifest.model_copy(update={"form": FORM})
         write(store.path / "manifest.json", f"{now.canonical()}\n")
     for stale in set(folder.iterdir()) - {folder / name for name in files}:
-        stale.unlink()
+        if FILE.fullmatch(stale.name):
+            stale.unlink()
     return sorted(folder / name for name in files)
 
 
@@ -619,7 +632,8 @@ def check_tables(store: Store) -> list[str]:
         return []
     files = table_files(store)
     wrong = []
-    for name in sorted(files.keys() | {file.name for file in folder.iterdir()}):
+    there = {file.name for file in folder.iterdir() if not is_litter(file.name)}
+    for name in sorted(files.keys() | there):
         file = folder / name
         if name in files and file.is_file() and name.endswith(unlike):
             continue

@@ -342,3 +342,26 @@ def test_reports_need_no_torch():
     modules = "page, tables, figures, notebooks, cite"
     code = f"import sys; from seqbench.report import {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_file_of_one_s_own_among_the_tables_is_named_and_kept(store):
+    write_tables(store)
+    mine = store.path / "tables" / "thesis.tex"
+    mine.write_text("two years of work")
+    (store.path / "tables" / "T99.csv").write_text("of an older seqbench")
+    with pytest.raises(BadInput, match=r"thesis\.tex is no file of a table; move it away"):
+        write_tables(store)
+    assert mine.read_text() == "two years of work"
+    mine.unlink()
+    (store.path / "tables" / ".DS_Store").write_text("")
+    write_tables(store)
+    assert check_tables(store) == []
+    assert not (store.path / "tables" / "T99.csv").exists()
+
+
+def test_the_tables_of_a_sealed_folder_are_not_written_anew(store):
+    write_tables(store)
+    store.seal()
+    with pytest.raises(BadInput, match="is sealed: its tables are not written anew"):
+        write_tables(store)
+    assert check_tables(store) == []
