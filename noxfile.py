@@ -27,6 +27,9 @@ LINT = [
     ["lint-imports"],
 ]
 
+# Two workers, each with tests that stand together, so that not both read the same data; who is done helps the other.
+TESTS = ["pytest", "-n", "2", "--dist", "worksteal"]
+
 # Each of these libraries looks at the processor and takes the widest instructions that it has, and each can be told not
 # to: this is what a machine without AVX-512 has. Other widths add up in another order, and round in another way.
 NARROW = {
@@ -82,7 +85,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(python=False, requires=["env"])
 def tests(session: nox.Session) -> None:
     """Run the tests (-- -k adding)."""
-    run_shared(session, "pytest", "-n", "2", *session.posargs)
+    run_shared(session, *TESTS, *session.posargs)
 
 
 @nox.session(python=False, requires=["env"])
@@ -96,7 +99,7 @@ def stranger(session: nox.Session) -> None:
         here: dict[str, str | None] = {"HOME": str(home), "PYTHONPATH": str(clone)}
         with session.chdir(clone):
             env = NARROW | dict.fromkeys(PLACES) | here
-            run_shared(session, "pytest", "-n", "2", *session.posargs, **env)
+            run_shared(session, *TESTS, *session.posargs, **env)
 
 
 @nox.session(python=False, requires=["env"])

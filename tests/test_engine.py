@@ -790,7 +790,8 @@ COARSE = {"window_mlp:window=64": 0.04, "pixel_lstm": 0.021}
 
 @pytest.mark.parametrize("profile", [profiles.QUICK, profiles.PAPER])
 def test_compared_models_have_the_same_number_of_parameters_within_2_percent(profile):
-    for cell in profile.cells():
+    cells = {(cell.setting.task, cell.model): cell for cell in profile.cells()}  # a lag of each
+    for cell in cells.values():
         if not suits(cell) or ":hidden=" in cell.model:
             continue
         unit = unit_of(cell, profile)

@@ -211,7 +211,7 @@ def bits(outcomes) -> list:
 @each_pair
 def test_a_captured_step_is_the_step(deck, monkeypatch, name, model):
     task, who = shortest(name), members(1e-2, 3e-3)
-    short = budget(steps=12, validate_every=4)
+    short = budget(steps=8, validate_every=4, validation_size=8, test_size=8)
 
     def run():
         net = model_of(model, task, [0, 1], hidden=4)
