@@ -66,7 +66,8 @@ def check(name: str) -> Iterator[Finding]:
 
 
 def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
-    """Run checks one by one; nothing can be asked of an entry that fails the first."""
+    """Run checks one by one; nothing can be asked of an entry that fails the first. What was said is not said again."""
+    said = set()
     for number, one in enumerate(checks):
         says = (one.__doc__ or "").partition("\n")[0].rstrip(".")
         try:
@@ -77,7 +78,8 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
             wrong = str(error)
         except Exception as error:
             wrong = describe(error)
-        yield Finding(says, wrong)
+        yield Finding(says, "as above" if wrong in said else wrong)
+        said |= {wrong} if wrong else set()
         if wrong and not number:
             return
 

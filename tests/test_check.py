@@ -394,7 +394,7 @@ def test_a_broken_task_fails_the_check_that_is_about_it(task, fails, says):
 
 def test_a_score_without_classes_is_asked_for_in_a_sentence():
     with pytest.raises(
-        BadInput, match=r"task 'infinite' has no classes to be right about; .*'mse'"
+        TypeError, match=r"task 'infinite' has no classes to be right about; .*'mse'"
     ):
         Rightless(lag=2).score(
             torch.zeros(1, 2, 1, 1), torch.zeros(1, 2, 1, 1), torch.ones(1, 2, 1) > 0
@@ -579,6 +579,13 @@ class Strange(nn.Module):
 )
 def test_a_broken_model_fails_the_check_that_is_about_it(model, fails, says):
     assert says in wrong(MODEL_CHECKS, model)[fails]
+
+
+def test_one_fault_is_told_once():
+    first, *others = (f.wrong for f in findings(MODEL_CHECKS, guests.Faulty) if f.wrong)
+    assert first == "ValueError: this never works"
+    assert len(others) > 3
+    assert set(others) == {"as above"}
 
 
 # Who is checked

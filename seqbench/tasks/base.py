@@ -151,7 +151,7 @@ class Task(ABC):
         A task of another loss than the cross-entropy has a ``right`` or a ``score`` of its own.
         """
         if self.loss != "cross_entropy":
-            raise BadInput(
+            raise TypeError(
                 f"task '{self.name}' has no classes to be right about; with the loss '{self.loss}' "
                 "it needs a 'right' or a 'score' of its own"
             )
