@@ -2,9 +2,11 @@
 
 A run is a process group: the command and its workers. All of them get SIGKILL at once, at an instant drawn evenly from
 the time that the undisturbed run took. When a run comes to its end its records are compared and a new folder is begun,
-until so many runs were killed. ::
+until so many runs were killed. With ``--worker`` one of the workers is killed in the place of all, and the run goes on by
+itself. ::
 
-    python benchmarks/kill.py --kills 20 --profile smoke --seeds 4
+    python benchmarks/kill.py --kills 50 --profile smoke --seeds 4
+    python benchmarks/kill.py --kills 12 --worker --profile smoke --seeds 4
 """
 
 import argparse
@@ -15,7 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from seqbench.store import Store
 
@@ -26,17 +31,33 @@ def start(out: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
 
 
-def finish(run: subprocess.Popen[bytes], seconds: float | None = None) -> bool:
-    """Return whether a run came to its end in time; else it is killed with all its workers."""
+def finish(
+    run: subprocess.Popen[bytes], seconds: float | None = None, worker: bool = False
+) -> bool:
+    """Return whether a run came to its end in time; else it is killed with all its workers, or one worker is."""
     with run:
         try:
             _, said = run.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            return False
+            if not worker:
+                os.killpg(run.pid, signal.SIGKILL)
+                return False
+            struck = kill_a_worker(run.pid)
+            _, said = run.communicate()
+            if run.returncode == 0:
+                return not struck
     if run.returncode:
         raise RuntimeError(f"a run ended with exit code {run.returncode}: {said.decode()}")
     return True
+
+
+def kill_a_worker(run: int) -> bool:
+    """Kill one of the workers of a run; return whether there was one."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(run).children():
+            child.kill()
+            return True
+    return False
 
 
 def compare(expected: Store, found: Store) -> list[str]:
@@ -51,8 +72,10 @@ def compare(expected: Store, found: Store) -> list[str]:
     return wrong
 
 
-def torment(folder: Path, arguments: list[str], kills: int, seed: int) -> tuple[list[str], int]:
-    """Return what is wrong after so many kills, and how many runs came to their end."""
+def torment(
+    folder: Path, arguments: list[str], kills: int, seed: int, worker: bool = False
+) -> tuple[list[str], int]:
+    """Return what is wrong after so many kills, of runs or of their workers, and how many runs came to their end."""
     since = time.monotonic()
     finish(start(folder / "undisturbed", arguments))
     length = time.monotonic() - since
@@ -63,11 +86,13 @@ def torment(folder: Path, arguments: list[str], kills: int, seed: int) -> tuple[
         out = folder / f"killed-{rounds}"
         while True:
             limit = dice.uniform(0, length) if killed < kills else None
-            if finish(start(out, arguments), limit):
+            if finish(start(out, arguments), limit, worker):
                 break
             killed += 1
             there = len(Store(out).records())  # reads every line: a torn one would be told here
             print(f"kill {killed}: {there} records are there", flush=True)
+            if worker:  # the run came to its end all the same
+                break
         rounds += 1
         wrong += compare(Store(folder / "undisturbed"), Store(out))
     return wrong, rounds
@@ -78,11 +103,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20, help="how many runs are killed")
     parser.add_argument("--seed", type=int, default=0, help="draws the instants")
+    parser.add_argument("--worker", action="store_true", help="one worker of a run is killed")
     parser.epilog = "whatever else is given goes to: seqbench run"
     given, arguments = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         wrong, rounds = torment(
-            Path(folder), arguments or ["--profile", "smoke"], given.kills, given.seed
+            Path(folder),
+            arguments or ["--profile", "smoke"],
+            given.kills,
+            given.seed,
+            given.worker,
         )
         total = len(Store(Path(folder) / "undisturbed").records())
     print(f"{given.kills} kills in {rounds} runs of {total} records each")
