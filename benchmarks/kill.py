@@ -2,8 +2,8 @@
 
 A run is a process group: the command and its workers. All of them get SIGKILL at once, at an instant drawn evenly from
 the time that the undisturbed run took. When a run comes to its end its records are compared and a new folder is begun,
-until so many runs were killed. With ``--worker`` one of the workers is killed in the place of all, and the run goes on by
-itself. ::
+until so many runs were killed. With ``--worker`` one of the workers is killed in the place of all, and the run goes on
+by itself. ::
 
     python benchmarks/kill.py --kills 50 --profile smoke --seeds 4
     python benchmarks/kill.py --kills 12 --worker --profile smoke --seeds 4
