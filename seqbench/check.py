@@ -4,8 +4,8 @@ A check is a function that returns None, or a sentence on what is wrong; its doc
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -62,12 +62,19 @@ def check(name: str) -> Iterator[Finding]:
     """
     entry = find(name)
     is_task = isinstance(entry, type) and issubclass(entry, Task)
-    yield from findings(TASK_CHECKS if is_task else MODEL_CHECKS, entry)
+    yield from told_once(findings(TASK_CHECKS if is_task else MODEL_CHECKS, entry))
+
+
+def told_once(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings, "as above" where a fault was told already: one that stops every pass fails most checks."""
+    told: set[str] = set()
+    for finding in found:
+        yield replace(finding, wrong="as above") if finding.wrong in told else finding
+        told |= {finding.wrong} if finding.wrong else set()
 
 
 def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
-    """Run checks one by one; nothing can be asked of an entry that fails the first. What was said is not said again."""
-    said = set()
+    """Run checks one by one; nothing can be asked of an entry that fails the first."""
     for number, one in enumerate(checks):
         says = (one.__doc__ or "").partition("\n")[0].rstrip(".")
         try:
@@ -78,8 +85,7 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
             wrong = str(error)
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
-        yield Finding(says, "as above" if wrong in said else wrong)
-        said |= {wrong} if wrong else set()
+        yield Finding(says, wrong)
         if wrong and not number:
             return
 
@@ -290,8 +296,9 @@ def task_scores(kind: type[Task]) -> str | None:
 
 
 def possible(task: Task) -> tuple[float, float]:
-    """Return the lowest and the highest score there can be: what is better the higher it is is a share."""
-    return (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+    """Return the lowest and the highest score there can be: as the task says, or else those of a share."""
+    share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+    return getattr(task, "score_range", None) or share
 
 
 def constants(task: Task, seen: Batch) -> list[Tensor]:
