@@ -4,8 +4,8 @@ A check is a function that returns None, or a sentence on what is wrong; its doc
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -62,19 +62,12 @@ def check(name: str) -> Iterator[Finding]:
     """
     entry = find(name)
     is_task = isinstance(entry, type) and issubclass(entry, Task)
-    yield from told_once(findings(TASK_CHECKS if is_task else MODEL_CHECKS, entry))
-
-
-def told_once(found: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings, "as above" where a fault was told already: one that stops every pass fails most checks."""
-    told: set[str] = set()
-    for finding in found:
-        yield replace(finding, wrong="as above") if finding.wrong in told else finding
-        told |= {finding.wrong} if finding.wrong else set()
+    yield from findings(TASK_CHECKS if is_task else MODEL_CHECKS, entry)
 
 
 def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
-    """Run checks one by one; nothing can be asked of an entry that fails the first."""
+    """Run checks one by one; nothing can be asked of an entry that fails the first. What was said is not said again."""
+    said = set()
     for number, one in enumerate(checks):
         says = (one.__doc__ or "").partition("\n")[0].rstrip(".")
         try:
@@ -85,7 +78,8 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
             wrong = str(error)
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
-        yield Finding(says, wrong)
+        yield Finding(says, "as above" if wrong in said else wrong)
+        said |= {wrong} if wrong else set()
         if wrong and not number:
             return
 
