@@ -294,8 +294,9 @@ def task_scores(kind: type[Task]) -> str | None:
 
 
 def possible(task: Task) -> tuple[float, float]:
-    """Return the lowest and the highest score there can be: what is better the higher it is is a share."""
-    return (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+    """Return the lowest and the highest score there can be: as the task says, or else those of a share."""
+    share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+    return getattr(task, "score_range", None) or share
 
 
 def constants(task: Task, seen: Batch) -> list[Tensor]:

@@ -333,9 +333,8 @@ def places(source: Source) -> list[Path]:
 
     own = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
     for root in own:
-        with suppress(
-            OSError
-        ):  # not there, or not to be seen: then its files are looked for, and that is told
+        # Where it is not there, or not to be seen, its files are looked for, and that is told.
+        with suppress(OSError):
             if not S_ISDIR(root.stat().st_mode):
                 raise BadInput(f"{VARIABLE} is '{root}', which is no directory")
     return [root / source.name / source.file for root in (*own, Path(pooch.os_cache("seqbench")))]

@@ -286,6 +286,13 @@ class Percent(guests.Echo):
 
 
 @dataclass(frozen=True)
+class Hundredths(Percent):
+    """Says that it does."""
+
+    score_range = (0.0, 100.0)
+
+
+@dataclass(frozen=True)
 class Total(guests.Echo):
     """Gives one score for all members together."""
 
@@ -347,8 +354,9 @@ class Lossless(Sets):
     loss = "hinge"
 
 
-def test_a_task_of_sets_passes():
-    assert wrong(TASK_CHECKS, Sets) == {}
+@pytest.mark.parametrize("task", [Sets, Hundredths])
+def test_a_task_with_scores_of_its_own_passes(task):
+    assert wrong(TASK_CHECKS, task) == {}
 
 
 def test_a_task_whose_inputs_depend_on_the_lag_passes_and_is_measured(tmp_path):
@@ -582,7 +590,7 @@ def test_a_broken_model_fails_the_check_that_is_about_it(model, fails, says):
 
 
 def test_one_fault_is_told_once():
-    first, *others = (f.wrong for f in findings(MODEL_CHECKS, guests.Faulty) if f.wrong)
+    first, *others = (f.wrong for f in check.check("guests:Faulty") if f.wrong)
     assert first == "ValueError: this never works"
     assert len(others) > 3
     assert set(others) == {"as above"}

@@ -13,12 +13,12 @@ as the recurrence of ``nn.LSTM``. Torch's own random state is lent to the factor
 keys, and given back as it was.
 
 What may be adapted: modules whose parameters are float32, of any shape, down to a single number. A parameter may have
-several names, and so may a submodule; one with ``requires_grad=False`` stays as it was drawn. A buffer may be counted
-on, if that is done in place (``self.steps += 1``). What is refused, with a sentence that says what to do instead:
-complex parameters and those of another precision, lazy ones, modules that draw random numbers as they run (dropout),
-modules that keep a state in Python from one call to the next, and outputs that are no ``(B, T, C)``: ``nn.LSTM``
-gives a tuple, whose first part a module of your own hands to a readout. A sequence must not depend on those beside it
-(``batch_first=True``): ``seqbench check`` finds out.
+several names, and so may a submodule; one with ``requires_grad=False`` stays as it was drawn. A buffer may change as
+the module runs, if it is changed in place (``self.steps += 1``). What is refused, with a sentence that says what to do
+instead: complex parameters and those of another precision, lazy ones, modules that draw random numbers as they run
+(dropout), modules that keep a state in Python from one call to the next, and outputs that are no ``(B, T, C)``:
+``nn.LSTM`` gives a tuple, whose first part a module of your own hands to a readout. A sequence must not depend on
+those beside it (``batch_first=True``): ``seqbench check`` finds out.
 
 What sets the size: ``hidden``, turned up one by one until the module has as many parameters as the other models, the
 frozen ones included. A factory that can't have every width says by ``dials`` in which steps, and with what else::
