@@ -78,7 +78,7 @@ class Column(NamedTuple):
     def text(self, row: Row) -> str:
         """Return the text of this column in a row."""
         value = row.get(self.name)
-        return "" if value is None else printable(self.form(value))
+        return "" if value is None else self.form(value)
 
     def cell(self, row: Row) -> str:
         """Return the text for CSV; a number may begin with a sign."""

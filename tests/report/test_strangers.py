@@ -246,6 +246,13 @@ def test_tables_reach_a_terminal_as_text(stranger, call, monkeypatch):
     assert [row["processor"] for row in rows] == [PAYLOAD]
 
 
+def test_an_answer_is_text_whatever_its_rows_say(capsys):
+    cli.answer({"some": [{"what": CONTROLS}, {"what": "[red]r[/red] :smile:"}]}, as_json=False)
+    out = capsys.readouterr().out
+    assert not [line for line in out.splitlines() if line != printable(line)]
+    assert "[red]r[/red] :smile:" in out
+
+
 def test_a_list_of_tables_is_text_whatever_an_index_says(stranger, call, tmp_path):
     shutil.copytree(stranger.path, tmp_path / "results" / "copy")
     file = tmp_path / "results" / "copy" / "tables" / "index.json"
