@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
-from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput, DataMissing, describe, unknown
+from seqbench.measure import scale
 from seqbench.models import MODELS
 from seqbench.models.base import count, matched
 from seqbench.models.streaming import Streamed, stream
@@ -280,7 +280,7 @@ def task_scores(kind: type[Task]) -> str | None:
     """A score is one number a member, within the range of its measure."""
     task, batch = middle(kind), many(kind, "test")
     y, mask = batch.y[None], batch.mask[None]
-    low, high = possible(task)
+    low, high = scale(task).range
     for output in constants(task, batch):
         score = task.score(output.expand(1, MANY, *output.shape), y, mask)
         if score.shape != (1,):
@@ -291,12 +291,6 @@ def task_scores(kind: type[Task]) -> str | None:
                 f"'{task.measure}' must lie between {low:g} and {high:g}"
             )
     return None
-
-
-def possible(task: Task) -> tuple[float, float]:
-    """Return the lowest and the highest score there can be: as the task says, or else those of a share."""
-    share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
-    return getattr(task, "score_range", None) or share
 
 
 def constants(task: Task, seen: Batch) -> list[Tensor]:
