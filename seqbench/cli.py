@@ -242,12 +242,12 @@ def tables(options: bool) -> Rows:
         try:
             rows += [
                 {
-                    "folder": str(index.parents[1]),
-                    "id": str(table["id"]),
-                    "title": str(table["title"]),
-                    "edition": str(table["edition"]),
-                    "hash": str(table["hash"]),
-                    "citable": bool(table["citable"]),
+                    "folder": printable(str(index.parents[1])),
+                    **{
+                        key: printable(str(table[key]))
+                        for key in ("id", "title", "edition", "hash")
+                    },
+                    "citable": table["citable"] is True,
                 }
                 for table in json.loads(index.read_text("utf-8"))
             ]

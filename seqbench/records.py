@@ -80,7 +80,6 @@ Instant = Annotated[
     Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"),
     AfterValidator(_in_utc),
 ]  # UTC, ISO 8601
-Instrument = Annotated[str, Field(pattern=r"^(gradient|gates|attention|age)$")]
 SeriesName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=100)]
 OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Options = Annotated[dict[OptionName, bool | int | float | str], AfterValidator(_words)]
@@ -476,7 +475,7 @@ class Probe(Strict):
 
     kind: Literal["probe"] = "probe"
     schema_version: Literal[1] = SCHEMA
-    instrument: Instrument
+    instrument: Name
     unit_id: Digest
     unit: Unit
     member: Member

@@ -88,7 +88,7 @@ def put(value: Any, place: Place, text: str) -> Any:
         return {text: next(iter(value.values()), 1)}
     if name == VALUE:
         return {next(iter(value), "some"): text}
-    return value | {name: put(value[name], tuple(rest), text)}
+    return value | {name: put(value.get(name), tuple(rest), text)}
 
 
 def accepted(thing: Strict, place: Place, text: str) -> bool:

@@ -190,7 +190,8 @@ def test_of_a_task_that_is_not_known_there_is_a_gradient_alone():
 def test_no_commit_names_the_code_of_a_guest(scored, monkeypatch, guest):
     monkeypatch.setattr(probe.machine, "commit", lambda: ("c" * 40, False))
     if guest:
-        monkeypatch.delitem(MODELS.builtin, "lstm")
+        others = {name: where for name, where in MODELS.builtin.items() if name != "lstm"}
+        monkeypatch.setattr(MODELS, "builtin", others)
         monkeypatch.setitem(MODELS.added, "lstm", LSTM)
     (rows,) = probe.probed(UNIT, WHO[:1], {"scored": WHO[:1]}, "cpu")
     assert {row.dirty for row in rows} == {guest}
