@@ -10,9 +10,10 @@ from pathlib import Path
 from seqbench import machine
 from seqbench.arguments import checked
 from seqbench.errors import DataMissing, unknown
+from seqbench.fields import Options
 from seqbench.measure import scale
 from seqbench.profiles import find_profile
-from seqbench.records import Baseline, Options
+from seqbench.records import Baseline
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 

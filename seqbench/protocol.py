@@ -13,8 +13,8 @@ from statistics import median
 from typing import Any
 
 from seqbench.errors import BadInput, unknown
+from seqbench.fields import A_WORD, is_word
 from seqbench.records import (
-    A_WORD,
     LAYERS,
     SCHEMA,
     Budget,
@@ -22,7 +22,6 @@ from seqbench.records import (
     Precision,
     Record,
     digest,
-    is_word,
 )
 from seqbench.variants import bare, parsed
 

@@ -4,21 +4,28 @@
 machine, ``Throughput`` how long a step took, ``Probe`` what was seen inside. A unit is named by the hash of all its
 fields, so whatever would change the number changes the name.
 
-A folder may come from a stranger, so no text is taken as it comes: a name has the characters of a name, and what is
-free to say is one printable line.
+A folder may come from a stranger, so no text is taken as it comes: ``fields.py`` has the kinds of text there are.
 """
 
 import json
-import re
-from datetime import datetime
 from hashlib import blake2b
 from math import inf
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqbench.text import LONGEST, printable
-from seqbench.variants import Value, parsed, spelled
+from seqbench.fields import (
+    Commit,
+    Digest,
+    Inside,
+    Instant,
+    Line,
+    Name,
+    Options,
+    SeriesName,
+    Sha256,
+)
+from seqbench.variants import spelled
 
 SCHEMA: Final = 1
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
@@ -28,61 +35,6 @@ Role = Literal["reporting", "tuning", "search"]
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Phase = Literal["training", "inference", "streaming"]
 Moment = Literal["start", "end"]  # of the training
-
-
-def _one_line(text: str) -> str:
-    if printable(text) != text:
-        raise ValueError(f"'{printable(text)}' is no line of printable characters")
-    return text
-
-
-def _inside(path: str) -> str:
-    if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\\" in path:
-        raise ValueError(f"'{path}' is no path within the folder")
-    return path
-
-
-def _in_utc(text: str) -> str:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is no date and time") from None
-    return text
-
-
-def _words(options: dict[str, Value]) -> dict[str, Value]:
-    """Refuse a text that would be read as more or as something else where an option is spelled in a line."""
-    for name, value in options.items():
-        if isinstance(value, str) and not is_word(value):
-            raise ValueError(f"option {name} is '{printable(value)}': {A_WORD}")
-    return options
-
-
-A_WORD: Final = "a text is a word of letters, digits, '_', '.', '+' and '-' that is no number and not true or false"
-
-
-def is_word(value: str) -> bool:
-    """Return whether a text can be the value of an option: it is read back as it was spelled."""
-    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", value):
-        return False
-    return parsed(spelled("name", {"option": value}))[1] == {"option": value}
-
-
-# The kinds of text. A name is part of file names, too.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unknown)$")]
-Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]  # free to say
-Inside = Annotated[Line, AfterValidator(_inside)]  # a path
-Instant = Annotated[
-    str,
-    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"),
-    AfterValidator(_in_utc),
-]  # UTC, ISO 8601
-SeriesName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=100)]
-OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
-Options = Annotated[dict[OptionName, bool | int | float | str], AfterValidator(_words)]
 
 
 class Strict(BaseModel):

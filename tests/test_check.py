@@ -9,6 +9,7 @@ from torch import nn
 
 from seqbench import check
 from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
+from seqbench.check.tasks import MANY
 from seqbench.engine import run
 from seqbench.errors import BadInput, DataMissing
 from seqbench.models import MODELS
@@ -312,7 +313,7 @@ class Narrow(guests.Echo):
     """Has a score that only whoever answers for all sequences at once can be given."""
 
     def score(self, output, y, mask):
-        assert output.shape[1] == check.MANY or output.shape[1] in (50, check.MANY // 2)
+        assert output.shape[1] == MANY or output.shape[1] in (50, MANY // 2)
         return super().score(output, y, mask)
 
 

@@ -1,0 +1,90 @@
+"""What every task and every model must be able to show, built-in or a guest: ``seqbench check NAME``.
+
+A check is a function that returns None, or a sentence on what is wrong; its docstring says what holds if it passes.
+Those of tasks are in ``tasks.py``, those of models in ``models.py``.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from seqbench.check.models import MODEL_CHECKS
+from seqbench.check.tasks import TASK_CHECKS
+from seqbench.errors import BadInput, DataMissing, describe, unknown
+from seqbench.models import MODELS
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import Task
+
+Check = Callable[[Any], str | None]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; ``wrong`` is None where all is well."""
+
+    check: str
+    wrong: str | None
+
+    def __str__(self) -> str:
+        return (
+            f"ok     {self.check}" if self.wrong is None else f"WRONG  {self.check}: {self.wrong}"
+        )
+
+
+def check(name: str) -> Iterator[Finding]:
+    """Put a task or model through all checks of its kind.
+
+    Parameters
+    ----------
+    name
+        A name in the catalogues, or ``module:attribute``.
+    """
+    entry = find(name)
+    is_task = isinstance(entry, type) and issubclass(entry, Task)
+    yield from findings(TASK_CHECKS if is_task else MODEL_CHECKS, entry)
+
+
+def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
+    """Run checks one by one; nothing can be asked of an entry that fails the first. What was said is not said again."""
+    said = set()
+    for number, one in enumerate(checks):
+        says = (one.__doc__ or "").partition("\n")[0].rstrip(".")
+        try:
+            wrong = one(entry)
+        except DataMissing:
+            raise
+        except BadInput as error:
+            wrong = str(error)
+        except Exception as error:
+            wrong = describe(error)
+        yield Finding(says, "as above" if wrong in said else wrong)
+        said |= {wrong} if wrong else set()
+        if wrong and not number:
+            return
+
+
+def find(name: str) -> Any:
+    """Return a task or model by name or address; what is registered nowhere joins for the life of this process."""
+    for catalogue in (TASKS, MODELS):
+        if name in catalogue:
+            return catalogue[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise unknown("task or model", name, [*TASKS, *MODELS])
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise BadInput(
+            f"'{name}' is no address of a class; it is written like my_package.my_module:MyModel"
+        )
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        entry = getattr(import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # it is somebody's file, and may do anything
+        raise BadInput(f"can't import '{name}': {describe(error)}") from error
+    if not isinstance(entry, type):
+        raise BadInput(f"'{name}' is a {type(entry).__name__}; a task or a model is a class")
+    if getattr(entry, "name", None):
+        (TASKS if issubclass(entry, Task) else MODELS).add(entry)
+    return entry

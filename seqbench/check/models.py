@@ -1,0 +1,284 @@
+"""What every model must be able to show, on a small task that whoever can learn anything learns.
+
+Where two passes are compared the model is as it is evaluated: in training a buffer may change from one to the next.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from seqbench.errors import BadInput
+from seqbench.models.base import count, matched
+from seqbench.models.streaming import Streamed, stream
+from seqbench.random import Keys
+from seqbench.tasks.base import Batch, Task
+from seqbench.train import Stack, answered, draw, encoded, losses
+
+SYMBOLS = 4
+SEEDS = (3, 5, 7)
+PARAMETERS = 2_000
+STEPS = 40  # of training, on one batch
+CPU = torch.device("cpu")
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors are the same but for the order of sums in float32."""
+    return torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@dataclass(frozen=True)
+class Echo(Task):
+    """Say the last symbol again: whoever can learn anything learns it."""
+
+    name = "echo"
+    inputs: ClassVar[int | tuple[int, int, int]] = SYMBOLS
+    outputs = SYMBOLS
+    chance = 1 / SYMBOLS
+    threshold = 0.9
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T)``, y ``(N, 1)``."""
+        x = keys.integers("symbols", 0, SYMBOLS, self.lag)
+        return Batch.all_due(x, x[:, -1:])
+
+
+@dataclass(frozen=True)
+class Blink(Echo):
+    """The same in video: a symbol is a grey frame."""
+
+    name = "blink"
+    inputs = (1, 12, 12)
+
+    def sample(self, keys: Keys) -> Batch:
+        """Return x ``(N, T, 1, 12, 12)``, y ``(N, 1)``."""
+        batch = super().sample(keys)
+        grey = batch.x.to(torch.float32) / (SYMBOLS - 1)
+        return Batch.all_due(grey[..., None, None, None].expand(-1, -1, 1, 12, 12), batch.y)
+
+
+def example(model: Any) -> Task:
+    """Return a small task that the model can read."""
+    return Blink(lag=12) if getattr(model, "reads", "sequence") == "video" else Echo(lag=12)
+
+
+def both_ways(model: Any) -> bool:
+    """Return whether a model says that it can't but look both ways."""
+    return getattr(model, "both_ways", False)
+
+
+def built(
+    model: Any,
+    seeds: Sequence[int] = SEEDS,
+    parameters: int = PARAMETERS,
+    causal: bool | None = None,
+) -> nn.Module:
+    """Return the model for its example task, built as the benchmark builds it; causal, if it can be."""
+    task = example(model)
+    shape: dict[str, Any] = {
+        "inputs": task.inputs,
+        "outputs": task.outputs,
+        "layers": 1,
+        "causal": not both_ways(model) if causal is None else causal,
+    }
+    seed = torch.tensor(seeds)
+    keys = Keys(model.name, getattr(model, "version", 1), "weights", seed, torch.zeros_like(seed))
+    return model(keys, **shape, **matched(model, parameters, **shape))
+
+
+def at_rest(model: Any, seeds: Sequence[int] = SEEDS) -> nn.Module:
+    """Return the model as it is evaluated, for checks that compare two passes: in training a buffer may change."""
+    return built(model, seeds).eval()
+
+
+def read(model: Any, seeds: Sequence[int] = SEEDS, B: int = 4) -> Tensor:
+    """Return what the model reads, ``(E, B, T, …)``: other sequences for each member."""
+    task = example(model)
+    return encoded(task, draw(task, "train", seeds, 0, B, CPU).x)
+
+
+def model_declared(model: Any) -> str | None:
+    """It declares a name, a version and what it reads, and is built from keys and sizes."""
+    if not isinstance(getattr(model, "name", None), str) or not model.name:
+        return "it needs an attribute 'name'; a plain torch module joins through seqbench.models.adapter"
+    version, reads = getattr(model, "version", 1), getattr(model, "reads", "sequence")
+    if not isinstance(version, int) or version < 1:
+        return f"'version' is {version!r}; it is a whole number from 1, which grows when its numbers change"
+    if reads not in ("sequence", "video"):
+        return f"'reads' is {reads!r}; choose from: sequence, video"
+    ways = (False,) if both_ways(model) else (True, False)
+    if not all(isinstance(built(model, causal=causal), nn.Module) for causal in ways):
+        return "what it builds is no torch.nn.Module"
+    return None
+
+
+def model_outputs(model: Any) -> str | None:
+    """It gives (E, B, A, C) for every number A of answers."""
+    net, x = at_rest(model), read(model)
+    for A in (1, 2, x.shape[2]):
+        answered(example(model), net, x, A)
+    if not close(net(x, 2), net(x, x.shape[2])[:, :, -2:]):
+        return "the last 2 of all answers are not the same as 2 answers"
+    return None
+
+
+def model_leads(model: Any) -> str | None:
+    """Every parameter and buffer leads with the member axis E."""
+    net = built(model)
+    for name, p in [*net.named_parameters(), *net.named_buffers()]:
+        if p.ndim < 1 or p.shape[0] != len(SEEDS):
+            return f"'{name}' is {tuple(p.shape)}; it must begin with E = {len(SEEDS)}"
+    for name, p in net.named_parameters():
+        if p.dtype != torch.float32:
+            return f"'{name}' is {p.dtype}; parameters must be torch.float32"
+    return None
+
+
+def model_alone(model: Any) -> str | None:
+    """A member of an ensemble is what it is alone: weights, outputs, and after three steps of training."""
+    together, x = at_rest(model), read(model)
+    for e, seed in enumerate(SEEDS):
+        alone = at_rest(model, [seed])
+        for (name, p), q in zip(together.named_parameters(), alone.parameters(), strict=True):
+            if not torch.equal(p[e], q[0]):
+                return f"'{name}' of seed {seed} depends on the other members"
+        if not close(together(x, 1)[e], alone(x[e : e + 1], 1)[0]):
+            return f"the output of seed {seed} depends on the other members"
+    losses_together = trained(model, SEEDS, 3)[0]
+    losses_alone = trained(model, SEEDS[1:2], 3)[0]
+    if not close(losses_together[:, 1], losses_alone[:, 0]):
+        return "after three steps a member's loss is not the one it has alone"
+    return None
+
+
+def model_repeats(model: Any) -> str | None:
+    """The same weights and input give the same output."""
+    net, x = at_rest(model), read(model)
+    if not torch.equal(net(x, 1), net(x, 1)):
+        return "two passes differ: is there a random state?"
+    before = torch.get_rng_state()
+    net.train()(x, 1)
+    if not torch.equal(before, torch.get_rng_state()):
+        return "in training it draws from torch's random state, which members share: is there a dropout?"
+    return None
+
+
+def model_neighbours(model: Any) -> str | None:
+    """The answer to a sequence does not depend on those beside it in the batch."""
+    net, x = at_rest(model), read(model)
+    A = x.shape[2]
+    if not close(net(x, A)[:, 1:2], net(x[:, 1:2], A)):
+        return "alone a sequence gets another answer than beside others: is it 'batch_first'?"
+    return None
+
+
+def model_causal(model: Any) -> str | None:
+    """Asked to be causal, it uses nothing that comes later, or it refuses."""
+    if both_ways(model):
+        try:
+            built(model, causal=True)
+        except BadInput:
+            return None
+        return "it says that it looks both ways, and does not refuse to be causal"
+    net, x = at_rest(model), read(model)
+    T = x.shape[2]
+    before = net(x, T)
+    for t in (1, T // 2, T - 1):
+        later = x.clone()
+        later[:, :, t:] = later[:, :, t:].flip(1)  # what other sequences show from t on
+        if not close(net(later, T)[:, :, :t], before[:, :, :t]):
+            return f"what is shown from step {t} on changes an answer before it"
+    return None
+
+
+def model_streams(model: Any) -> str | None:
+    """Step by step, if it can be given its input so, it answers as it does to the whole."""
+    net, x = at_rest(model), read(model)
+    if not isinstance(net, Streamed):
+        return None
+    whole = net(x, x.shape[2])
+    for t, y_t in enumerate(stream(net, x)):
+        if not close(y_t, whole[:, :, t]):
+            return f"'advance' gives another answer at step {t} than the whole sequence does"
+    return None
+
+
+def model_nan(model: Any) -> str | None:
+    """A member that is no longer finite leaves the others as they are."""
+    net, x = at_rest(model), read(model)
+    before = net(x, 1).detach()
+    with torch.no_grad():
+        for p in net.parameters():
+            p[1] = torch.nan
+    output = net(x, 1)
+    trainable = [p for p in net.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(output.square().sum(), trainable, allow_unused=True)
+    for e in (0, 2):
+        if not close(output[e], before[e]):
+            return f"member 1 is NaN, and member {e} answers otherwise than before"
+        if not all(g[e].isfinite().all() for g in gradients if g is not None):
+            return f"member 1 is NaN, and so is a gradient of member {e}"
+    return None
+
+
+def model_gradients(model: Any) -> str | None:
+    """Gradients are finite and reach every parameter that is to be trained."""
+    net, x = built(model), read(model)
+    parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
+    output = net(x, x.shape[2])
+    weights = torch.linspace(-1, 1, output.numel()).view_as(output)
+    gradients = torch.autograd.grad(
+        (output * weights).sum(), list(parameters.values()), allow_unused=True
+    )
+    for name, g in zip(parameters, gradients, strict=True):
+        if g is None or not g.reshape(len(g), -1).any(dim=1).all():
+            return f"no gradient reaches '{name}'"
+        if not g.isfinite().all():
+            return f"the gradient of '{name}' is not finite"
+    return None
+
+
+def model_learns(model: Any) -> str | None:
+    """A few training steps on one batch lower the loss."""
+    loss, _ = trained(model, SEEDS, STEPS)
+    first, last = loss[0], loss[-1]
+    for seed, a, b in zip(SEEDS, first.tolist(), last.tolist(), strict=True):
+        if not b < 0.9 * a:
+            return f"seed {seed} has a loss of {a:.3f} at first, and of {b:.3f} after {STEPS} steps"
+    return None
+
+
+def trained(model: Any, seeds: Sequence[int], steps: int) -> tuple[Tensor, nn.Module]:
+    """Train on one batch; return the losses ``(steps, E)``, and the model."""
+    task, net = example(model), built(model, seeds)
+    data = draw(task, "train", seeds, 0, 16, CPU)
+    x = encoded(task, data.x)
+    stack = Stack(net, [1e-2] * len(seeds))
+    history = []
+    for t in range(steps):
+        loss = losses(task, answered(task, net, x, data.y.shape[2]), data.y, data.mask)
+        stack.step(stack.gradient(loss), t + 1, 1.0)
+        history.append(loss.detach())
+    return torch.stack(history), net
+
+
+def model_matched(model: Any) -> str | None:
+    """Its size can be matched to a number of parameters within 2 %."""
+    sizes = []
+    for wanted in (10_000, 20_000):  # a hidden unit is a larger share of fewer
+        has = count(built(model, SEEDS[:1], wanted))
+        if abs(has - wanted) > 0.02 * wanted:
+            return f"asked for {wanted} parameters it has {has}"
+        sizes.append(has)
+    if any(a >= b for a, b in pairwise(sizes)):
+        return "its size does not grow with the number asked for"
+    return None
+
+
+MODEL_CHECKS: tuple[Callable[[Any], str | None], ...] = (
+    model_declared, model_outputs, model_leads, model_alone, model_repeats, model_neighbours,
+    model_causal, model_streams, model_nan, model_gradients, model_learns, model_matched,
+)  # fmt: skip
