@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from made import BUDGET, MANIFEST, SYSTEM, UNIT, probe, record, throughput
 from pydantic import ValidationError
 
+from seqbench.fields import is_word
 from seqbench.records import (
     Budget,
     Curve,
@@ -20,7 +21,6 @@ from seqbench.records import (
     Unit,
     canonical,
     digest,
-    is_word,
 )
 
 ALL: dict[str, Strict] = {
