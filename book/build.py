@@ -134,6 +134,7 @@ def make_pages(source: Path) -> None:
 
 def lay_out_tables(folder: Path, store: "Store | None") -> None:
     """Write the tables of all editions, and of the results that are shown, each into a folder of its own."""
+    from seqbench.errors import BadInput
     from seqbench.report.tables import check_tables, table_files
     from seqbench.store import Store
 
@@ -141,6 +142,13 @@ def lay_out_tables(folder: Path, store: "Store | None") -> None:
     for edition in editions:
         if wrong := check_tables(edition):
             raise SystemExit("\n".join(wrong))
+    for edition in editions if store else ():
+        one, other = store.manifest(), edition.manifest()
+        if one.edition == other.edition and one != other:
+            raise BadInput(
+                f"{store.path} calls itself edition {one.edition}, and is another than {edition.path}: "
+                "the book can't have both"
+            )
     for shown in [*editions, *([store] if store else [])]:
         place = folder / shown.manifest().edition
         assert place.resolve().parent == folder.resolve(), place  # whatever the manifest says

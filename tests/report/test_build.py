@@ -10,6 +10,7 @@ import pytest
 from seqbench.errors import BadInput
 from seqbench.profiles import PROFILES
 from seqbench.protocol import Profile
+from seqbench.store import Store
 
 BOOK = Path(__file__).parents[2] / "book"
 sys.path.insert(0, str(BOOK))
@@ -61,3 +62,14 @@ def test_open_places_are_filled_and_nothing_else_is_looked_at():
     assert pages.filled("{{ seeds }} runs, {{adam}}.", facts) == r"ten runs, $\beta_1$ {{ seeds }}."
     with pytest.raises(BadInput, match="unknown open place of a page 'seed'; did you mean 'seeds'"):
         pages.filled("{{ seed }}", facts)
+
+
+def test_a_folder_that_takes_the_name_of_another_edition_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    manifest = PROFILES["paper"].manifest(edition="2026.1")
+    Store(tmp_path / "results" / "2026.1").create(manifest)
+    copy = Store(tmp_path / "copy").create(manifest)
+    build.lay_out_tables(tmp_path / "tables", copy)  # it is the same
+    other = Store(tmp_path / "other").create(manifest.model_copy(update={"citable": False}))
+    with pytest.raises(BadInput, match=r"calls itself edition 2026\.1, and is another than"):
+        build.lay_out_tables(tmp_path / "tables", other)
