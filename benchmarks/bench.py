@@ -93,6 +93,9 @@ def bench(
     complain(
         f"build the book from them with: python -m nox -s book -- --results {shown(store.path)}"
     )
+    if failed := sum(record.verdict == "failed" for record in store.records()):
+        complain(f"{failed} runs failed; seqbench report runs {shown(store.path)} says why")
+        wrong.append(1)
     complain(
         f"this took {time() - since:.0f} s" + (f"; {len(wrong)} parts failed" if wrong else "")
     )

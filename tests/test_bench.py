@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from made import PROVENANCE, SYSTEM
 
 from seqbench import cli, machine, throughput
+from seqbench.engine import unit_of
+from seqbench.measure import Job, failed
 from seqbench.models import MODELS
 from seqbench.profiles import SMOKE, TIMINGS
+from seqbench.records import Member
 from seqbench.store import Store, write
 from seqbench.throughput import PHASES
 
@@ -239,7 +243,8 @@ run = False
 """
 SAYS = """
 import json, os
-with open(results + "/said.json", "w") as file:
+os.makedirs(results + "/notebooks", exist_ok=True)
+with open(results + "/notebooks/said.json", "w") as file:
     said = {name: os.environ.get(name) for name in ("SEQBENCH_WORKERS", "SEQBENCH_BUDGET")}
     json.dump([profile, device, models, seeds, run, said], file)
 """
@@ -270,9 +275,10 @@ def test_notebooks_run_side_by_side_and_one_that_fails_stops_nobody(call, notebo
     assert code == 2
     assert "adding: this can't be" in err
     assert "latch: measured in" in err
+    assert "files of tables are in out/tables" in err
     assert not Path("out/notebooks/adding.ipynb").exists()
     assert "said.json" in Path("out/notebooks/latch.ipynb").read_text()
-    *told, said = json.loads(Path("out/said.json").read_text())
+    *told, said = json.loads(Path("out/notebooks/said.json").read_text())
     assert told == ["smoke", "cpu", ["rnn"], 1, True]
     assert said["SEQBENCH_WORKERS"] == "2"
     assert 3500 < float(said["SEQBENCH_BUDGET"]) < 3600
@@ -295,6 +301,20 @@ def test_a_task_without_a_notebook_is_run_directly_and_only_once(call, notebooks
     assert code == 0, err
     assert "latch: all 2 members are measured already" in err
     assert before == {file: file.read_bytes() for file in store.path.rglob("*.jsonl")}
+
+
+def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
+    store = Store("out").create(SMOKE.manifest())
+    store.add_system(SYSTEM)
+    unit = unit_of(next(SMOKE.cells()), SMOKE)
+    by = PROVENANCE.model_copy(update={"specification": SMOKE.specification})
+    job = Job(unit, (Member(seed=0, learning_rate=unit.budget.learning_rate),), by)
+    store.append([failed(job, "it could not be")])
+    code, _, err = call(
+        "-p", "smoke", "--tasks", unit.task, "--models", unit.model, "--seeds", 1, "--out", "out"
+    )
+    assert code == 1
+    assert "1 runs failed; seqbench report runs out says why" in err
 
 
 def test_a_task_whose_data_is_missing_is_skipped_with_a_line(capsys, monkeypatch):
