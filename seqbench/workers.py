@@ -15,7 +15,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
@@ -25,10 +25,11 @@ from typing import Any
 
 import torch
 
-from seqbench.errors import BadInput, warn_in_a_line
+from seqbench.errors import BadInput, describe, warn_in_a_line
 from seqbench.machine import settle
 from seqbench.measure import Job, failed, measure
 from seqbench.records import Record
+from seqbench.user_defined import is_user_defined
 
 Done = Generator[tuple[Job, list[Record]], None, None]
 Report = Callable[[Job, int], Any]  # a job, and the number of its steps that are done
@@ -118,11 +119,27 @@ class Worker:
         with suppress(ConnectionError):  # it died: whoever listens to the line will hear so
             self.line.send(job)
 
+    def hear(self) -> tuple[str, Any]:
+        """Return what it says next: a step, records, an error; or that it died, with its exit status."""
+        try:
+            kind, content = self.line.recv()
+        except (EOFError, ConnectionError):
+            return "died", self.process.wait()
+        except Exception:  # a user-defined class wrote to the line
+            return "died", None
+        return kind, content
+
     def stop(self) -> None:
         """End the process, whatever it does."""
         self.line.close()
         self.process.kill()
         self.process.wait()
+
+
+def may_follow(job: Job, before: Job) -> bool:
+    """Return whether a job may be done where another was: a user-defined class may have changed its whole process."""
+    one, other = job.unit, before.unit
+    return not is_user_defined(other) or (one.task, one.model) == (other.task, other.model)
 
 
 def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
@@ -138,24 +155,27 @@ def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
             for line in wait([worker.line for worker in team]):
                 worker = next(w for w in team if w.line is line)
                 job = worker.job
-                try:
-                    kind, content = worker.line.recv()
-                except (EOFError, ConnectionError):
-                    kind, content = "died", worker.process.wait()
+                kind, content = worker.hear()
                 if kind == "step":
                     report(job, content)
                     continue
-                if kind == "records" and (following := queue.following()):
+                following = queue.following() if kind == "records" else None
+                if following and may_follow(following, job):
                     worker.give(following)
                 else:
                     team.remove(worker)
                     worker.stop()
-                if kind == "error":
-                    raise content
+                    if following:
+                        team.append(Worker.start(following))
                 if kind == "records":
                     yield job, content
-                else:
+                elif kind == "died":
                     yield from queue.died(job, content)
+                elif is_user_defined(job.unit):
+                    alone = (replace(job, members=(member,)) for member in job.members)
+                    yield job, [failed(one, describe(content)) for one in alone]
+                else:
+                    raise content
     finally:
         for worker in team:
             worker.stop()

@@ -3,11 +3,13 @@
 import errno
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import guests
 import pytest
+import torch
 from test_engine import Recorder, alone, same, smoke  # noqa: F401  a fixture for all of this file
 
 from seqbench import cli, machine
@@ -242,3 +244,47 @@ def test_a_long_job_of_a_user_defined_class_is_taken_up_again(tmp_path):
     assert job.code
     assert job.snapshot.path.parent == (tmp_path / "out" / "unfinished" / "latch").absolute()
     assert job.provenance.code == machine.code()
+
+
+# What a class leaves behind
+
+
+class Spoiling(guests.Last):
+    """Changes what holds for all of its process."""
+
+    name = "spoiling"
+
+    def misbehave(self):
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float64)
+        torch.manual_seed(7)
+        torch.use_deterministic_algorithms(False)
+        torch.set_flush_denormal(False)
+
+
+class Meddling(guests.Last):
+    """Writes to every line of its process that is open."""
+
+    name = "meddling"
+
+    def misbehave(self):
+        for descriptor in range(3, 30):
+            with suppress(OSError):
+                os.write(descriptor, b"\x00\x00\x00\x05hello")
+
+
+def test_what_a_user_defined_class_changes_is_changed_for_nobody_else(tmp_path):
+    what = {"tasks": ["latch"], "engine": "processes", "workers": 1, "seeds": 1}
+    undisturbed, _ = smoke(tmp_path / "one", models=["rnn"], **what)
+    beside, _ = smoke(tmp_path / "two", models=[Spoiling, "rnn"], **what)
+    assert same(undisturbed) == [
+        r.reproducible() for r in beside.records() if r.unit.model == "rnn"
+    ]
+
+
+def test_who_writes_to_the_line_of_its_worker_fails_alone(tmp_path):
+    what = {"tasks": ["latch"], "engine": "processes", "workers": 1, "seeds": 1}
+    store, _ = smoke(tmp_path / "out", models=[Meddling, "rnn"], **what)
+    verdicts = {r.unit.model: r.verdict for r in store.records()}
+    assert verdicts["meddling"] == "failed"
+    assert verdicts["rnn"] in ("solved", "not_solved")
