@@ -9,9 +9,13 @@ and seals it: from then on ``seqbench validate`` finds every changed digit.
 import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from seqbench.errors import BadInput
+from seqbench.fields import Name
 from seqbench.report.tables import FORM, check_tables, write_tables
 from seqbench.store import Store
 from seqbench.text import printable
@@ -35,7 +39,8 @@ def measured(source: Store) -> dict[str, list[Any]]:
 def publish(source: Store, edition: str) -> Store:
     """Return the sealed edition."""
     manifest = source.manifest()
-    target = Store(Path("results", edition))
+    target = named_edition(source, edition)
+    source.look_over()
     for kind, rows in measured(source).items():
         # An older seqbench took what it could not know for clean.
         dirty = sum(row.dirty or row.commit == "unknown" for row in rows)
@@ -43,21 +48,44 @@ def publish(source: Store, edition: str) -> Store:
             raise BadInput(
                 f"{source.path}: {dirty} {kind} were measured by code that was not committed"
             )
-    if target.exists and edition != PREVIEW:
-        raise BadInput(f"{target.path} is published and is not rewritten; choose another edition")
-    shutil.rmtree(target.path, ignore_errors=True)
-    for part in PARTS:
-        if (source.path / part).is_dir():
-            shutil.copytree(source.path / part, target.path / part)
-    if plan := source.plan():
-        target.keep_plan(plan)
-    citable = manifest.citable and edition != PREVIEW
-    update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
-    target.create(manifest.model_copy(update=update))
-    write_tables(target)
-    target.seal()
-    if wrong := [*target.validate(), *check_tables(target)]:
-        raise BadInput("; ".join(wrong))
+    with TemporaryDirectory(dir=target.path.parent, prefix=".") as aside:
+        citable = manifest.citable and edition != PREVIEW
+        update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
+        made = Store(Path(aside, edition)).create(manifest.model_copy(update=update))
+        for part in PARTS:
+            for file in source.files(part):
+                copy = made.path / file.relative_to(source.path)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+        if plan := source.plan():
+            made.keep_plan(plan)
+        write_tables(made)
+        made.seal()
+        if wrong := [*made.validate(), *check_tables(made)]:
+            raise BadInput("; ".join(wrong))
+        if target.exists:
+            target.path.rename(Path(aside, "older"))
+        made.path.rename(target.path)
+    return target
+
+
+def named_edition(source: Store, edition: str) -> Store:
+    """Return the folder of an edition; raise where it can't be one, or is one already."""
+    try:
+        TypeAdapter(Name).validate_python(edition)
+    except ValidationError:
+        raise BadInput(
+            f"an edition is named by letters, digits, '-', '_' and '.', like 2026.1; got '{edition}'"
+        ) from None
+    target = Store(Path("results", edition))
+    if edition == "local" or target.path.resolve() == source.path.resolve():
+        raise BadInput(
+            f"{target.path} holds results that are not published; choose another edition"
+        )
+    if target.path.exists() and (edition != PREVIEW or not target.exists):
+        raise BadInput(
+            f"{target.path} is there already and is not rewritten; choose another edition"
+        )
     return target
 
 

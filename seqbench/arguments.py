@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache, wraps
 from inspect import signature
+from pathlib import Path
 from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -17,9 +18,10 @@ CONFIG: Final = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_
 MOST: Final = 100_000_000  # steps, sequences, seconds: more are a slip of the keyboard
 
 Count = Annotated[int, Field(gt=0, le=MOST)]
+Lag = Annotated[int, Field(ge=0, le=MOST)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, ge=1e-12, le=1e6, allow_inf_nan=False)]
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -39,6 +41,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             raise BadInput(f"{function.__name__}: {error}") from None
         for name, value in given.arguments.items():
+            if "\0" in str(value if isinstance(value, str | Path) else ""):
+                raise BadInput(f"{name} has a letter in it that no name and no path can have")
             check(name, value, adapters(function)[name])
         try:
             return function(*args, **kwargs)
@@ -52,9 +56,15 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 def check(name: str, value: Any, adapter: Any) -> None:
     """Raise where a value is none that an argument can have."""
     try:
-        adapter.validate_python(list(value) if isinstance(value, range) else value)
+        short = isinstance(value, range) and len(value) < 10_000  # pydantic takes it for no list
+        adapter.validate_python(list(value) if short else value)
     except ValidationError as error:
-        whys = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in error.errors())
+        whys = dict.fromkeys(
+            e["msg"].removeprefix("Input should be ")
+            if e["type"] != "sequence_str"
+            else "a list or tuple, also of one"
+            for e in error.errors()
+        )
         raise BadInput(f"{name} must be {' or '.join(whys)}; got {shown(value)}") from None
 
 

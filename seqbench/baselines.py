@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seqbench import machine
-from seqbench.arguments import checked
+from seqbench.arguments import Lag, checked
 from seqbench.errors import DataMissing, unknown
 from seqbench.fields import Options
 from seqbench.measure import scale
@@ -23,7 +23,7 @@ def run(
     profile: str = "quick",
     *,
     tasks: Sequence[str] = (),
-    lags: Sequence[int] = (),
+    lags: Sequence[Lag] = (),
     out: str | Path | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Store:

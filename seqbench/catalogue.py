@@ -71,6 +71,8 @@ class Catalogue(Mapping[str, Any]):
         return name not in self.builtin
 
     def __getitem__(self, name: str) -> Any:
+        if not isinstance(name, str):
+            raise BadInput(f"a {self.kind} has a name; got a {type(name).__name__}")
         if name in self.added:
             return self.added[name]
         if name in self.points:
@@ -89,7 +91,9 @@ class Catalogue(Mapping[str, Any]):
         return f"can't be imported: {described(self.points[name])}: {why}".partition("\n")[0]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.added or name in self.builtin or name in self.points
+        return isinstance(name, str) and (
+            name in self.added or name in self.builtin or name in self.points
+        )
 
     def __iter__(self) -> Iterator[str]:
         yield from self.builtin

@@ -21,7 +21,7 @@ import typer
 
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, unknown, warn_in_a_line
-from seqbench.text import printable
+from seqbench.text import cut, printable
 
 if TYPE_CHECKING:
     from seqbench.report.table import Table
@@ -145,8 +145,10 @@ def numbers(words: Iterable[str], what: str) -> list[int]:
     """Return a list of whole numbers."""
     parts = listed(words)
     for part in parts:
-        if not part.isdecimal():
-            raise BadInput(f"a {what} is a whole number; got '{part}'")
+        if not re.fullmatch(r"[0-9]{1,12}", part):
+            raise BadInput(
+                f"a {what} is a whole number of at most 12 digits; got '{cut(part, 40)}'"
+            )
     return [int(part) for part in parts]
 
 
@@ -154,9 +156,9 @@ def duration(text: str | None) -> float | None:
     """Return the seconds of ``90``, ``90s``, ``9m`` or ``1.5h``."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if not match:
-        raise BadInput(f"a time is written like 90s, 9m or 1.5h; got '{text}'")
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", text.strip())
+    if not match or not float(match[1]):
+        raise BadInput(f"a budget of time is written like 90s, 9m or 1.5h; got '{cut(text, 40)}'")
     return float(match[1]) * SECONDS[match[2]]
 
 
@@ -240,6 +242,8 @@ def tables(options: bool) -> Rows:
     rows = []
     for index in sorted(Path("results").glob("**/tables/index.json")):
         try:
+            if not index.is_file():
+                raise OSError("it is no file")
             rows += [
                 {
                     "folder": printable(str(index.parents[1])),
@@ -251,7 +255,7 @@ def tables(options: bool) -> Rows:
                 }
                 for table in json.loads(index.read_text("utf-8"))
             ]
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
             complain(f"{index} is no list of tables; write it anew with: seqbench report --write")
     return rows
 

@@ -5,19 +5,20 @@ on the tuning seeds; then, with the rate that did best on validation, the report
 """
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil, inf, nan
 from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any, get_args
 
 from seqbench import machine
-from seqbench.arguments import Count, Rate, Seconds, Workers, checked
+from seqbench.arguments import Count, Lag, Rate, Seconds, Workers, checked
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, DataMissing, NotWritten, describe, unknown
 from seqbench.measure import Job, scale, scan_in
@@ -33,8 +34,9 @@ from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
+from seqbench.text import cut
 from seqbench.user_defined import is_user_defined, name_code, pickle_classes
-from seqbench.variants import bare
+from seqbench.variants import bare, parsed
 from seqbench.workers import ENGINES, Engine
 
 MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
@@ -237,7 +239,7 @@ def run(
     *,
     tasks: Sequence[str | type[Task]] = (),
     models: Sequence[str | type[Any]] = (),
-    lags: Sequence[int] = (),
+    lags: Sequence[Lag] = (),
     parts: Sequence[str] = (),
     seeds: Count | None = None,
     steps: Count | None = None,
@@ -423,9 +425,12 @@ def time_given(budget: float | None) -> float:
     """Return the seconds that a run is given, infinity if nobody says; ``SEQBENCH_BUDGET`` speaks second."""
     asked = os.environ.get("SEQBENCH_BUDGET", "")
     try:
-        return budget or float(asked or inf)
+        seconds = budget or float(asked or inf)
     except ValueError:
-        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{asked}'") from None
+        seconds = nan
+    if not seconds > 0:
+        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{cut(asked, 40)}'")
+    return seconds
 
 
 def whole_plan(chosen: Profile) -> list[Planned]:
@@ -468,7 +473,9 @@ def default_workers(device: str) -> int:
     ``SEQBENCH_WORKERS`` says otherwise where several runs share a machine, as the notebooks of ``nox -s bench`` do.
     """
     asked = os.environ.get("SEQBENCH_WORKERS", "")
-    if asked.isdecimal() and int(asked):
+    if asked:
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", asked):
+            raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{cut(asked, 40)}'")
         return int(asked)
     return min(machine.cores(), 4) if device == "cuda" else machine.cores()
 
@@ -478,6 +485,7 @@ def names(catalogue: Catalogue, entries: Sequence[Any]) -> list[str]:
     found = [entry if isinstance(entry, str) else catalogue.add(entry) for entry in entries]
     for name in found:
         if bare(name) in catalogue:
+            check_options(catalogue.kind, bare(name), catalogue[bare(name)], parsed(name)[1])
             continue
         if "." in bare(name) and ":" in name:
             raise BadInput(

@@ -30,6 +30,7 @@ class DataMissing(BadInput):
 def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> BadInput:
     """Return the error for a name that is not among the choices, with the nearest one."""
     choices = sorted(choices, key=lambda c: (len(c), c) if c.isdigit() else (0, c))
+    name = cut(name, 60)
     near = get_close_matches(name, choices, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     place = f" in {where}" if where else ""

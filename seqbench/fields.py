@@ -1,4 +1,6 @@
-"""The kinds of text that a record may hold: what names something has the characters of a name, the rest is one line.
+"""The kinds of text and of numbers that a record may hold.
+
+What names something has the characters of a name, other texts are one line, and with a number one can compute.
 
 A folder may come from a stranger. What is restricted here can be a part of a path, a heading or a command; what is free
 to say (``Line``) is escaped wherever it is written, too (``text.py``).
@@ -42,6 +44,18 @@ def _words(options: dict[str, Value]) -> dict[str, Value]:
     return options
 
 
+def _not_too_large(number: float) -> float:
+    if abs(number) > LARGEST:
+        raise ValueError(f"{number:g} is too large to compute with")
+    return number
+
+
+def _not_too_small(number: float) -> float:
+    if number < SMALLEST:
+        raise ValueError(f"{number:g} is too small to be divided by")
+    return number
+
+
 A_WORD: Final = "a text is a word of letters, digits, '_', '.', '+' and '-' that is no number and not true or false"
 
 
@@ -51,6 +65,13 @@ def is_word(value: str) -> bool:
         return False
     return parsed(spelled("name", {"option": value}))[1] == {"option": value}
 
+
+MOST: Final = 2**53  # whole numbers up to here are the same in every program that reads JSON
+LARGEST, SMALLEST = 1e300, 1e-30  # sums and quotients of such numbers are finite
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Number = Annotated[float, AfterValidator(_not_too_large)]
+Time = Annotated[Number, Field(ge=0)]  # seconds
+Rate = Annotated[Number, Field(gt=0), AfterValidator(_not_too_small)]
 
 # The kinds of text. A name is part of file names, too.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]

@@ -4,7 +4,7 @@ A folder may come from a stranger. No link in it is followed: what is read and w
 Hidden files, and those that desktops and editors leave, are passed over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from seqbench.errors import BadInput
@@ -46,27 +46,46 @@ def walk(folder: Path, depth: int) -> Iterator[Path | BadInput]:
 
 
 def links(folder: Path) -> Iterator[BadInput]:
-    """Yield an error for each link below a folder."""
-    for entry in entries(folder):
-        if isinstance(entry, BadInput):
-            yield entry
-        elif entry.is_dir():
-            yield from links(entry)
+    """Yield an error for whatever below a folder is no file or folder of its own."""
+    left = [folder]
+    while left:  # folders may be deep
+        for entry in entries(left.pop()):
+            if isinstance(entry, BadInput):
+                yield entry
+            elif entry.is_dir():
+                left.append(entry)
+
+
+def leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
+    """Yield what killed writes left in a results folder, or of some tasks only; no link is followed."""
+    for top in (*DEPTH, *BESIDE):
+        places = [folder / top / task for task in tasks] or [folder / top, *inner(folder / top)]
+        for place in places:
+            if not (place.is_symlink() or (folder / top).is_symlink()) and place.is_dir():
+                yield from place.glob("*.tmp")
+
+
+def inner(folder: Path) -> list[Path]:
+    """Return the folders in a folder."""
+    return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
 
 
 def entries(folder: Path) -> list[Path | BadInput]:
-    """Return what a folder holds, in order; a link, or a folder that can't be read, is an error."""
+    """Return what a folder holds, in order; what is no file or folder of its own, or can't be read, is an error."""
     try:
         found = sorted(folder.iterdir())
     except OSError as error:
         return [BadInput(f"can't read {folder}: {error.strerror}")]
     return [
-        BadInput(f"{entry} is a link; a results folder holds its own files only")
-        if entry.is_symlink()
-        else entry
-        for entry in found
-        if not is_litter(entry.name)
+        kept for entry in found if (kept := own(entry)) is not entry or not is_litter(entry.name)
     ]
+
+
+def own(entry: Path) -> Path | BadInput:
+    """Return an entry of a folder, or the error where it leads elsewhere or is no file or folder."""
+    if entry.is_symlink():
+        return BadInput(f"{entry} is a link; a results folder holds its own files only")
+    return entry if entry.is_file() or entry.is_dir() else out_of_place(entry)
 
 
 def is_litter(name: str) -> bool:
@@ -76,5 +95,5 @@ def is_litter(name: str) -> bool:
 
 def out_of_place(entry: Path) -> BadInput:
     """Return the error for a file or folder that is none of a results folder."""
-    kind = "folder" if entry.is_dir() else "file"
+    kind = "folder" if entry.is_dir() else "file" if entry.is_file() else "thing"
     return BadInput(f"{entry}: a results folder has no such {kind}; move it away")

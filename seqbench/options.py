@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, Valid
 from pydantic.fields import FieldInfo
 
 from seqbench.errors import BadInput, unknown
+from seqbench.text import cut
 from seqbench.variants import Value
 
 COMMON: Final = {  # of any model, declared once
@@ -107,11 +108,11 @@ def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) 
             raise unknown(f"option of {kind} '{name}'", option, known)
         try:
             checked[option] = known[option].adapter.validate_python(value)
-            if isinstance(value, float) and not isinstance(checked[option], float):
-                raise TypeError(value)  # 2.0 is no whole number
+            if isinstance(value, float | bool) and type(value) is not type(checked[option]):
+                raise TypeError(value)  # 2.0 is no whole number, nor is true
         except (ValidationError, TypeError):
             raise BadInput(
-                f"option '{option}' of {kind} '{name}' can't be '{value}'; "
+                f"option '{option}' of {kind} '{name}' can't be '{cut(str(value), 40)}'; "
                 f"choose {known[option].choices}"
             ) from None
     return checked
@@ -151,7 +152,13 @@ def constructors(source: Any) -> Iterator[Any]:
 
 def keywords(function: Callable[..., Any]) -> Iterator[Option]:
     """Yield the options among the keyword arguments of a function."""
-    hints = get_type_hints(function, include_extras=True)
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except (
+        TypeError,
+        NameError,
+    ):  # a partial function has none; a name may be known to a type checker only
+        hints = {}
     for p in signature(function).parameters.values():
         given = p.default is not Parameter.empty
         hint = hints.get(p.name, type(p.default) if given else int)

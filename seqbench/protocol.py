@@ -101,7 +101,9 @@ class Cell:
         name, options = in_words(self.model)
         layers = options.pop("layers", LAYERS.get(name, 1))
         if type(layers) is not int or layers < 1:
-            raise BadInput(f"model '{self.model}' has no such number of layers; choose 1 or more")
+            raise BadInput(
+                f"model '{self.model}' has no such number of layers; choose from 1 to 64"
+            )
         return name, layers, options
 
 

@@ -15,15 +15,20 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqbench.fields import (
+    MOST,
     Commit,
     Digest,
     Inside,
     Instant,
     Line,
     Name,
+    Number,
     Options,
+    Rate,
     SeriesName,
     Sha256,
+    Time,
+    Whole,
 )
 from seqbench.variants import spelled
 
@@ -78,12 +83,12 @@ class Budget(Strict):
         The rate of every model; None, and not written, where each has its own by tuning.
     """
 
-    steps: int = Field(gt=0)
-    batch: int = Field(gt=0)
-    clip: float = Field(gt=0)
-    validate_every: int = Field(gt=0)
-    validation_size: int = Field(gt=0)
-    test_size: int = Field(gt=0)
+    steps: int = Field(gt=0, le=MOST)
+    batch: int = Field(gt=0, le=MOST)
+    clip: Rate
+    validate_every: int = Field(gt=0, le=MOST)
+    validation_size: int = Field(gt=0, le=MOST)
+    test_size: int = Field(gt=0, le=MOST)
     learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda rate: rate is None)
 
 
@@ -95,13 +100,13 @@ class Unit(Strict):
     """
 
     task: Name
-    task_version: int = Field(ge=1)
-    lag: int = Field(ge=0)
+    task_version: int = Field(ge=1, le=MOST)
+    lag: int = Field(ge=0, le=MOST)
     task_options: Options = {}
     model: Name
-    model_version: int = Field(ge=1)
-    parameters: int = Field(gt=0)  # the size is matched to this count
-    layers: int = Field(ge=1)
+    model_version: int = Field(ge=1, le=MOST)
+    parameters: int = Field(gt=0, le=MOST)  # the size is matched to this count
+    layers: int = Field(ge=1, le=MOST)
     model_options: Options = {}
     budget: Budget
     precision: Precision = "float32"
@@ -138,7 +143,7 @@ class Member(Strict):
     """
 
     seed: int = Field(ge=0, lt=2**32)
-    learning_rate: float = Field(gt=0)
+    learning_rate: Rate
     role: Role = "reporting"
 
 
@@ -146,8 +151,8 @@ class Curve(Strict):
     """Every validation of a run, in order; a score or loss is None where it was not finite."""
 
     step: list[Annotated[int, Field(gt=0)]]
-    loss: list[float | None]
-    score: list[float | None]
+    loss: list[Number | None]
+    score: list[Number | None]
 
     @model_validator(mode="after")
     def _same_length(self) -> "Curve":
@@ -168,8 +173,8 @@ class Scale(Strict):
 
     measure: Line
     higher_is_better: bool
-    chance: float
-    threshold: float
+    chance: Number
+    threshold: Number
     lowest: float | None = Field(default=None, exclude_if=lambda end: end is None)
     highest: float | None = Field(default=None, exclude_if=lambda end: end is None)
 
@@ -192,8 +197,8 @@ class Scale(Strict):
 class Cost(Strict):
     """What differs from run to run: times, memory, and when it was."""
 
-    seconds: float = Field(ge=0)  # wall time of the stack, shared evenly by the members still in it
-    peak_memory: int = Field(ge=0)  # bytes, of the worker process or of the device
+    seconds: Time  # wall time of the stack, shared evenly by the members still in it
+    peak_memory: int = Field(ge=0, le=MOST)  # bytes, of the worker process or of the device
     finished: Instant
 
 
@@ -206,7 +211,7 @@ class Provenance(Strict):
     specification: Digest
     system: Digest
     device: Name
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=MOST)
     deterministic: bool
     flush_denormal: bool
     # Of the package's own files, as they were imported; records of before it was noted have none.
@@ -223,15 +228,17 @@ class Record(Strict):
     member: Member
     verdict: Verdict
     reason: Line | None = None  # why it failed
-    score: float | None  # on the test set, with the last weights
-    test_loss: float | None
-    train_score: float | None = None  # on as many sequences of the training set, where it is finite
+    score: Number | None  # on the test set, with the last weights
+    test_loss: Number | None
+    train_score: Number | None = (
+        None  # on as many sequences of the training set, where it is finite
+    )
     scale: Scale
-    steps: int = Field(ge=0)
-    steps_to_solve: int | None  # the first of three validations in a row that found it solved
+    steps: int = Field(ge=0, le=MOST)
+    steps_to_solve: Whole | None  # the first of three validations in a row that found it solved
     curve: Curve
-    sizes: dict[Name, int]  # hidden units and the like, as matched
-    parameters: int = Field(ge=0)
+    sizes: dict[Name, Whole]  # hidden units and the like, as matched
+    parameters: int = Field(ge=0, le=MOST)
     scan: Name
     # Whether it was trained in a smaller stack than was planned, since that stack failed or lost its worker process
     # twice: then its numbers may differ by rounding from those of a run that was not disturbed.
@@ -301,10 +308,10 @@ class Floor(Strict):
         The ceilings: of a large product of matrices, and of a large copy, read and written.
     """
 
-    flops: int = Field(ge=0)
-    bytes: int = Field(ge=0)
-    flops_per_second: float = Field(gt=0)
-    bytes_per_second: float = Field(gt=0)
+    flops: int = Field(ge=0, le=MOST)
+    bytes: int = Field(ge=0, le=MOST)
+    flops_per_second: Rate
+    bytes_per_second: Rate
 
     @property
     def seconds(self) -> float:
@@ -318,29 +325,29 @@ class Throughput(Strict):
     kind: Literal["throughput"] = "throughput"
     schema_version: Literal[1] = SCHEMA
     model: Name
-    model_version: int = Field(ge=1)
+    model_version: int = Field(ge=1, le=MOST)
     phase: Phase
     scan: Name  # "step": one step after the other, as the input comes
     precision: Precision
     device: Name
-    members: int = Field(ge=1)  # E
-    batch: int = Field(ge=1)  # B
-    length: int = Field(ge=1)  # T
-    parameters: int = Field(ge=1)
-    hidden: int | None = None  # H, if it was given; None: matched to the profile's parameters
-    sizes: dict[Name, int]
-    seconds_per_token: float = Field(
-        gt=0
-    )  # median; a token is one step of one sequence of one member
-    quartiles: tuple[float, float]
-    rounds: int = Field(ge=1)
-    peak_memory: int = Field(ge=0)  # bytes, beyond what was held before the model was built
+    members: int = Field(ge=1, le=MOST)  # E
+    batch: int = Field(ge=1, le=MOST)  # B
+    length: int = Field(ge=1, le=MOST)  # T
+    parameters: int = Field(ge=1, le=MOST)
+    hidden: Whole | None = None  # H, if it was given; None: matched to the profile's parameters
+    sizes: dict[Name, Whole]
+    seconds_per_token: Rate  # median; a token is one step of one sequence of one member
+    quartiles: tuple[Number, Number]
+    rounds: int = Field(ge=1, le=MOST)
+    peak_memory: int = Field(
+        ge=0, le=MOST
+    )  # bytes, beyond what was held before the model was built
     floor: Floor | None = None
-    compile_seconds: float | None = Field(None, ge=0)  # None where nothing compiles
+    compile_seconds: Time | None = None  # None where nothing compiles
     commit: Commit
     dirty: bool
     system: Digest
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=MOST)
 
     @property
     def floor_per_token(self) -> float | None:
@@ -375,8 +382,8 @@ class Throughput(Strict):
 class Side(Strict):
     """One side of a comparison: seconds and peak bytes of a step, for each of the cases that were timed."""
 
-    seconds: tuple[float, ...]
-    peak_memory: tuple[int, ...]
+    seconds: tuple[Number, ...]
+    peak_memory: tuple[Whole, ...]
     precision: Name
 
 
@@ -389,9 +396,9 @@ class Comparison(Strict):
     what: Line
     aim: Line  # in words; "" where nothing is aimed at
     # The median over interleaved rounds, and its 95 % interval by bootstrap; None where the note says why not.
-    measured: float | None
-    interval: tuple[float, float] | None
-    rounds: int = Field(ge=0)
+    measured: Number | None
+    interval: tuple[Number, Number] | None
+    rounds: int = Field(ge=0, le=MOST)
     met: bool | None
     ours: Side | None
     theirs: Side | None
@@ -400,7 +407,7 @@ class Comparison(Strict):
     commit: Commit
     dirty: bool
     system: Digest
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=MOST)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -433,12 +440,12 @@ class Probe(Strict):
     member: Member
     verdict: Verdict
     moment: Moment
-    series: dict[SeriesName, list[float | None]]
+    series: dict[SeriesName, list[Number | None]]
     device: Name
     commit: Commit
     dirty: bool
     system: Digest
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=MOST)
 
     @model_validator(mode="after")
     def _of_its_unit(self) -> "Probe":
@@ -462,8 +469,8 @@ class System(Strict):
     """A machine and what runs on it, without anything that names its owner."""
 
     processor: Line
-    cores: int = Field(ge=1)
-    memory: int = Field(ge=0)  # bytes
+    cores: int = Field(ge=1, le=MOST)
+    memory: int = Field(ge=0, le=MOST)  # bytes
     accelerator: Line | None
     operating_system: Line
     python: Line
@@ -480,13 +487,13 @@ class Planned(Strict):
 
     unit: Unit
     part: Name
-    seeds: int = Field(ge=1)
+    seeds: int = Field(ge=1, le=MOST)
 
 
 class Manifest(Strict):
     """What a results folder holds; a run into a folder of another kind is refused."""
 
-    schema_version: int
+    schema_version: Whole
     edition: Name  # "local" for one's own runs
     profile: Name
     specification: Digest
@@ -502,11 +509,11 @@ class Baseline(Strict):
     kind: Literal["baseline"] = "baseline"
     schema_version: Literal[1] = SCHEMA
     task: Name
-    task_version: int = Field(ge=1)
-    lag: int = Field(ge=0)
+    task_version: int = Field(ge=1, le=MOST)
+    lag: int = Field(ge=0, le=MOST)
     task_options: Options = {}
     name: Line
-    score: float
+    score: Number
     scale: Scale
     commit: Commit
     dirty: bool
@@ -539,16 +546,16 @@ class Trial(Strict):
     protocol: Digest  # the hash of all that it depends on
     seed: int = Field(ge=0, lt=2**32)
     success: bool
-    sequences: int = Field(gt=0)  # shown until it had succeeded, or all of the budget
-    budget: int = Field(gt=0)
-    wrong: int = Field(ge=0)  # of those tested, with the last weights
-    tested: int = Field(ge=0)
-    parameters: int = Field(gt=0)
+    sequences: int = Field(gt=0, le=MOST)  # shown until it had succeeded, or all of the budget
+    budget: int = Field(gt=0, le=MOST)
+    wrong: int = Field(ge=0, le=MOST)  # of those tested, with the last weights
+    tested: int = Field(ge=0, le=MOST)
+    parameters: int = Field(gt=0, le=MOST)
     commit: Commit
     dirty: bool
     system: Digest
     device: Name
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=MOST)
     cost: Cost
 
     @model_validator(mode="after")

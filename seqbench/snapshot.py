@@ -50,6 +50,8 @@ class Snapshot:
         if self.path is None or not self.path.exists():
             return None
         try:
+            if not self.path.is_file():
+                raise ValueError("it is no file")
             content = self.path.read_bytes()
             if sha256(content[DIGEST:]).digest() != content[:DIGEST]:
                 raise ValueError("its content is not what was written")

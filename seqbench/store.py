@@ -72,6 +72,8 @@ class Store:
     """
 
     def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, str | Path):
+            raise BadInput(f"a results folder is named by a path; got a {type(path).__name__}")
         self.path = Path(path)
 
     @property
@@ -102,8 +104,13 @@ class Store:
         return self
 
     def check(self, manifest: Manifest) -> None:
-        """Raise if there is a folder that was made for something else."""
+        """Raise if there is a folder that was made for something else, or for somebody's own files."""
         if not self.exists:
+            if self.path.is_dir() and layout.entries(self.path):
+                raise BadInput(
+                    f"{self.path} is no results folder, and holds other files; "
+                    "choose an empty folder or a new one with --out"
+                )
             return
         there = self.manifest()
         for field in ("schema_version", "edition", "profile"):
@@ -124,9 +131,8 @@ class Store:
         records = list(records)
         unit = records[0].unit
         members = sorted(canonical(r.member.model_dump(mode="json")) for r in records)
-        folder = self.path / "records" / unit.task
-        name = f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-{digest(members)[:8]}.jsonl"
-        write_rows(folder / name, records)
+        place = self._place(unit)
+        write_rows(place.with_name(f"{place.name}{digest(members)[:8]}.jsonl"), records)
 
     def forget(self, unit: Unit, members: Iterable[Member]) -> None:
         """Take out records of a unit that are about to be replaced by a new measurement.
@@ -232,7 +238,7 @@ class Store:
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
-        return {file.stem: _whole(System, file) for file in self._files("systems")}
+        return {file.stem: _whole(System, file) for file in self.files("systems")}
 
     def validate(self) -> list[str]:
         """Return all that is wrong with the folder, a sentence each."""
@@ -243,7 +249,7 @@ class Store:
                 f"{self.path} has schema {manifest.schema_version}; this seqbench reads {SCHEMA}"
             )
         systems = {}
-        for file in self._files("systems", strict=False):
+        for file in self.files("systems", strict=False):
             try:
                 systems[file.stem] = _whole(System, file)
             except BadInput as error:
@@ -264,6 +270,7 @@ class Store:
             self._rows(Trial, "trials", strict=False),
         )
         rates: dict[tuple[str, int], float] = {}  # of the reporting runs
+        units: dict[tuple[str, int, str], str] = {}  # by the row of a table in which they stand
         for where, row in rows:
             if isinstance(row, BadInput):
                 wrong.append(str(row))
@@ -272,6 +279,16 @@ class Store:
                 rate = row.member.learning_rate
                 if rates.setdefault((row.unit_id, row.member.seed), rate) != rate:
                     wrong.append(f"{where}: seed {row.member.seed} reports at two learning rates")
+            if isinstance(row, Record):
+                if units.setdefault(row.unit.row, row.unit_id) != row.unit_id:
+                    wrong.append(
+                        f"{where}: {' '.join(map(str, row.unit.row))} was measured under other conditions, too, "
+                        f"as unit {units[row.unit.row]}"
+                    )
+                if not where.startswith(str(self._place(row.unit))):
+                    wrong.append(
+                        f"{where}: records of this unit belong to {self._place(row.unit)}…"
+                    )
             if row.system_id not in systems:
                 wrong.append(f"{where}: its system {row.system_id} has no file in systems/")
             elif isinstance(row, Record) and (
@@ -309,10 +326,9 @@ class Store:
             held.enter_context(self._hold(".lock", whole, "this folder"))
             for task in sorted(tasks):
                 held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'"))
-            with suppress(OSError):
-                for task in tasks or ("*", "."):
-                    for leftover in self.path.glob(f"*/{task}/*.tmp"):  # of a killed write
-                        leftover.unlink()
+            for leftover in layout.leftovers(self.path, tasks):
+                with suppress(OSError):
+                    leftover.unlink()
             yield
 
     @contextmanager
@@ -352,7 +368,7 @@ class Store:
             and self.unfinished not in file.absolute().parents
         }
 
-    def _files(self, folder: str, strict: bool = True) -> list[Path]:
+    def files(self, folder: str, strict: bool = True) -> list[Path]:
         """Return the files of a folder of measurements; raise at what is none, unless told to pass over it."""
         if not (self.path / folder).exists():
             return []
@@ -365,15 +381,19 @@ class Store:
         return found
 
     def _unit_files(self, unit: Unit) -> list[Path]:
-        folder = self.path / "records" / unit.task
-        return sorted(folder.glob(f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-*.jsonl"))
+        place = self._place(unit)
+        return sorted(place.parent.glob(f"{place.name}*.jsonl"))
+
+    def _place(self, unit: Unit) -> Path:
+        """Return how the paths of a unit's files begin."""
+        return self.path / "records" / unit.task / f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-"
 
     def _rows(
         self, kind: type[Row], folder: str, strict: bool = True
     ) -> Iterator[tuple[str, Row | BadInput]]:
         """Yield where each line stands and what it holds, or what is wrong with it."""
         seen: dict[tuple[object, ...], str] = {}
-        for file in self._files(folder, strict):
+        for file in self.files(folder, strict):
             for where, line in _lines(file):
                 try:
                     row = _row(kind, line, where)
@@ -416,7 +436,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         why = {errno.ENOSPC: "no space left on the disk", errno.EACCES: "no permission to write"}
         raise NotWritten(
-            f"can't write {path}: {why.get(error.errno or 0, error.strerror)}"
+            f"can't write {path}: {why.get(error.errno or 0, error.strerror or error)}"
         ) from error
 
 
@@ -449,7 +469,10 @@ def _whole(kind: type[T], file: Path) -> T:
     text = _read(file)
     if b"\r\n" in text:
         raise BadInput(f"{file}: {WINDOWS}")
-    return _parse(kind, text, str(file))
+    whole = _parse(kind, text, str(file))
+    if len(text) > len(whole.canonical()) + 1:  # an older one may lack what has a default now
+        raise BadInput(f"{file}: not as seqbench writes it: a field is twice or spelled otherwise")
+    return whole
 
 
 def _parse(kind: type[T], text: bytes, where: str) -> T:

@@ -34,7 +34,7 @@ from typing import Any, NamedTuple, get_args
 import torch
 
 from seqbench import machine
-from seqbench.arguments import checked
+from seqbench.arguments import checked, shown
 from seqbench.errors import BadInput, unknown
 from seqbench.floor import UPDATED, Work, ceilings, work
 from seqbench.graph import WARM_UP as UNCAPTURED
@@ -53,6 +53,7 @@ from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.tasks.moving_shapes import MOVING
+from seqbench.text import cut
 from seqbench.train import Stack, draw, encoded
 from seqbench.train import step as take_step
 
@@ -489,6 +490,15 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
         for name in names[kind]:
             if name not in choices[kind]:
                 raise unknown(kind, name, choices[kind])
+    for name in models:
+        if isinstance(name, str) and ":" in name:
+            raise BadInput(f"steps are timed of models without options; got '{cut(name, 60)}'")
+    for axis, values in axes.items():
+        if axis == "rounds":
+            if type(values) is not int or not 1 <= values <= 1000:
+                raise BadInput("rounds must be a whole number from 1 to 1,000")
+        elif not isinstance(values, list | tuple) or not values:
+            raise BadInput(f"{axis} must be a list or tuple, also of one")
     known = [field.name for field in fields(Timing)]
     for axis in axes:
         if axis not in known:
@@ -500,7 +510,7 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
         for number in axes.get(axis, ()):
             if number is not None and not (type(number) is int and least <= number <= most):
                 raise BadInput(
-                    f"{axis} must be whole numbers from {least} to {most:,}; got {number}"
+                    f"{axis} must be whole numbers from {least} to {most:,}; got {shown(number)}"
                 )
     tokens = prod(
         max(axes.get(axis, (1,)), default=1) for axis in ("lengths", "batches", "members")

@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from seqbench.errors import BadInput
+from seqbench.text import cut
+
 Value = bool | int | float | str
 WORDS: Final[dict[str, Value]] = {"true": True, "false": False}
 
@@ -22,8 +25,13 @@ def spelled(name: str, options: Mapping[str, Value]) -> str:
 def parsed(spelling: str) -> tuple[str, dict[str, Value]]:
     """Return the name and the options; what has no ``=`` is an option that is true."""
     name, *parts = spelling.split(":")
-    pairs = (part.partition("=") for part in parts)
-    return name, {option: _read(value) if equals else True for option, equals, value in pairs}
+    options: dict[str, Value] = {}
+    for part in parts:
+        option, equals, value = part.partition("=")
+        if option in options:
+            raise BadInput(f"option '{cut(option, 40)}' of '{name}' is given twice; give it once")
+        options[option] = _read(value) if equals else True
+    return name, options
 
 
 def bare(spelling: str) -> str:
@@ -39,9 +47,9 @@ def spell_value(value: Value) -> str:
 def _read(text: str) -> Value:
     if text in WORDS:
         return WORDS[text]
-    if re.fullmatch(r"[+-]?\d+", text):
+    if re.fullmatch(r"[+-]?[0-9]{1,300}", text):
         return int(text)
     try:
-        return float(text)
+        return float(text) if text.isascii() else text
     except ValueError:
         return text

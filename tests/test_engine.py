@@ -216,7 +216,7 @@ def test_the_longest_job_comes_first(tmp_path):
         ({"budget": inf}, "budget must be a finite number; got inf"),
         ({"learning_rate": nan}, "learning_rate must be a finite number; got nan"),
         ({"engine": None}, "engine must be a valid string; got None"),
-        ({"tasks": "latch"}, "tasks must be 'str' instances are not allowed"),
+        ({"tasks": "latch"}, "tasks must be a list or tuple, also of one; got 'latch'"),
         ({"lags": [6.0]}, "lags must be a valid integer"),
         ({"colour": "red"}, "unknown argument of run 'colour'; .*choose from: "),
         ({"steps": 10**12}, "steps must be less than or equal to 100000000; got 1000000000000"),
@@ -608,8 +608,8 @@ def test_force_leaves_no_seed_that_reports_at_the_rate_of_an_older_tuning(
         ("truncate=1.5", "'truncate' of model 'lstm' can't be '1.5'"),
         ("dropout=1", "'dropout' of model 'lstm' can't be '1'; choose a number from 0 below 1"),
         ("layers=1000000", "'layers' of model 'lstm' can't be '1000000'"),
-        ("layers=x", "model 'lstm:layers=x' has no such number of layers"),
-        ("layers=2.5", "model 'lstm:layers=2.5' has no such number of layers"),
+        ("layers=x", "'layers' of model 'lstm' can't be 'x'; choose a whole number from 1 to 64"),
+        ("layers=2.5", "'layers' of model 'lstm' can't be '2.5'"),
     ],
 )
 def test_a_model_that_its_options_make_impossible_is_refused_before_anything_is_written(

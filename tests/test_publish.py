@@ -46,7 +46,7 @@ def test_an_edition_is_not_rewritten_but_a_preview_is(source):
     publish.publish(source, "2026.1")
     publish.publish(source, "preview")
     source.append([made.record(2)])
-    with pytest.raises(BadInput, match=r"2026\.1 is published and is not rewritten"):
+    with pytest.raises(BadInput, match=r"2026\.1 is there already and is not rewritten"):
         publish.publish(source, "2026.1")
     assert len(publish.publish(source, "preview").records()) == 3
 
@@ -91,3 +91,26 @@ def test_every_table_here_is_what_the_records_beside_it_give(path):
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
 def test_nothing_here_was_measured_by_uncommitted_code(path):
     assert not any(row.dirty for rows in publish.measured(Store(path)).values() for row in rows)
+
+
+@pytest.mark.parametrize(
+    "edition",
+    ["..", ".", "", "/absolute", "../notes", "a b", "-x", ".hid", "x/y", "\x1b[2J", "local"],
+)
+def test_an_edition_has_a_name_of_its_own_and_nothing_is_touched(tmp_path, monkeypatch, edition):
+    monkeypatch.chdir(tmp_path)
+    source = Store(Path("results", "local", "quick")).create(made.MANIFEST)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput):
+        publish.publish(source, edition)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_edition_is_not_made_of_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = Store(Path("results", "preview")).create(made.MANIFEST)
+    with pytest.raises(BadInput, match="holds results that are not published"):
+        publish.publish(source, "preview")
+    assert source.exists

@@ -197,7 +197,7 @@ def test_an_empty_file_is_no_file_without_records(full):
 
 def test_the_same_member_in_two_files_is_named(full):
     file, text = lines(full, 0)
-    copy = file.with_name("copy.jsonl")
+    copy = file.with_name(f"lstm-lag8-{UNIT.id[:8]}-copy.jsonl")
     copy.write_text(text[1] + "\n")
     assert len(full.validate()) == 1
     assert re.search(r"line \d: the same measurement as .*, line \d", full.validate()[0])
@@ -373,6 +373,79 @@ def test_a_row_of_a_table_is_measured_under_one_condition(full):
     assert full.same_row(UNIT) == [other]
     full.forget_others(UNIT)
     assert {r.unit_id for r in full.records()} == {UNIT.id}
+
+
+@pytest.mark.parametrize("name", [".x", "records/.x", "unfinished~", "Thumbs.db"])
+def test_no_hidden_link_is_followed_and_each_is_named(full, name):
+    elsewhere = full.path.parent / "elsewhere"
+    (elsewhere / "adding").mkdir(parents=True)
+    for file in (elsewhere / "mine.tmp", elsewhere / "adding" / "mine.tmp"):
+        file.write_text("precious")
+    (full.path / name).symlink_to(elsewhere)
+    assert full.validate() == [
+        f"{full.path / name} is a link; a results folder holds its own files only"
+    ]
+    for tasks in ((), ("adding",)):
+        with full.lock(*tasks):
+            pass
+    assert len(list(elsewhere.rglob("mine.tmp"))) == 2
+
+
+def test_what_is_no_file_is_named_and_not_read(full):
+    os.mkfifo(full.path / "records" / "adding" / "pipe.jsonl")
+    assert "a results folder has no such thing" in full.validate()[0]
+
+
+def test_folders_may_be_deep(full):
+    deep = full.path / "unfinished"
+    deep.mkdir()
+    descriptor = os.open(deep, os.O_RDONLY)
+    for _ in range(1_500):
+        os.mkdir("d", dir_fd=descriptor)
+        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    assert len(full.validate()) <= 1  # a path may become too long to be read, which is told
+    subprocess.run(["rm", "-rf", str(deep)], check=True)
+
+
+def test_a_record_that_lies_where_no_run_would_find_it_is_named(full):
+    file, _ = lines(full, 0)
+    (full.path / "records" / "zzz").mkdir()
+    file.rename(full.path / "records" / "zzz" / "q.jsonl")
+    assert "line 1: records of this unit belong to" in full.validate()[0]
+
+
+def test_two_conditions_of_one_row_are_named(full):
+    other = UNIT.model_copy(update={"parameters": 1001})
+    full.append([record(7, unit=other)])
+    assert "adding 8 lstm was measured under other conditions, too" in full.validate()[0]
+
+
+def test_a_folder_of_one_s_own_files_is_not_made_a_results_folder(tmp_path):
+    (tmp_path / "thesis.tex").write_text("two years of work")
+    with pytest.raises(BadInput, match="is no results folder, and holds other files"):
+        Store(tmp_path).create(MANIFEST)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lag", 10**400), ("parameters", 2**53 + 1), ("seconds", 1.7e308), ("test_loss", 1.7e308)],
+)
+def test_a_number_with_which_nobody_can_compute_is_refused(full, field, value):
+    file, text = lines(full, 0)
+    changed = re.sub(rf'"{field}":[^,}}]+', f'"{field}":{value}', text[0])
+    file.write_text("\n".join([changed, *text[1:], ""]))
+    assert field in full.validate()[0]
+
+
+def test_a_manifest_that_says_something_twice_is_refused(full):
+    file = full.path / "manifest.json"
+    file.write_text(file.read_text().replace('"citable":false', '"citable":true,"citable":false'))
+    with pytest.raises(BadInput, match="a field is twice"):
+        full.manifest()
 
 
 # Sealed

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqbench.errors import BadInput
 from seqbench.variants import bare, parsed, spelled
 
 words = st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(
@@ -32,3 +33,13 @@ def test_what_is_spelled_is_read_again(name, options):
 )
 def test_an_option_is_a_number_a_truth_or_a_word(spelling, name, options):
     assert parsed(spelling) == (name, options)
+
+
+def test_an_option_is_given_once():
+    with pytest.raises(BadInput, match="option 'hidden' of 'lstm' is given twice"):
+        parsed("lstm:hidden=3:hidden=4")
+
+
+@pytest.mark.parametrize("value", ["٣", "9" * 5000])
+def test_what_is_no_number_of_a_reasonable_length_is_no_whole_number(value):
+    assert type(parsed(f"lstm:hidden={value}")[1]["hidden"]) is not int

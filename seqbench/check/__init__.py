@@ -68,6 +68,10 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
 
 def find(name: str) -> Any:
     """Return a task or model by name or address; what is registered nowhere joins for the life of this process."""
+    if not isinstance(name, str):
+        raise BadInput(
+            f"a task or a model is named by its name or address; got a {type(name).__name__}"
+        )
     for catalogue in (TASKS, MODELS):
         if name in catalogue:
             return catalogue[name]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from seqbench import machine
-from seqbench.arguments import Count, checked
+from seqbench.arguments import Count, Lag, checked
 from seqbench.engine import MEMBERS_AT_ONCE, members_of, names, suits, unit_of
 from seqbench.errors import BadInput, unknown
 from seqbench.inside import INSTRUMENTS
@@ -38,7 +38,7 @@ def run(
     instruments: Sequence[str] = (),
     tasks: Sequence[str] = (),
     models: Sequence[str] = (),
-    lags: Sequence[int] = (),
+    lags: Sequence[Lag] = (),
     parts: Sequence[str] = (),
     seeds: Count | None = None,
     device: str = "auto",

@@ -34,16 +34,18 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from itertools import chain
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.parameter import is_lazy
 
-from seqbench.arguments import checked
+from seqbench.arguments import Count, checked
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
+from seqbench.fields import Name
 from seqbench.random import Keys
 
 Reads = Literal["sequence", "video"]
@@ -53,11 +55,11 @@ HIDDEN = {"hidden": 1}  # the width alone sets the size, by one
 
 @checked
 def adapt(
-    name: str,
+    name: Name,
     factory: Callable[..., nn.Module],
-    version: int = 1,
+    version: Count = 1,
     reads: Reads = "sequence",
-    dials: Mapping[str, int] = HIDDEN,
+    dials: Annotated[Mapping[Name, Count], Field(min_length=1)] = HIDDEN,
 ) -> type["Adapted"]:
     """Return a model class whose members are modules that a factory makes.
 

@@ -10,6 +10,7 @@ in [0.8, 1.25], *different* if wholly outside. They don't bear on the verdict: i
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -243,11 +244,12 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
         If all were measured under other specifications.
     """
     now = rerun.manifest().specification
-    found = [
-        Store(file.parent)
-        for file in folder.glob("*/manifest.json")
-        if file.parent.resolve() != rerun.path.resolve()
-    ]
+    found = []
+    for file in folder.glob("*/manifest.json"):
+        with suppress(BadInput):  # one that can't be read is no edition to compare with
+            Store(file.parent).manifest()
+            if file.parent.resolve() != rerun.path.resolve():
+                found.append(Store(file.parent))
     if not found:
         raise BadInput(
             f"there is no edition in {folder.absolute()} to compare with; name a results folder"

@@ -100,7 +100,11 @@ class Task(ABC):
     graded: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if type(self.lag) is not int or self.lag not in self.lags:
+        if type(self.lag) is not int:
+            raise BadInput(
+                f"the lag of {self.name} is a whole number; got a {type(self.lag).__name__}"
+            )
+        if self.lag not in self.lags:
             raise BadInput(
                 f"{self.name} can't have lag {self.lag} ({self.knob}); "
                 f"choose from {self.lags.start} to {self.lags[-1]}"

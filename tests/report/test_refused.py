@@ -37,11 +37,11 @@ def test_no_text_of_any_schema_is_without_a_rule():
 def honest(tmp_path_factory) -> Path:
     """Return a folder with a file of each kind."""
     folder = tmp_path_factory.mktemp("honest")
+    Store(folder).create(made.MANIFEST)
     for name, thing in EXAMPLES.items():
         if name != "manifest.json":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(f"{thing.canonical()}\n")
-    Store(folder).create(made.MANIFEST)
     return folder
 
 
@@ -115,10 +115,12 @@ def test_a_word_of_an_option_is_read_back_as_it_is_spelled(text):
 
 
 def test_a_text_that_is_no_word_is_refused_before_anything_is_measured(call, tmp_path):
-    words = ("--task", "latch", "--model", "rnn:kind=a b", "--out", tmp_path / "out")
+    words = ("--task", "latch", "--model", "lstm_attention:kind=a b", "--out", tmp_path / "out")
     code, out = call("run", "-p", "smoke", *words)
     assert code == 2
-    assert out.startswith("option kind of 'rnn' is 'a b': a text is a word")
+    assert out.startswith(
+        "option 'kind' of model 'lstm_attention' can't be 'a b'; choose states or"
+    )
     assert not (tmp_path / "out").exists()
 
 
