@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from seqbench.errors import BadInput, unknown
+from seqbench.errors import BadInput, describe, unknown
 
 
 class Catalogue(Mapping[str, Any]):
@@ -78,17 +78,16 @@ class Catalogue(Mapping[str, Any]):
         if name in self.points:
             try:
                 return self.points[name].load()
-            except Exception as error:  # whatever the package does as it is imported
+            except (Exception, SystemExit) as error:  # whatever the package does as it is imported
                 raise BadInput(f"the {self.kind} '{name}' {self.fault(name, error)}") from error
         if name not in self.builtin:
             raise unknown(self.kind, name, self)
         module, _, attribute = self.builtin[name].partition(":")
         return getattr(import_module(module), attribute)
 
-    def fault(self, name: str, error: Exception) -> str:
+    def fault(self, name: str, error: BaseException) -> str:
         """Return what is wrong with an installed entry: which entry point, of which package, and why."""
-        why = f"{type(error).__name__}: {error}"
-        return f"can't be imported: {described(self.points[name])}: {why}".partition("\n")[0]
+        return f"can't be imported: {described(self.points[name])}: {describe(error)}"
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (
@@ -112,7 +111,10 @@ class Catalogue(Mapping[str, Any]):
         else:
             try:
                 doc = docstring(self.points[name].module)
-            except Exception as error:  # whatever the package does as its parents are imported
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # whatever the package does as its parents are imported
                 doc = self.fault(name, error)
         line = (doc or "").partition("\n")[0]
         same = [point for point in self.installed if point.name == name]

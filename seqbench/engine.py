@@ -8,7 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import chdir, closing
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, inf, nan
@@ -33,7 +33,7 @@ from seqbench.records import LAYERS, Member, Planned, Provenance, Record, Unit
 from seqbench.scan import Scan
 from seqbench.store import Store
 from seqbench.tasks import TASKS
-from seqbench.tasks.base import Task
+from seqbench.tasks.base import LOSSES, Task
 from seqbench.text import cut
 from seqbench.user_defined import is_user_defined, name_code, pickle_classes
 from seqbench.variants import bare, parsed
@@ -83,6 +83,16 @@ def suits(cell: Cell) -> bool:
 
 def unit_of(cell: Cell, chosen: Profile) -> Unit:
     """Return the unit that measures a cell; raise where the task can't have the lag or the model can't read it."""
+    try:
+        return _unit_of(cell, chosen)
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:  # in a user-defined class
+        what = f"{cell.setting.task} at lag {cell.lag} with {cell.model}"
+        raise BadInput(f"{what} can't be measured: {describe(error)}") from None
+
+
+def _unit_of(cell: Cell, chosen: Profile) -> Unit:
     (name, task_options), (net, layers, model_options) = cell.task, cell.net
     kind, wanted = reads(cell)
     if kind != wanted:
@@ -119,10 +129,12 @@ def task_of(cell: Cell) -> Task:
         task: Task = TASKS[name](lag=cell.lag, **options)
         if name not in TASKS.builtin:
             scale(task)
+            if task.loss not in LOSSES:
+                raise unknown(f"loss of task '{name}'", str(task.loss), LOSSES)
         return task
     except BadInput:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         why = describe(error)
         raise BadInput(f"task '{name}' can't be made at lag {cell.lag}: {why}") from None
 
@@ -137,7 +149,7 @@ def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> N
         model(Keys.span(net, 1, "weights", 0, 0, 0), **(least | shape))
     except BadInput:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
 
 
@@ -215,7 +227,9 @@ def missing_data(unit: Unit) -> DataMissing | None:
         task.sample(task.keys("train", 0, 0, 1))
     except DataMissing as missing:
         return missing
-    except (Exception, SystemExit):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         if not is_user_defined(unit):
             raise
     return None
@@ -351,7 +365,8 @@ def run(
     def planned(part: str = "") -> Plan:
         records = measured if force else store.records()  # what counts as there
         some = [cell for cell in cells if part in ("", cell.setting.part)]
-        return plan(some, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
+        with chdir("."):  # a user-defined class may go elsewhere
+            return plan(some, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
 
     def keep(job: Job, records: list[Record]) -> None:
         if not records:  # its worker was killed from outside: the next run tries again
@@ -372,6 +387,7 @@ def run(
 
     store.check(chosen.manifest())
     store.look_over()
+    store.systems()  # each can be read
     if not force:
         refuse_another_row([unit_of(cell, chosen) for cell in cells], store)
     ahead = planned()

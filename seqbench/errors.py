@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pydantic import ValidationError
+
 from seqbench.text import cut, printable
 
 
@@ -40,7 +42,11 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Ba
 def describe(error: BaseException) -> str:
     """Return an error in one line, also one that can't say what is wrong; of several lines the first."""
     try:
-        words = str(error).strip().partition("\n")[0]
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            words = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        else:
+            words = str(error).strip().partition("\n")[0]
     except Exception:
         words = "no more can be said of it"
     return cut(f"{type(error).__name__}: {words}")

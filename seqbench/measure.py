@@ -1,6 +1,7 @@
 """One job: build the task and the model, train the members, write down what became of each."""
 
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
@@ -85,21 +86,25 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
         The device is lost to this process, and whatever runs here next would fail, too.
     """
     try:
-        return _measure(job, progress)
-    except torch.AcceleratorError:
+        with chdir("."):  # a user-defined class may go elsewhere
+            return _measure(job, progress)
+    except KeyboardInterrupt:
         raise
-    except BadInput as error:
-        if not is_user_defined(job.unit):
+    except BaseException as error:
+        lost = isinstance(error, torch.AcceleratorError) and job.provenance.device == "cuda"
+        if lost or (isinstance(error, BadInput) and not is_user_defined(job.unit)):
             raise
-        why: BaseException = error
-    except (Exception, SystemExit) as error:
         why = error
     if len(job.members) == 1:
         here = replace(job, provenance=whence(job))
         return [failed(here, describe(why), no_memory(why))]
     half = len(job.members) // 2
-    parts = (job.members[:half], job.members[half:])
-    return [record for part in parts for record in measure(job.part(part), progress)]
+    records = []
+    for members in (job.members[:half], job.members[half:]):
+        part = job.part(members)
+        records += measure(part, progress)
+        part.snapshot.clear()
+    return records
 
 
 def build(

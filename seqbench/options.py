@@ -122,7 +122,11 @@ def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) 
 def options_of(entry: Any) -> Mapping[str, Option]:
     """Return the options of a task's or a model's class, by name."""
     if is_dataclass(entry):
-        hints = get_type_hints(entry, include_extras=True)
+        try:
+            hints = get_type_hints(entry, include_extras=True)
+        except (NameError, TypeError) as error:
+            name = getattr(entry, "name", "")
+            raise BadInput(f"the annotations of '{name}' can't be read: {error}") from None
         return {
             f.name: Option(f.name, hints[f.name], None if f.default is MISSING else f.default)
             for f in fields(entry)

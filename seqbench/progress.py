@@ -1,6 +1,7 @@
 """What a run says while it works: a live line on a terminal, plain lines elsewhere. All of it on standard error."""
 
 import sys
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol, runtime_checkable
 
@@ -79,8 +80,9 @@ class Plain:
         )
 
     def say(self, line: str) -> None:
-        """Print a line."""
-        print(printable(line), file=sys.stderr, flush=True)
+        """Print a line; where nobody can hear it, the run goes on."""
+        with suppress(OSError):
+            print(printable(line), file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Nothing to clear."""

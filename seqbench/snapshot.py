@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from seqbench.errors import describe
 from seqbench.files import write_whole
 
 State = dict[str, Any]  # tensors, numbers and texts
@@ -59,7 +60,8 @@ class Snapshot:
             return fit(state)
         except Exception as error:
             warnings.warn(
-                f"{self.path} can't be taken up, the job begins anew: {error}", stacklevel=2
+                f"{self.path} can't be taken up, the job begins anew: {describe(error)}",
+                stacklevel=2,
             )
             return None
 

@@ -182,9 +182,15 @@ class Store:
     def plan(self) -> list[Planned]:
         """Return what the folder is to hold; nothing where that is not known."""
         file = self.path / "plan.jsonl"
-        return (
-            [_row(Planned, line, where) for where, line in _lines(file)] if file.is_file() else []
-        )
+        if not file.is_file():
+            return []
+        there: dict[str, str] = {}
+        rows = []
+        for where, line in _lines(file):
+            rows.append(_row(Planned, line, where))
+            if (first := there.setdefault(rows[-1].unit.id, where)) != where:
+                raise BadInput(f"{where}: the same cell as {first}")
+        return rows
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Keep a table of step times under a name, in place of an older one."""

@@ -250,4 +250,6 @@ def serve(descriptor: int) -> None:
                 answer = "error", error
             except Exception:  # sent as text: not every exception can be pickled
                 answer = "error", RuntimeError(f"in a worker process: {traceback.format_exc()}")
+            except BaseException as error:  # Ctrl-C is not for a worker: a class has raised it
+                answer = "error", RuntimeError(describe(error))
             line.send(answer)

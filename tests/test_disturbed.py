@@ -288,3 +288,86 @@ def test_who_writes_to_the_line_of_its_worker_fails_alone(tmp_path):
     verdicts = {r.unit.model: r.verdict for r in store.records()}
     assert verdicts["meddling"] == "failed"
     assert verdicts["rnn"] in ("solved", "not_solved")
+
+
+# Classes that can't be measured, and those that go elsewhere
+
+
+class Interrupting(guests.Last):
+    """Says that somebody pressed Ctrl-C."""
+
+    name = "interrupting"
+
+    def misbehave(self):
+        raise KeyboardInterrupt("nobody did")
+
+
+class Wandering(guests.Last):
+    """Goes to another folder."""
+
+    name = "wandering"
+
+    def misbehave(self):
+        os.chdir("/")
+
+
+def test_who_says_that_it_was_interrupted_has_failed(tmp_path):
+    what = {"tasks": ["latch"], "engine": "processes", "workers": 1, "seeds": 1}
+    store, _ = smoke(tmp_path / "out", models=[Interrupting, "rnn"], **what)
+    found = {r.unit.model: r for r in store.records()}
+    assert "KeyboardInterrupt: nobody did" in found["interrupting"].reason
+    assert found["rnn"].verdict in ("solved", "not_solved")
+
+
+@pytest.mark.parametrize("engine", ["serial", "processes"])
+def test_results_stay_where_they_were_asked_for(tmp_path, monkeypatch, engine):
+    monkeypatch.chdir(tmp_path)
+    what = {"tasks": ["latch"], "engine": engine, "workers": 1, "seeds": 1}
+    store, _ = smoke("here", models=[Wandering, "rnn"], **what)
+    assert Path.cwd() == tmp_path
+    assert len(store.records()) == len(Store(tmp_path / "here").records()) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"version": 0}, "task_version: Input should be greater than or equal to 1"),
+        ({"version": True}, "task_version: Input should be a valid integer"),
+        ({"inputs": 0}, "can't be measured"),
+        ({"outputs": "4"}, "can't be measured"),
+        ({"chance": "quarter"}, "chance: Input should be a valid number"),
+        ({"threshold": float("nan")}, "threshold: Input should be a finite number"),
+        ({"loss": "hinge"}, "unknown loss of task 'odd' 'hinge'; choose from: "),
+        ({"name": "n" * 300}, "task: String should have at most 100 characters"),
+        (
+            {"__annotations__": {"depth": "Nowhere"}, "depth": 3},
+            "the annotations of 'odd' can't be",
+        ),
+        ({"__post_init__": lambda self: leave()}, "SystemExit: 5"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
+)
+def test_a_class_that_says_what_cannot_be_is_refused_in_a_sentence(tmp_path, change, why):
+    odd = dataclass(frozen=True)(type("Odd", (guests.Echo,), {"name": "odd", **change}))
+    with pytest.raises(BadInput) as caught:
+        smoke(tmp_path / "out", tasks=[odd], lags=[4], models=["rnn"])
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_snapshots_of_the_parts_of_a_stack_are_cleared(tmp_path, monkeypatch):
+    monkeypatch.setattr(Snapshot, "every", 0.0)
+    monkeypatch.setattr(Snapshot, "due", property(lambda self: self.path is not None))
+
+    class Choosy(guests.Last):
+        name = "choosy"
+
+        def forward(self, x, answers):
+            if len(x) > 2 and not self.training:
+                raise RuntimeError("too many")
+            return super().forward(x, answers)
+
+    store, _ = smoke(tmp_path / "out", tasks=["latch"], models=[Choosy], seeds=4)
+    assert {r.regrouped for r in store.records()} == {True}
+    assert not list(store.unfinished.rglob("*.pt"))

@@ -118,7 +118,7 @@ def test_a_damaged_file_means_a_new_beginning_and_says_so(laid_aside, damage):
 def test_the_state_of_another_job_is_not_taken_up(laid_aside, change, why):
     state = Snapshot(laid_aside).load()
     Snapshot(laid_aside).save(state | change)
-    with pytest.warns(UserWarning, match=f"begins anew: it.* {why}"):
+    with pytest.warns(UserWarning, match=f"begins anew: ValueError: it.* {why}"):
         run(Snapshot(laid_aside))
 
 

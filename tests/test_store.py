@@ -719,3 +719,10 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(full, monkeypatc
     with full.lock():
         full.append([record(5)])
     assert len(full.records()) == 4
+
+
+def test_a_plan_that_names_a_cell_twice_is_refused(full):
+    cell = Planned(unit=UNIT, part="core", seeds=1)
+    full.keep_plan([cell, cell])
+    (wrong,) = full.validate()
+    assert re.search(r"plan\.jsonl, line 2: the same cell as .*line 1", wrong)

@@ -58,7 +58,7 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
             raise
         except BadInput as error:
             wrong = str(error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             wrong = describe(error)
         yield Finding(says, "as above" if wrong in said else wrong)
         said |= {wrong} if wrong else set()

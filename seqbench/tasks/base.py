@@ -6,7 +6,7 @@ operations on whatever device the identities lie; the trainer folds N = E * B in
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Shaped
@@ -18,6 +18,8 @@ from seqbench.options import check_options
 from seqbench.random import Keys
 
 Split = Literal["train", "validation", "test"]
+Loss = Literal["cross_entropy", "mse", "binary_cross_entropy"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Task(ABC):
     version: ClassVar[int] = 1
     knob: ClassVar[str] = "steps between cue and answer"
     lags: ClassVar[range] = range(1, 10_001)
-    loss: ClassVar[Literal["cross_entropy", "mse", "binary_cross_entropy"]] = "cross_entropy"
+    loss: ClassVar[Loss] = "cross_entropy"
     causal: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
