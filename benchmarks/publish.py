@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqbench.errors import BadInput
-from seqbench.report.tables import FORM, check_tables, write_tables
+from seqbench.report.folder import FORM, check_tables, write_tables
 from seqbench.store import Store
 from seqbench.text import printable
 

@@ -320,8 +320,8 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     code, out, _ = call("validate", "results")
     assert code == 1
     assert "T1.csv" in out
-    monkeypatch.setattr("seqbench.report.tables.FORM", 3)
-    monkeypatch.setattr("seqbench.report.tables.CHANGED", {3: ("",)})
+    monkeypatch.setattr("seqbench.report.folder.FORM", 3)
+    monkeypatch.setattr("seqbench.report.folder.ALIKE", [3])
     code, out, err = call("validate", "results")
     assert (code, out) == (0, "results: nothing is wrong\n")
     assert "tables are of form 2, and this code makes form 3" in err

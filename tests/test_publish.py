@@ -9,7 +9,7 @@ import pytest
 from seqbench.errors import BadInput
 from seqbench.ledger.rows import ONLINE
 from seqbench.records import Planned
-from seqbench.report.tables import check_tables
+from seqbench.report.folder import check_tables
 from seqbench.store import Store
 
 ROOT = Path(__file__).parents[1]

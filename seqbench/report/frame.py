@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seqbench.arguments import checked
+from seqbench.errors import unknown
 from seqbench.models import MODELS
 from seqbench.records import (
     Baseline,
@@ -21,6 +23,8 @@ from seqbench.records import (
     Throughput,
     Trial,
 )
+from seqbench.report.table import Table
+from seqbench.report.tables import TABLES
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.variants import bare
@@ -30,7 +34,7 @@ NO_GPU = "Not yet measured on a GPU"
 
 @dataclass(frozen=True)
 class Results:
-    """All that a results folder holds, read once."""
+    """All that a results folder holds, read once, and the tables that are made of it, each made once."""
 
     manifest: Manifest
     records: list[Record]
@@ -59,6 +63,32 @@ class Results:
             store.probes(),
             store.trials(),
         )
+
+    @cached_property
+    def _made(self) -> dict[str, Table]:
+        return {}
+
+    def table(self, id_: str) -> Table:
+        """Return a table by its id; it has no row where nothing was measured for it."""
+        if id_ not in self._made:
+            name, home = TABLES[id_]
+            module, _, function = home.partition(":")
+            content = getattr(import_module(module), function)(self)
+            self._made[id_] = Table.of(id_, name, content, self.manifest)
+        return self._made[id_]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Return all tables that have a row."""
+        return [table for id_ in TABLES if (table := self.table(id_))]
+
+    def named_table(self, name: str, where: str) -> Table:
+        """Return a table by its name or id; raise where there is none, or none with a row."""
+        ids = {name: id_ for id_, (name, _) in TABLES.items()}
+        id_ = ids.get(name, name)
+        if id_ in TABLES and (table := self.table(id_)):
+            return table
+        raise unknown("table", name, [table.name for table in self.tables], where)
 
     @property
     def reporting(self) -> list[Record]:

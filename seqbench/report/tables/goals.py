@@ -2,7 +2,7 @@
 
 from seqbench.records import Comparison
 from seqbench.report.frame import NO_GPU, Results, described
-from seqbench.report.table import Column, Row, Table, fixed, significant
+from seqbench.report.table import Column, Content, Row, fixed, significant
 
 GOALS = (
     Column("goal", "Goal", "the goal", css="label", key=True),
@@ -36,23 +36,14 @@ GOALS = (
 )
 
 
-def goals(results: Results) -> Table | None:
-    """Return T6: the goals for speed with what was measured, or None if nothing was."""
+def goals(results: Results) -> Content:
+    """Return T6: the goals for speed with what was measured."""
     done = {r.goal for r in results.comparisons if r.note != NO_GPU}
     rows = [r for r in results.comparisons if r.note != NO_GPU or r.goal not in done]
-    if not rows:
-        return None
     used = sorted({r.system for r in rows})
     notes = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
-    return Table(
-        "T6",
-        "goals",
-        "Goals for speed, against what one would take instead",
-        GOALS,
-        tuple(goal_row(r) for r in rows),
-        results.manifest,
-        tuple(notes),
-    )
+    title = "Goals for speed, against what one would take instead"
+    return Content(title, GOALS, [goal_row(r) for r in rows], notes)
 
 
 def goal_row(r: Comparison) -> Row:

@@ -10,7 +10,7 @@ from seqbench.ledger.verdicts import Trials
 from seqbench.records import Record, Trial
 from seqbench.report import compare, stats
 from seqbench.report.frame import Results, described
-from seqbench.report.table import Column, Row, Table, fixed
+from seqbench.report.table import Column, Content, Row, fixed
 
 RATE, SEQUENCES, SCORE = "Rate, 95 % interval", "Sequences to success", "Score"
 COLUMNS = (
@@ -60,22 +60,13 @@ NOTES = (
 )
 
 
-def ledger(results: Results) -> Table | None:
-    """Return T10: every row of the ledger, also those that were not run; None of a folder without a trial."""
-    if not results.trials:
-        return None
-    rows = [ledger_row(entry, results) for entry in LEDGER]
+def ledger(results: Results) -> Content:
+    """Return T10: every row of the ledger, also those that were not run; no row of a folder without a trial."""
+    rows = [ledger_row(entry, results) for entry in LEDGER] if results.trials else []
     used = sorted({t.system for t in results.trials})
     machines = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
-    return Table(
-        "T10",
-        "ledger",
-        "Published figures, and what came out here",
-        COLUMNS,
-        tuple(rows),
-        results.manifest,
-        (*NOTES, *machines),
-    )
+    title = "Published figures, and what came out here"
+    return Content(title, COLUMNS, rows, (*NOTES, *machines))
 
 
 def ledger_row(entry: Entry, results: Results) -> Row:

@@ -4,7 +4,7 @@ from statistics import median
 
 from seqbench.records import Baseline, Record, canonical
 from seqbench.report.frame import Results, place
-from seqbench.report.table import Column, Row, Table, fixed
+from seqbench.report.table import Column, Content, Row, fixed
 from seqbench.tasks import TASKS
 
 TRAINED = "Trained models"
@@ -31,19 +31,10 @@ BASELINES = (
 )  # fmt: skip
 
 
-def baselines(results: Results) -> Table | None:
-    """Return T7: the baselines with the trained models of the same task beside each, or None if there are none."""
-    if not results.baselines:
-        return None
-    rows = sorted(results.baselines, key=order)
-    return Table(
-        "T7",
-        "baselines",
-        "What is reached without a network, and with one",
-        BASELINES,
-        tuple(baseline_row(b, trained_on(b, results)) for b in rows),
-        results.manifest,
-    )
+def baselines(results: Results) -> Content:
+    """Return T7: the baselines with the trained models of the same task beside each."""
+    rows = [baseline_row(b, trained_on(b, results)) for b in sorted(results.baselines, key=order)]
+    return Content("What is reached without a network, and with one", BASELINES, rows)
 
 
 def order(b: Baseline) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.claim import Claim, Verdict
 from seqbench.report.claims.evidence import Compiled, Need, Place, Timed, listed
 from seqbench.report.frame import Results
-from seqbench.report.table import Column, Row, Table
+from seqbench.report.table import Column, Content, Row
 
 COLUMNS = (
     Column("claim", "Claim", "id of the claim", css="label", key=True),
@@ -33,11 +33,10 @@ NOTES = (
 SHOWN = 6  # of the missing things, before the rest is counted
 
 
-def claims(results: Results) -> Table:
+def claims(results: Results) -> Content:
     """Return T14: every claim, with its verdict on these results."""
-    rows = tuple(claim_row(claim, found) for claim, found in judged(results))
-    title = "Claims, and what the results say of them"
-    return Table("T14", "claims", title, COLUMNS, rows, results.manifest, NOTES)
+    rows = [claim_row(claim, found) for claim, found in judged(results)]
+    return Content("Claims, and what the results say of them", COLUMNS, rows, NOTES)
 
 
 def judged(results: Results) -> Iterator[tuple[Claim, Verdict]]:
