@@ -2,8 +2,9 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes the tables, checks it,
-and seals it: from then on ``seqbench validate`` finds every changed digit.
+It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes down what the tables
+take from the code of today, and the tables, checks it, and seals it: from then on ``seqbench validate`` finds every
+changed digit, whatever a later version says.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seqbench.errors import BadInput
+from seqbench.report.facts import facts_of
 from seqbench.report.folder import FORM, check_tables, write_tables
 from seqbench.store import Store
 from seqbench.text import printable
@@ -54,6 +56,7 @@ def publish(source: Store, edition: str) -> Store:
     citable = manifest.citable and edition != PREVIEW
     update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
     target.create(manifest.model_copy(update=update))
+    target.keep_facts(facts_of(source))
     write_tables(target)
     target.seal()
     if wrong := [*target.validate(), *check_tables(target)]:

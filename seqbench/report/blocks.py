@@ -6,12 +6,11 @@ A model that was measured in fewer than half as many cells as another of its blo
 and so is a model without a common cell. What was not measured is never counted as 0.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
-from seqbench.models import MODELS
 from seqbench.records import Record
 from seqbench.report.frame import place
 
@@ -60,9 +59,9 @@ class Block:
         return [at for at in first if all(at in runs for runs in rest)]
 
 
-def blocks(models: Mapping[str, Runs]) -> list[Block]:
+def blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
     """Return the blocks of models, all in the order of the catalogue."""
-    names = sorted(models, key=lambda name: (place(MODELS, name.partition(":")[0]), name))
+    names = sorted(models, key=lambda name: (place(catalogue, name.partition(":")[0]), name))
     found = []
     while names:
         reach = set(models[names[0]])

@@ -116,7 +116,9 @@ class Page:
 
     def found(self, id_: str) -> Table | None:
         """Return a table of the folder; None where it has no row."""
-        return (self.results.table(id_) or None) if self.store.exists else None
+        if not self.store.exists or id_ not in self.results.facts.tables:
+            return None
+        return self.results.table(id_) or None
 
     def table(self) -> Table | Text:
         """Return the part of T1 that is about the task."""
@@ -179,10 +181,10 @@ class Page:
         if self.empty:
             return None
         lines = []
-        for claim, found in judged(self.results):
+        for words, claim, found in judged(self.results):
             pages = dict.fromkeys(map(self.page_of, (*claim.needs, *claim.also)))
             lines += [
-                f"**{claim.id}: {found.verdict}.** *{claim.sentence}* {claim.experiment}",
+                f"**{claim.id}: {found.verdict}.** *{markdown(words.sentence)}* {markdown(words.experiment)}",
                 "",
                 *(f"- {markdown(line)}" for line in found.evidence),
                 *(f"- missing: {markdown(thing)}" for thing in found.missing),

@@ -29,6 +29,7 @@ from seqbench.report.claims.evidence import (
 )
 from seqbench.report.claims.rates import differ, most
 from seqbench.report.compare import Pair
+from seqbench.report.facts import facts_of_today
 from seqbench.report.frame import Results
 from seqbench.report.tables.claims import first
 from seqbench.variants import parsed
@@ -43,7 +44,9 @@ gpu-needed loop-compile applications
 def results(**there: Any) -> Results:
     """Return results that hold this, and nothing else."""
     nothing: dict[str, Any] = {field.name: [] for field in fields(Results)}
-    return Results(**(nothing | {"manifest": made.MANIFEST, "systems": {}} | there))
+    return Results(
+        **(nothing | {"manifest": made.MANIFEST, "systems": {}, "facts": facts_of_today()} | there)
+    )
 
 
 @cache

@@ -34,6 +34,7 @@ from seqbench.records import Planned, Probe
 from seqbench.report import figures, notebooks
 from seqbench.report.cite import bibtex, ris
 from seqbench.report.drawing import svg
+from seqbench.report.facts import facts_of_today
 from seqbench.report.folder import write_tables
 from seqbench.report.frame import Results, load_results
 from seqbench.report.page import Html, Page, Text
@@ -80,6 +81,7 @@ def folder(tmp_path_factory) -> Path:
     store.add_trials("hs97-reber", [spoiled(made.trial(ONLINE["hs97-reber"]), **whose)])
     probe = made.probe(unit=unit(), series={"hidden": [1.0, 0.5, 0.25]}).model_dump() | whose
     store.add_probes("all", [spoiled(Probe(**probe | {"moment": m})) for m in ("start", "end")])
+    store.keep_facts(spoiled(facts_of_today()))
     write_tables(store)
     store.seal()
     return store.path
@@ -138,7 +140,7 @@ def test_nothing_is_wrong_with_free_texts(stranger, call):
 
 def test_the_payload_is_in_every_table_that_can_hold_it(stranger):
     holding = {table.id for table in Results.read(stranger).tables if shown(table)}
-    assert holding == {"T1", "T2", "T4", "T5", "T6", "T7", "T10"}
+    assert holding == {"T1", "T2", "T4", "T5", "T6", "T7", "T10", "T14"}
 
 
 def test_tables_are_literal_in_html(stranger):
@@ -323,7 +325,7 @@ def outputs(name: str, results: Path) -> Iterator[object]:
 
 
 NAMES = [*build.NOTEBOOKS, "notebooks/adding"]
-SAID = {"intro", "notebooks/adding"}  # pages with the payload in a sentence
+SAID = {"intro", "claims", "ledger", "notebooks/adding"}  # pages with the payload in a sentence
 
 
 @pytest.mark.parametrize("name", NAMES)

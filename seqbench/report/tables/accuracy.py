@@ -1,17 +1,14 @@
 """T1: for every task, lag and model how many runs solved, and how well and how fast."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any
 
 from seqbench.errors import BadInput
-from seqbench.models import MODELS
-from seqbench.protocol import VIDEO_MODELS
 from seqbench.records import Record
 from seqbench.report import stats
 from seqbench.report.frame import Results, place, row_of, times_to_solve
 from seqbench.report.table import Column, Content, Row, Value, fixed
-from seqbench.tasks import TASKS
 
 CELL = (
     Column("task", "Task", "the task", css="label", key=True),
@@ -123,12 +120,13 @@ def accuracy(results: Results) -> Content:
         if unit not in there
     ]
     core = [row for row in rows if results.is_core(str(row["part"]))]
-    rows += not_applicable({(str(r["task"]), int(r["lag"] or 0), str(r["model"])) for r in core})
+    there_too = {(str(r["task"]), int(r["lag"] or 0), str(r["model"])) for r in core}
+    rows += not_applicable(there_too, results.facts.video_models)
     rows.sort(
         key=lambda r: (
-            place(TASKS, str(r["task"])),
+            place(results.facts.tasks, str(r["task"])),
             r["lag"],
-            place(MODELS, str(r["model"])),
+            place(results.facts.models, str(r["model"])),
             r.get("unit"),
         )
     )
@@ -192,13 +190,13 @@ def one_specification(rows: Iterable[Row]) -> None:
             )
 
 
-def not_applicable(there: set[tuple[str, int, str]]) -> list[Row]:
+def not_applicable(there: set[tuple[str, int, str]], of_video: Collection[str]) -> list[Row]:
     """Return a row for each model that can't read a task: of video and sequence, each reads one."""
-    video = {task for task, _, model in there if model in VIDEO_MODELS}
+    video = {task for task, _, model in there if model in of_video}
     models = {model for _, _, model in there}
     return [
         {"task": task, "lag": lag, "model": model, "status": "N/A"}
         for task, lag in {(task, lag) for task, lag, _ in there}
         for model in models
-        if (task, lag, model) not in there and (model in VIDEO_MODELS) != (task in video)
+        if (task, lag, model) not in there and (model in of_video) != (task in video)
     ]

@@ -60,8 +60,9 @@ AGGREGATES = (
 
 def aggregates(results: Results) -> Content:
     """Return T8: each model over the cells of its block."""
+    found = blocks(runs_by_model(results.core), results.facts.models)
     rows: list[Row] = []
-    for number, block in enumerate(blocks(runs_by_model(results.core)), start=1):
+    for number, block in enumerate(found, start=1):
         for model, runs in (block.runs | block.others).items():
             row: Row = {"block": number, "model": model, "status": "N/A"}
             if block.common and model in block.runs:

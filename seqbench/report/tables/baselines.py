@@ -5,7 +5,6 @@ from statistics import median
 from seqbench.records import Baseline, Record, canonical
 from seqbench.report.frame import Results, place
 from seqbench.report.table import Column, Content, Row, fixed
-from seqbench.tasks import TASKS
 
 TRAINED = "Trained models"
 
@@ -33,14 +32,16 @@ BASELINES = (
 
 def baselines(results: Results) -> Content:
     """Return T7: the baselines with the trained models of the same task beside each."""
-    rows = [baseline_row(b, trained_on(b, results)) for b in sorted(results.baselines, key=order)]
+    tasks = results.facts.tasks
+    ordered = sorted(results.baselines, key=lambda b: (place(tasks, b.task), *order(b)))
+    rows = [baseline_row(b, trained_on(b, results)) for b in ordered]
     return Content("What is reached without a network, and with one", BASELINES, rows)
 
 
 def order(b: Baseline) -> tuple[object, ...]:
-    """Return what baselines are sorted by: within a task the worst comes first."""
+    """Return what the baselines of a task are sorted by: the worst comes first."""
     score = b.score if b.scale.higher_is_better else -b.score
-    return place(TASKS, b.task), b.lag, canonical(b.task_options), score, b.name
+    return b.lag, canonical(b.task_options), score, b.name
 
 
 def trained_on(b: Baseline, results: Results) -> list[Record]:

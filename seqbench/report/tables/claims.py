@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from seqbench.errors import unknown
+from seqbench.facts import ClaimWords
 from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.claim import Claim, Verdict
 from seqbench.report.claims.evidence import Compiled, Need, Place, Timed, listed
@@ -35,28 +37,31 @@ SHOWN = 6  # of the missing things, before the rest is counted
 
 def claims(results: Results) -> Content:
     """Return T14: every claim, with its verdict on these results."""
-    rows = [claim_row(claim, found) for claim, found in judged(results)]
+    rows = [claim_row(*each) for each in judged(results)]
     return Content("Claims, and what the results say of them", COLUMNS, rows, NOTES)
 
 
-def judged(results: Results) -> Iterator[tuple[Claim, Verdict]]:
-    """Yield every claim with the verdict on it."""
-    for claim in CLAIMS.values():
-        yield claim, claim.judge(results)
+def judged(results: Results) -> Iterator[tuple[ClaimWords, Claim, Verdict]]:
+    """Yield every claim of the folder, in its words, with what decides it and the verdict."""
+    for words in results.facts.claims:
+        if words.id not in CLAIMS:
+            raise unknown("claim", words.id, CLAIMS, "facts.json")
+        claim = CLAIMS[words.id]
+        yield words, claim, claim.judge(results)
 
 
-def claim_row(claim: Claim, found: Verdict) -> Row:
+def claim_row(words: ClaimWords, claim: Claim, found: Verdict) -> Row:
     """Return a row of T14."""
     return {
-        "claim": claim.id,
-        "sentence": claim.sentence,
+        "claim": words.id,
+        "sentence": words.sentence,
         "verdict": found.verdict,
         "because": found.because,
         "missing": first(found.missing) or None,
         "all_missing": "; ".join(found.missing) or None,
         "rests_on": "; ".join(rests_on((*claim.needs, *claim.also))),
-        "experiment": claim.experiment,
-        "rule": claim.rule_in_words,
+        "experiment": words.experiment,
+        "rule": words.rule,
         "evidence": "; ".join(found.evidence) or None,
     }
 

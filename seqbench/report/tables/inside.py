@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from seqbench.models import MODELS
+from seqbench.facts import Facts
 from seqbench.records import Probe
 from seqbench.report import stats
 from seqbench.report.frame import Results, place
 from seqbench.report.table import Column, Content, Row, significant
 from seqbench.report.tables.accuracy import CELL
-from seqbench.tasks import TASKS
 
 Series = dict[str, list[float | None]]
 Statistics = dict[str, float]
@@ -44,7 +43,7 @@ SEEN = (
 def inside(results: Results) -> Content:
     """Return T11: what instruments saw."""
     rows: list[Row] = []
-    for probes in looks(results.probes):
+    for probes in looks(results.probes, results.facts):
         first = probes[0]
         told = [STATISTICS[first.instrument](probe.series) for probe in probes if probe.series]
         for statistic in dict.fromkeys(name for each in told for name in each):
@@ -75,13 +74,13 @@ def inside(results: Results) -> Content:
     return Content("What happens inside", SEEN, rows, notes)
 
 
-def looks(probes: Iterable[Probe]) -> Iterator[list[Probe]]:
+def looks(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]:
     """Yield the probes of one instrument, unit and moment, in the order of the catalogues."""
 
     def key(p: Probe) -> tuple[object, ...]:
         unit = p.unit
-        return (place(INSTRUMENTS, p.instrument), place(TASKS, unit.task), unit.lag,
-                place(MODELS, unit.model), p.unit_id, MOMENTS.index(p.moment))  # fmt: skip
+        return (place(INSTRUMENTS, p.instrument), place(facts.tasks, unit.task), unit.lag,
+                place(facts.models, unit.model), p.unit_id, MOMENTS.index(p.moment))  # fmt: skip
 
     ordered = sorted(probes, key=lambda p: (key(p), p.member.seed, p.member.learning_rate))
     for _, members in groupby(ordered, key=key):

@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from itertools import chain
 
+from seqbench.facts import (
+    LedgerRow,
+    PublishedAlone,
+    PublishedPair,
+    PublishedScore,
+    PublishedTrials,
+)
 from seqbench.ledger import verdicts
-from seqbench.ledger.rows import LEDGER, Missing, Online, Pair, Score
-from seqbench.ledger.rows import Row as Entry
 from seqbench.ledger.verdicts import Trials
 from seqbench.records import Record, Trial
 from seqbench.report import compare, stats
@@ -62,14 +67,14 @@ NOTES = (
 
 def ledger(results: Results) -> Content:
     """Return T10: every row of the ledger, also those that were not run; no row of a folder without a trial."""
-    rows = [ledger_row(entry, results) for entry in LEDGER] if results.trials else []
+    rows = [ledger_row(entry, results) for entry in results.facts.ledger] if results.trials else []
     used = sorted({t.system for t in results.trials})
     machines = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
     title = "Published figures, and what came out here"
     return Content(title, COLUMNS, rows, (*NOTES, *machines))
 
 
-def ledger_row(entry: Entry, results: Results) -> Row:
+def ledger_row(entry: LedgerRow, results: Results) -> Row:
     """Return a row of T10."""
     row: Row = {
         "row": entry.id,
@@ -78,20 +83,20 @@ def ledger_row(entry: Entry, results: Results) -> Row:
         "published": entry.published,
         "mark": entry.mark,
     }
-    if isinstance(entry, Missing):
+    if isinstance(entry, PublishedAlone):
         return row | {"verdict": "not run", "deviations": entry.reason}
-    if isinstance(entry, Online):
+    if isinstance(entry, PublishedTrials):
         row |= of_trials(entry, results.trials)
-    if isinstance(entry, Score):
+    if isinstance(entry, PublishedScore):
         row |= of_score(entry, results.reporting)
-    if isinstance(entry, Pair):
+    if isinstance(entry, PublishedPair):
         row |= of_pair(entry, results.reporting)
-    if row["verdict"] != "not run" and isinstance(entry, Online | Score | Pair):
+    if row["verdict"] != "not run":
         row["deviations"] = "; ".join(entry.deviations)
     return row
 
 
-def of_trials(entry: Online, trials: Sequence[Trial]) -> Row:
+def of_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
     """Return what trials of the row's own protocol say."""
     mine = entry.planned(trials)
     succeeded = [t.sequences for t in mine if t.success]
@@ -111,7 +116,7 @@ def of_trials(entry: Online, trials: Sequence[Trial]) -> Row:
     }  # fmt: skip
 
 
-def of_score(entry: Score, records: Sequence[Record]) -> Row:
+def of_score(entry: PublishedScore, records: Sequence[Record]) -> Row:
     """Return what the benchmark's runs say of a figure."""
     mine = runs_of(records, entry.task, entry.lag, entry.model)
     solved = sum(r.verdict == "solved" for r in mine)
@@ -128,7 +133,7 @@ def of_score(entry: Score, records: Sequence[Record]) -> Row:
     }  # fmt: skip
 
 
-def of_pair(entry: Pair, records: Sequence[Record]) -> Row:
+def of_pair(entry: PublishedPair, records: Sequence[Record]) -> Row:
     """Return what the benchmark's runs say of two models."""
     lag = (
         entry.lag

@@ -93,7 +93,7 @@ def pairs(results: Results) -> Content:
     """Return T9: models in pairs."""
     models = runs_by_model(results.core)
     rows: list[Row] = []
-    for block in blocks(models):
+    for block in blocks(models, results.facts.models):
         if block.common:
             rows += pair_rows("all", None, block.runs, block.common)
     for task, lag in dict.fromkeys(map(place_of, results.core)):

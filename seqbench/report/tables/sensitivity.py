@@ -2,7 +2,6 @@
 
 from itertools import groupby
 
-from seqbench.protocol import GRID
 from seqbench.report.frame import Results
 from seqbench.report.table import Column, Content, Row
 from seqbench.report.tables.accuracy import ACCURACY, CELL, accuracy_row
@@ -19,11 +18,12 @@ def sensitivity(results: Results) -> Content:
     """Return T3; without a row where nothing was tuned."""
     tuning = [r for r in results.records if r.member.role == "tuning"]
     chosen = {(r.unit_id, r.member.learning_rate) for r in results.reporting}
+    rates = results.facts.rates
     rows: list[Row] = []
     for (unit, rate), members in groupby(tuning, key=lambda r: (r.unit_id, r.member.learning_rate)):
         records = list(members)
         row = accuracy_row(unit, records, 0)
-        edge = ", at the edge of the grid" if rate in (GRID[0], GRID[-1]) else ""
+        edge = ", at the edge of the grid" if rate in (rates[0], rates[-1]) else ""
         row["chosen"] = f"yes{edge}" if (unit, rate) in chosen else "no"
         rows.append({c.name: row[c.name] for c in SENSITIVITY})
     notes = (

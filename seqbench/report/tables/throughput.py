@@ -2,7 +2,6 @@
 
 from typing import Any, get_args
 
-from seqbench.models import MODELS
 from seqbench.records import Phase, System, Throughput
 from seqbench.report.frame import NO_GPU, Results, described, place
 from seqbench.report.table import Column, Content, Row, fixed, significant
@@ -100,7 +99,7 @@ def throughput(results: Results) -> Content:
             get_args(Phase).index(t.phase),
             t.device,
             t.system,
-            place(MODELS, t.model),
+            place(results.facts.models, t.model),
             t.hidden or 0,
             t.length,
             t.batch,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from seqbench.protocol import GRID
 from seqbench.records import Record
 from seqbench.report.frame import Results
 from seqbench.report.table import Column, Content, Row
@@ -36,8 +35,9 @@ def window(results: Results) -> Content:
         window_row(unit, list(members))
         for unit, members in groupby(tuning, key=lambda r: r.unit_id)
     ]
+    grid = ", ".join(f"{rate:g}" for rate in results.facts.rates)
     notes = (
-        f"Of the grid {', '.join(f'{rate:g}' for rate in GRID)}, on the tuning seeds. A rate within one solves as "
+        f"Of the grid {grid}, on the tuning seeds. A rate within one solves as "
         "often as the best or in one run less: a difference of one run says nothing. Rates that do need not be "
         "neighbours.",
     )
