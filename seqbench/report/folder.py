@@ -19,9 +19,7 @@ from seqbench.store import Store, write
 # The same records give the same bytes in the same form. A change that makes another CSV of them, a column, a rounding,
 # a rule of a claim, is another form: raise the number. An edition keeps the tables of its own form (docs/adr/0010).
 FORM = 2
-ALIKE = range(
-    1, FORM + 1
-)  # the forms whose CSV is what this code makes: after a change, FORM alone
+ALIKE = range(1, FORM + 1)  # whose CSV this code makes; after a change, FORM alone
 INDEX = "index.json"
 KEPT = re.compile(r"T\d+\.csv|index\.json")
 ONCE_KEPT = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # by older versions

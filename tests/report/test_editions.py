@@ -84,9 +84,10 @@ def validated(tmp_path: Path, edits: Iterable[Edit], *editions: str) -> str:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_the_code_makes_nothing_wrong_with_the_preview(change, tmp_path):
-    said = validated(tmp_path, CHANGES[change], "preview")
-    assert said == "results/preview: nothing is wrong\n"
+def test_a_change_of_the_code_makes_nothing_wrong_with_an_edition(change, tmp_path):
+    edition = "2026.1" if "ledger" in change else "preview"  # which is small, and has no T10
+    said = validated(tmp_path, CHANGES[change], edition)
+    assert said == f"results/{edition}: nothing is wrong\n"
 
 
 def test_all_changes_together_make_nothing_wrong_with_any_edition(tmp_path):
