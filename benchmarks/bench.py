@@ -57,7 +57,8 @@ def bench(
     }  # fmt: skip
 
     from seqbench import engine, throughput
-    from seqbench.report.tables import accuracy_table, write_tables
+    from seqbench.report.folder import write_tables
+    from seqbench.report.frame import Results
 
     # A dry run raises what is wrong, and writes nothing.
     engine.run(profile, **asked, dry_run=True, listen=Silent())
@@ -85,7 +86,7 @@ def bench(
     else:
         complain("the time is up; run again to go on")
     files = write_tables(store)
-    accuracy = accuracy_table(store)
+    accuracy = Results.read(store).table("T1")
     rows = [{k: row[k] for k in BRIEF} for row in accuracy.values if row.get("solved") is not None]
     answer({accuracy.title: rows}, as_json=False)
     complain(f"{len(files)} files of tables are in {shown(store.path / 'tables')}")

@@ -25,7 +25,6 @@ from seqbench.errors import unknown
 from seqbench.profiles import PROFILES
 from seqbench.records import Comparison
 from seqbench.report.frame import NO_GPU, Results
-from seqbench.report.goals import goals
 from seqbench.store import Store
 
 ROUNDS = 15
@@ -70,8 +69,7 @@ def main(
                 store.add_comparisons(system, in_order([*kept, *new.values()], here) + missing)
             old = [*(r for r in old if r.goal != name), *new.values()]
             store.add_comparisons(system, in_order(old, here) + missing)
-    table = goals(Results.read(store))
-    answer({"goals": printed(table, as_json) if table else []}, as_json)
+    answer({"goals": printed(Results.read(store).table("T6"), as_json)}, as_json)
 
 
 def in_order(rows: Iterable[Comparison], goals: Iterable[str]) -> list[Comparison]:

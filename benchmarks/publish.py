@@ -2,8 +2,9 @@
 
     python benchmarks/publish.py results/local/quick preview
 
-It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes the tables, checks it,
-and seals it: from then on ``seqbench validate`` finds every changed digit.
+It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes down what the tables
+take from the code of today, and the tables, checks it, and seals it: from then on ``seqbench validate`` finds every
+changed digit, whatever a later version says.
 """
 
 import shutil
@@ -16,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from seqbench.errors import BadInput
 from seqbench.fields import Name
-from seqbench.report.tables import FORM, check_tables, write_tables
+from seqbench.report.facts import facts_of
+from seqbench.report.folder import FORM, check_tables, write_tables
 from seqbench.store import Store
 from seqbench.text import printable
 
@@ -59,6 +61,7 @@ def publish(source: Store, edition: str) -> Store:
                 shutil.copyfile(file, copy)
         if plan := source.plan():
             made.keep_plan(plan)
+        made.keep_facts(facts_of(source))
         write_tables(made)
         made.seal()
         if wrong := [*made.validate(), *check_tables(made)]:

@@ -135,7 +135,8 @@ def make_pages(source: Path) -> None:
 def lay_out_tables(folder: Path, store: "Store | None") -> None:
     """Write the tables of all editions, and of the results that are shown, each into a folder of its own."""
     from seqbench.errors import BadInput
-    from seqbench.report.tables import check_tables, table_files
+    from seqbench.report.folder import check_tables, download_files
+    from seqbench.report.frame import Results
     from seqbench.store import Store
 
     editions = [Store(file.parent) for file in sorted(ROOT.glob("results/*/manifest.json"))]
@@ -152,7 +153,7 @@ def lay_out_tables(folder: Path, store: "Store | None") -> None:
     for shown in [*editions, *([store] if store else [])]:
         place = folder / shown.manifest().edition
         assert place.resolve().parent == folder.resolve(), place  # whatever the manifest says
-        for name, text in table_files(shown).items():
+        for name, text in download_files(Results.read(shown)).items():
             (made(place) / name).write_text(text, "utf-8")
 
 

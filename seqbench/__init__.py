@@ -13,7 +13,7 @@ HOME = {
     "TASKS": "seqbench.tasks",
     "MODELS": "seqbench.models",
     "run": "seqbench.engine",
-    "load_results": "seqbench.report.tables",
+    "load_results": "seqbench.report.frame",
 }
 __all__ = ["MODELS", "TASKS", "__version__", "load_results", "run"]
 

@@ -400,7 +400,7 @@ def throughput(
     }  # fmt: skip
 
     from seqbench import throughput as timing
-    from seqbench.report.tables import throughput_table
+    from seqbench.report.frame import Results
 
     store = timing.run(
         profile,
@@ -411,7 +411,7 @@ def throughput(
         force=force,
         say=complain,
     )
-    answer({"throughput": printed(throughput_table(store), as_json)}, as_json)
+    answer({"throughput": printed(Results.read(store).table("T2"), as_json)}, as_json)
 
 
 @app.command(epilog="Example: seqbench baselines --task time-machine --lag 50,200")
@@ -425,12 +425,10 @@ def baselines(
     """Compute what methods without a network reach on a profile's tasks, and keep it beside the runs."""
     lags = numbers(lag, "lag")
     from seqbench import baselines as reached
-    from seqbench.report.baselines import baselines as table_of
     from seqbench.report.frame import Results
 
     store = reached.run(profile, tasks=listed(task), lags=lags, out=out, say=complain)
-    table = table_of(Results.read(store))
-    answer({"baselines": printed(table, as_json) if table else []}, as_json)
+    answer({"baselines": printed(Results.read(store).table("T7"), as_json)}, as_json)
 
 
 @app.command(epilog="Example: seqbench inside --instrument gradient,gates --task temporal-order")
@@ -457,7 +455,6 @@ def inside(
     lags = numbers(lag, "lag")
     from seqbench.inside import probe
     from seqbench.report.frame import Results
-    from seqbench.report.inside import seen
 
     store = probe.run(
         profile,
@@ -471,8 +468,7 @@ def inside(
         out=out,
         say=complain,
     )
-    table = seen(Results.read(store))
-    answer({"inside": printed(table, as_json) if table else []}, as_json)
+    answer({"inside": printed(Results.read(store).table("T11"), as_json)}, as_json)
 
 
 @app.command(epilog="Example: seqbench replicate hs97-reber hs97-order-4 --budget 9m")
@@ -491,11 +487,9 @@ def replicate(
     seconds = duration(budget)
     from seqbench.replicate import run as repeat
     from seqbench.report.frame import Results
-    from seqbench.report.ledger import ledger
 
     store = repeat(listed(experiments or []), trials=trials, budget=seconds, out=out, say=complain)
-    table = ledger(Results.read(store))
-    answer({"ledger": printed(table, as_json) if table else []}, as_json)
+    answer({"ledger": printed(Results.read(store).table("T10"), as_json)}, as_json)
 
 
 # What reads
@@ -520,33 +514,72 @@ def report(
     ] = None,
     task: TaskNames = [],  # noqa: B006
     write: Annotated[
-        bool, typer.Option("--write", help="Write all tables to its tables/.")
+        bool, typer.Option("--write", help="Write all tables to its tables/, as CSV.")
     ] = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", help="Write the named table as csv, json, latex, html, bibtex or ris."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the accuracy and throughput tables of a results folder, or the table that is named."""
     tasks_shown = listed(task)
     if table and not folder and (Path(table).is_dir() or not table.isalnum()):
         folder, table = Path(table), None  # a folder may stand alone
-    from seqbench.report.tables import accuracy_table, named_table, throughput_table, write_tables
+    if form and (as_json or not table):
+        raise BadInput("--format writes one table that is named, and goes without --json")
+    from seqbench.report.folder import write_tables
+    from seqbench.report.frame import Results
     from seqbench.store import Store
 
     store = Store(folder or QUICK)
+    results = Results.read(store)
     if table:
-        found = [named_table(store, table)]
+        found = [results.named_table(table, str(store.path))]
     else:
-        found = [accuracy_table(store), throughput_table(store)]
+        found = [results.table("T1"), results.table("T2")]
     if tasks_shown:
         found = [each.of_tasks(tasks_shown) for each in found]
+    texts = [written(each, form) for each in found] if form else []
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
+    if form:
+        print(*texts, sep="", end="")
+        return
     answer({each.name: printed(each, as_json) for each in found}, as_json)
+
+
+def written(table: "Table", form: str, only: Iterable[str] = ()) -> str:
+    """Return a table, or its reference, in a format; raise where the format is none, or none of those wanted."""
+    from seqbench.report.table import FORMATS
+
+    choices = [name for name in FORMATS if not only or name in only]
+    if form not in choices:
+        raise unknown("format", form, choices)
+    return FORMATS[form].write(table)
+
+
+@app.command(epilog="Example: seqbench cite T3 results/2026.1 --format ris")
+def cite(
+    table: Annotated[str, typer.Argument(help="A table by its name or id.")],
+    folder: Folder = QUICK,
+    form: Annotated[str, typer.Option("--format", "-f", help="bibtex or ris.")] = "bibtex",
+) -> None:
+    """Print how to cite a table of a results folder."""
+    from seqbench.report.frame import Results
+    from seqbench.report.table import REFERENCES
+    from seqbench.store import Store
+
+    found = Results.read(Store(folder)).named_table(table, str(folder))
+    print(written(found, form, REFERENCES), end="")
 
 
 @app.command(epilog="Example: seqbench validate results/preview")
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
-    from seqbench.report.tables import check_tables, unlike_today
+    from seqbench.report.folder import check_tables, unlike_today
     from seqbench.store import Store
 
     store = Store(folder)

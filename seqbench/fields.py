@@ -75,10 +75,14 @@ Rate = Annotated[Number, Field(gt=0), AfterValidator(_not_too_small)]
 
 # The kinds of text. A name is part of file names, too.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+Spelling = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=+-]*$", max_length=300)
+]  # with options
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unknown)$")]
 Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]  # free to say
+Prose = Annotated[str, Field(max_length=4 * LONGEST), AfterValidator(_one_line)]  # a paragraph
 Inside = Annotated[Line, AfterValidator(_inside)]  # a path
 Instant = Annotated[
     str,

@@ -14,7 +14,7 @@ DEPTH = {  # how far below each folder of measurements its files lie
 }  # fmt: skip
 ENDINGS = (".json", ".jsonl")
 BESIDE = ("tables", "notebooks", "unfinished")  # made from the measurements, or on the way to them
-ALONE = ("manifest.json", "plan.jsonl")
+ALONE = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
 
 

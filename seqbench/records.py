@@ -33,6 +33,7 @@ from seqbench.fields import (
 from seqbench.variants import spelled
 
 SCHEMA: Final = 1
+# A part of the schema, since names in tables are spelled by it: a model's entry is never changed or taken away.
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
 
 Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]

@@ -4,6 +4,7 @@ A results folder::
 
     manifest.json                              schema, edition, profile, specification
     plan.jsonl                                 the cells that it is to hold
+    facts.json                                 of an edition: what its tables take from the code of its day
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
@@ -34,6 +35,7 @@ from pydantic import ValidationError
 
 from seqbench import layout
 from seqbench.errors import BadInput, NotWritten, SpecificationDiffers
+from seqbench.facts import Facts
 from seqbench.files import write_whole
 from seqbench.records import (
     SCHEMA,
@@ -192,6 +194,15 @@ class Store:
                 raise BadInput(f"{where}: the same cell as {first}")
         return rows
 
+    def keep_facts(self, facts: Facts) -> None:
+        """Write down what the tables of an edition take from the code of its day."""
+        write(self.path / "facts.json", facts.canonical() + "\n")
+
+    def facts(self) -> Facts | None:
+        """Return what the tables take from the code of their day; None where the folder does not say it."""
+        file = self.path / "facts.json"
+        return _whole(Facts, file) if file.is_file() else None
+
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Keep a table of step times under a name, in place of an older one."""
         self._keep("throughput", name, rows)
@@ -263,10 +274,11 @@ class Store:
                 continue
             if systems[file.stem].id != file.stem:
                 wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
-        try:
-            self.plan()
-        except BadInput as error:
-            wrong.append(str(error))
+        for read in (self.plan, self.facts):
+            try:
+                read()
+            except BadInput as error:
+                wrong.append(str(error))
         rows = chain(
             self._rows(Record, "records", strict=False),
             self._rows(Throughput, "throughput", strict=False),

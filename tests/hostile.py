@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from seqbench.ledger.rows import ONLINE
 from seqbench.records import Baseline, Curve, Planned, Strict, canonical
+from seqbench.report.facts import facts_of_today
 
 Place = tuple[str, ...]  # where a text stands: names of fields, and of a dict its KEY or its VALUE
 KEY, VALUE = "its key", "its value"
@@ -46,6 +47,7 @@ BASELINE = Baseline(
 )
 EXAMPLES: dict[str, Strict] = {  # by the file that holds it
     "manifest.json": made.MANIFEST.model_copy(update={"files": {"plan.jsonl": "0" * 64}}),
+    "facts.json": facts_of_today(),
     "plan.jsonl": Planned(unit=made.UNIT, part="core", seeds=1),
     "records/adding/one.jsonl": made.record(),
     "records/adding/two.jsonl": failed(),
@@ -80,7 +82,9 @@ def texts(kind: Any, at: Place = ()) -> Iterator[tuple[Place, bool]]:
 
 
 def put(value: Any, place: Place, text: str) -> Any:
-    """Return a document with another text in a place."""
+    """Return a document with another text in a place; of a list, in all its members that have such a place."""
+    if isinstance(value, list):
+        return [put(v, place, text) if not place or place[0] in v else v for v in value]
     if not place:
         return text
     name, *rest = place

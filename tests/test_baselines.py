@@ -11,7 +11,6 @@ from made import baseline
 from seqbench import baselines, machine
 from seqbench.errors import BadInput, DataMissing
 from seqbench.records import Scale
-from seqbench.report.baselines import baselines as table
 from seqbench.report.frame import Results
 from seqbench.store import Store
 from seqbench.tasks import TASKS
@@ -51,7 +50,7 @@ def test_beside_each_stand_the_runs_on_the_same_data(store):
     store.add_baselines([baseline(score=0.95), baseline(name="zero", score=0.0)])
     error = {"lag": 9, "scale": low}
     store.add_baselines([baseline(score=0.2, **error), baseline(name="z", score=0.3, **error)])
-    worst, best, *unpaired = table(Results.read(store)).values
+    worst, best, *unpaired = Results.read(store).table("T7").values
     assert [worst["baseline"], best["baseline"]] == ["zero", "guess"]
     assert (best["score_median"], best["score_best"], best["best_model"]) == (0.95, 1.0, "lstm")
     assert (best["beaten"], best["runs"], worst["beaten"]) == (1, 3, 3)
@@ -60,7 +59,7 @@ def test_beside_each_stand_the_runs_on_the_same_data(store):
 
 
 def test_without_any_there_is_no_table(store):
-    assert table(Results.read(store)) is None
+    assert not Results.read(store).table("T7")
 
 
 def test_missing_data_skips_a_task_with_a_line(tmp_path, monkeypatch):

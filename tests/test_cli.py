@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from made import MANIFEST, record
+from made import MANIFEST, UNIT, record
 
 from seqbench import cli, engine
 from seqbench.errors import BadInput, warn_in_a_line
 from seqbench.models import MODELS
 from seqbench.profiles import SMOKE
+from seqbench.report.frame import Results
+from seqbench.report.table import FORMATS
 from seqbench.store import Store, write
 from seqbench.tasks import TASKS
 
@@ -107,6 +109,10 @@ BAD = {
     "report nothing/here": ["nothing/here"],
     "report claims nothing/here": ["nothing/here"],
     "report claims": ["results/local/quick"],
+    "report --format csv": ["--format writes one table that is named"],
+    "report claims --format csv --json": ["without --json"],
+    "cite T1 nothing/here": ["nothing/here"],
+    "cite": ["table"],
     "list claim": ["'claim'", "did you mean 'claims'?"],
     "validate nothing/here": ["nothing/here"],
     "report": ["results/local/quick"],
@@ -156,6 +162,47 @@ def test_a_table_is_printed_by_its_name_or_id(call):
     (rows,) = json.loads(out).values()
     assert {row["verdict"] for row in rows} == {"not settled"}
     refused(call("report", "clams", "results"), "unknown table 'clams'", "did you mean 'claims'?")
+
+
+FIRST = {  # of what a table is written as
+    "csv": "claim,sentence,verdict,",
+    "json": "{",
+    "latex": "% seqbench, table T14: Claims",
+    "html": '<div class="seqbench-table claims">',
+    "bibtex": "@misc{seqbench-local-T14,",
+    "ris": "TY  - DATA",
+}
+
+
+def test_a_table_is_written_in_every_format(call):
+    store = Store("results").create(MANIFEST)
+    table = Results.read(store).table("T14")
+    assert set(FIRST) == set(FORMATS)
+    for name, first in FIRST.items():
+        code, out, err = call("report", "claims", "results", "--format", name)
+        assert (code, err) == (0, "")
+        assert out == FORMATS[name].write(table)
+        assert out.startswith(first)
+    words = "unknown format 'latx'", "did you mean 'latex'?", "choose from: bibtex, csv, html"
+    refused(call("report", "T14", "results", "--format", "latx"), *words)
+
+
+def test_a_format_holds_the_tasks_that_are_asked_for(call):
+    store = Store("results").create(MANIFEST)
+    for task in ("adding", "latch"):
+        store.append([record(unit=UNIT.model_copy(update={"task": task}))])
+    code, out, _ = call("report", "T1", "results", "--task", "latch", "--format", "csv")
+    assert code == 0
+    assert [line.partition(",")[0] for line in out.splitlines()] == ["task", "latch"]
+
+
+def test_a_table_is_cited(call):
+    table = Results.read(Store("results").create(MANIFEST)).table("T14")
+    assert call("cite", "claims", "results") == (0, table.bibtex(), "")
+    assert call("cite", "T14", "results", "--format", "ris") == (0, table.ris(), "")
+    words = "unknown format 'csv'", "choose from: bibtex, ris"
+    refused(call("cite", "T14", "results", "--format", "csv"), *words)
+    refused(call("cite", "clams", "results"), "unknown table 'clams' in results")
 
 
 def test_a_folder_may_have_the_name_of_a_table(call):
@@ -320,8 +367,8 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     code, out, _ = call("validate", "results")
     assert code == 1
     assert "T1.csv" in out
-    monkeypatch.setattr("seqbench.report.tables.FORM", 3)
-    monkeypatch.setattr("seqbench.report.tables.CHANGED", {3: ("",)})
+    monkeypatch.setattr("seqbench.report.folder.FORM", 3)
+    monkeypatch.setattr("seqbench.report.folder.ALIKE", [3])
     code, out, err = call("validate", "results")
     assert (code, out) == (0, "results: nothing is wrong\n")
     assert "tables are of form 2, and this code makes form 3" in err

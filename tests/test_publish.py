@@ -9,7 +9,8 @@ import pytest
 from seqbench.errors import BadInput
 from seqbench.ledger.rows import ONLINE
 from seqbench.records import Planned
-from seqbench.report.tables import check_tables
+from seqbench.report.facts import facts_of_today
+from seqbench.report.folder import check_tables
 from seqbench.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +39,8 @@ def test_an_edition_holds_all_and_is_sealed(source):
     assert edition.plan() == source.plan()
     manifest = edition.manifest()
     assert (manifest.edition, manifest.citable) == ("2026.1", True)
-    assert {"plan.jsonl", "tables/T1.csv"} < manifest.files.keys()
+    assert {"plan.jsonl", "facts.json", "tables/T1.csv"} < manifest.files.keys()
+    assert edition.facts() == facts_of_today()
     assert not publish.publish(source, "preview").manifest().citable
 
 

@@ -7,12 +7,11 @@ of one model beside another (``Pair``), and what can't be repeated (``Missing``)
 Nothing here imports torch, so that the table can be made from a results folder alone.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from seqbench.errors import unknown
-from seqbench.records import Trial, digest
+from seqbench.records import digest
 
 Mark = Literal["P", "S"]
 HS97 = "Hochreiter and Schmidhuber (1997)"
@@ -130,14 +129,6 @@ class Online(Row):
     trials: int = 10
     of: int | None = None
     deviations: tuple[str, ...] = ()
-
-    def planned(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Return those of the trials that the row plans.
-
-        Trials are kept as they end: of more than these, the fastest might be there alone.
-        """
-        own = (self.id, self.protocol)
-        return [t for t in trials if (t.experiment, t.protocol) == own and t.seed < self.trials]
 
     @property
     def protocol(self) -> str:

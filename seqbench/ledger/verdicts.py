@@ -10,6 +10,7 @@ seeds is compared with our best. With fewer runs than are planned, nothing is se
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from seqbench.facts import PublishedPair, PublishedScore, PublishedTrials
 from seqbench.ledger.rows import Online, Pair, Score
 from seqbench.report import compare, stats
 
@@ -32,7 +33,7 @@ class Trials(NamedTuple):
         return len(self.succeeded) + len(self.given_up)
 
 
-def of_trials(row: Online, trials: Trials) -> Verdict:
+def of_trials(row: Online | PublishedTrials, trials: Trials) -> Verdict:
     """Return the verdict on trials in the paper's own protocol; it is settled by as many as are planned."""
     if not trials.runs:
         return "not run"
@@ -56,7 +57,7 @@ def of_sequences(published: int, trials: Trials) -> Verdict:
     return "agrees" if published / FACTOR <= median <= FACTOR * published else "differs"
 
 
-def of_score(row: Score, solved: int, runs: int) -> Verdict:
+def of_score(row: Score | PublishedScore, solved: int, runs: int) -> Verdict:
     """Return the verdict on a published figure of a model on a task."""
     if not runs:
         return "not run"
@@ -70,7 +71,7 @@ def of_score(row: Score, solved: int, runs: int) -> Verdict:
     return "agrees" if (low > 0.5) == row.solved else "differs"
 
 
-def of_pair(row: Pair, pair: compare.Pair) -> Verdict:
+def of_pair(row: Pair | PublishedPair, pair: compare.Pair) -> Verdict:
     """Return the verdict on one model beside another, which comes first in the pair."""
     if not pair.n1 or not pair.n2:
         return "not run"

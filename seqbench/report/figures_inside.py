@@ -26,7 +26,7 @@ from seqbench.report.drawing import (
     parts,
     settings,
 )
-from seqbench.report.inside import MOMENTS, finite
+from seqbench.report.tables.inside import MOMENTS, finite
 from seqbench.text import label
 
 LEAST = 1e-12  # of a gradient's norm over that at lag 0: what is less is not drawn

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seqbench.arguments import checked
-from seqbench.models import MODELS
+from seqbench.errors import unknown
+from seqbench.facts import Facts
 from seqbench.records import (
     Baseline,
     Comparison,
@@ -21,8 +23,10 @@ from seqbench.records import (
     Throughput,
     Trial,
 )
+from seqbench.report.facts import facts_of
+from seqbench.report.table import Table
+from seqbench.report.tables import TABLES
 from seqbench.store import Store
-from seqbench.tasks import TASKS
 from seqbench.variants import bare
 
 NO_GPU = "Not yet measured on a GPU"
@@ -30,7 +34,7 @@ NO_GPU = "Not yet measured on a GPU"
 
 @dataclass(frozen=True)
 class Results:
-    """All that a results folder holds, read once."""
+    """All that a results folder holds, read once, and the tables that are made of it, each made once."""
 
     manifest: Manifest
     records: list[Record]
@@ -41,13 +45,15 @@ class Results:
     baselines: list[Baseline]
     probes: list[Probe]
     trials: list[Trial]
+    facts: Facts
 
     @classmethod
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
         store.look_over()
-        records = sorted(store.records(), key=order)
+        facts = facts_of(store)
+        records = in_order(store.records(), facts)
         return cls(
             manifest,
             records,
@@ -58,7 +64,35 @@ class Results:
             store.baselines(),
             store.probes(),
             store.trials(),
+            facts,
         )
+
+    @cached_property
+    def _made(self) -> dict[str, Table]:
+        return {}
+
+    def table(self, id_: str) -> Table:
+        """Return a table by its id; it has no row where nothing was measured for it."""
+        if id_ not in self._made:
+            name, home = TABLES[id_]
+            module, _, function = home.partition(":")
+            content = getattr(import_module(module), function)(self)
+            self._made[id_] = Table.of(id_, name, content, self.manifest)
+        return self._made[id_]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Return the tables that the folder has, and that have a row."""
+        there = [id_ for id_ in TABLES if id_ in self.facts.tables]
+        return [table for id_ in there if (table := self.table(id_))]
+
+    def named_table(self, name: str, where: str) -> Table:
+        """Return a table by its name or id; raise where there is none, or none with a row."""
+        ids = {name: id_ for id_, (name, _) in TABLES.items()}
+        id_ = ids.get(name, name)
+        if id_ in TABLES and id_ in self.facts.tables and (table := self.table(id_)):
+            return table
+        raise unknown("table", name, [table.name for table in self.tables], where)
 
     @property
     def reporting(self) -> list[Record]:
@@ -115,13 +149,12 @@ def load_results(path: str | Path) -> pd.DataFrame:
         If the folder is none, or a line of it is no record.
     """
     store = Store(path)
-    store.manifest()
-    return frame_of(store.records())
+    return frame_of(in_order(store.records(), facts_of(store)))
 
 
 def frame_of(records: Iterable[Record]) -> pd.DataFrame:
-    """Return the records as a frame, in the order of the catalogue."""
-    rows = [row_of(record) for record in sorted(records, key=order)]
+    """Return the records as a frame, in their order."""
+    rows = [row_of(record) for record in records]
     return pd.DataFrame(rows, columns=list(RUN_FIELDS))
 
 
@@ -173,11 +206,15 @@ def place(names: Iterable[str], name: str) -> tuple[int, str]:
     return (known.index(plain) if plain in known else len(known), name)
 
 
-def order(record: Record) -> tuple[Any, ...]:
-    """Return what records are sorted by."""
-    unit, member = record.unit, record.member
-    return (place(TASKS, unit.task_spelled), unit.lag, place(MODELS, unit.model_spelled), record.unit_id,
-            member.role, member.learning_rate, member.seed)  # fmt: skip
+def in_order(records: Iterable[Record], facts: Facts) -> list[Record]:
+    """Return records in the order of the catalogues."""
+
+    def key(record: Record) -> tuple[Any, ...]:
+        unit, member = record.unit, record.member
+        return (place(facts.tasks, unit.task_spelled), unit.lag, place(facts.models, unit.model_spelled),
+                record.unit_id, member.role, member.learning_rate, member.seed)  # fmt: skip
+
+    return sorted(records, key=key)
 
 
 def times_to_solve(records: Iterable[Record]) -> tuple[list[int], list[int]]:

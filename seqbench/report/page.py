@@ -15,22 +15,11 @@ from typing import Any
 import pandas as pd
 
 from seqbench.profiles import PROFILES
-from seqbench.report import drawing, figures, figures_inside, inside, stats
-from seqbench.report.aggregates import aggregates, pairs
-from seqbench.report.baselines import baselines
+from seqbench.report import drawing, figures, figures_inside, stats
 from seqbench.report.claims.evidence import Compiled, Looked, Need, Timed
-from seqbench.report.claims.table import claims, judged
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
-from seqbench.report.goals import goals
-from seqbench.report.ledger import ledger
-from seqbench.report.table import Row, Table
-from seqbench.report.tables import (
-    accuracy,
-    machines,
-    runs,
-    sensitivity,
-    throughput,
-)
+from seqbench.report.table import FORMATS, Row, Table
+from seqbench.report.tables.claims import judged
 from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.text import code, html, markdown
@@ -125,11 +114,17 @@ class Page:
 
     # Tables
 
+    def found(self, id_: str) -> Table | None:
+        """Return a table of the folder; None where it has no row."""
+        if not self.store.exists or id_ not in self.results.facts.tables:
+            return None
+        return self.results.table(id_) or None
+
     def table(self) -> Table | Text:
         """Return the part of T1 that is about the task."""
         if self.empty:
             return self.nothing()
-        return accuracy(self.results).part(
+        return self.results.table("T1").part(
             ON_A_TASK_PAGE,
             lambda row: row["task"] == self.task and row["status"] != "N/A",
             "The median of the steps to solve is left open where fewer than half of the seeds solved.",
@@ -139,7 +134,7 @@ class Page:
         """Return the part of T1 that is the core."""
         if self.empty:
             return self.nothing()
-        table = accuracy(self.results)
+        table = self.results.table("T1")
         columns = [column.name for column in table.columns]
         return table.part(columns, self.is_core, *table.notes)
 
@@ -149,18 +144,17 @@ class Page:
 
     def throughput(self) -> Table | Text:
         """Return T2."""
-        if self.store.exists and self.results.throughput:
-            return throughput(self.results)
-        return Text("*Nothing was timed yet: `seqbench throughput` times it.*")
+        return self.found("T2") or Text("*Nothing was timed yet: `seqbench throughput` times it.*")
 
     def goals(self) -> Table | Text:
         """Return T6."""
-        found = goals(self.results) if self.store.exists else None
-        return found or Text("*Nothing was compared yet: `python benchmarks/peers.py` does it.*")
+        return self.found("T6") or Text(
+            "*Nothing was compared yet: `python benchmarks/peers.py` does it.*"
+        )
 
     def ledger(self) -> Table | Text:
         """Return T10, but for what differs from the papers."""
-        found = ledger(self.results) if self.store.exists else None
+        found = self.found("T10")
         if found is None:
             return Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
         columns = [c.name for c in found.columns if c.name != "deviations"]
@@ -168,7 +162,7 @@ class Page:
 
     def deviations(self) -> Text | None:
         """Return what differs from the papers in the rows that were run, as a list."""
-        found = ledger(self.results) if self.store.exists else None
+        found = self.found("T10")
         if found is None:
             return None
         lines = [
@@ -180,18 +174,17 @@ class Page:
 
     def claims(self) -> Table | Text:
         """Return T14."""
-        found = claims(self.results) if self.store.exists else None
-        return found or self.nothing()
+        return self.found("T14") or self.nothing()
 
     def evidence(self) -> Text | None:
         """Return for every claim what decides it, what was seen, and the pages that show it."""
         if self.empty:
             return None
         lines = []
-        for claim, found in judged(self.results):
+        for words, claim, found in judged(self.results):
             pages = dict.fromkeys(map(self.page_of, (*claim.needs, *claim.also)))
             lines += [
-                f"**{claim.id}: {found.verdict}.** *{claim.sentence}* {claim.experiment}",
+                f"**{claim.id}: {found.verdict}.** *{markdown(words.sentence)}* {markdown(words.experiment)}",
                 "",
                 *(f"- {markdown(line)}" for line in found.evidence),
                 *(f"- missing: {markdown(thing)}" for thing in found.missing),
@@ -210,24 +203,21 @@ class Page:
 
     def baselines(self) -> Table | Text:
         """Return T7."""
-        found = baselines(self.results) if self.store.exists else None
-        return found or Text("*Not computed yet: `seqbench baselines` does it.*")
+        return self.found("T7") or Text("*Not computed yet: `seqbench baselines` does it.*")
 
     def aggregates(self) -> Table | Text:
         """Return T8."""
-        found = aggregates(self.results) if self.store.exists else None
-        return found or self.nothing()
+        return self.found("T8") or self.nothing()
 
     def pairs(self) -> Table | Text:
         """Return T9."""
-        found = pairs(self.results) if self.store.exists else None
-        return found or self.nothing()
+        return self.found("T9") or self.nothing()
 
     def beyond(self) -> Table | Text:
         """Return the part of T1 that is not of the core: variants of its models, and further tasks."""
         if self.empty:
             return self.nothing()
-        return accuracy(self.results).part(
+        return self.results.table("T1").part(
             ("task", *ON_A_TASK_PAGE),
             lambda row: bool(row.get("runs")) and not self.is_core(row),
         )
@@ -238,7 +228,7 @@ class Page:
             return None
         lines = []
         for part in dict.fromkeys(cell.part for cell in self.results.plan):
-            rows = [row for row in accuracy(self.results).rows if row.get("part") == part]
+            rows = [row for row in self.results.table("T1").rows if row.get("part") == part]
             lacking = [row for row in rows if row["status"] == "missing"]
             cells = "; ".join(f"{row['task']} {row['lag']} {row['model']}" for row in lacking)
             count = f"{len(lacking)} of {len(rows)} cells"
@@ -248,24 +238,20 @@ class Page:
 
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""
-        found = None if self.empty else sensitivity(self.results)
-        return found or Text(
+        return self.found("T3") or Text(
             "*These results were not tuned: every model has the learning rate of its task.*"
         )
 
     def machines(self) -> Table | None:
         """Return T5."""
-        return machines(self.results) if self.store.exists and self.results.systems else None
+        return self.found("T5")
 
     def downloads(self) -> Html | None:
         """Return the files of every table, with how to cite it."""
         if not self.store.exists:
             return None
-        found = [accuracy, throughput, sensitivity, runs, machines, goals, baselines, aggregates]
-        found += [pairs, ledger, inside.seen, inside.cost, inside.window, claims]
-        made = [table for make in found if (table := make(self.results)) is not None and table.rows]
         edition = self.results.manifest.edition
-        lines = [links(table, f"tables/{edition}") for table in made]
+        lines = [links(table, f"tables/{edition}") for table in self.results.tables]
         return Html(f'<ul class="downloads">{"".join(lines)}</ul>', "files of the tables")
 
     # Figures
@@ -312,7 +298,7 @@ class Page:
         if self.empty:
             return None
         caption = "Seeds that solved, of those run, by task and lag. Hatched: the model can't read such data."
-        cells = accuracy(self.results).frame
+        cells = self.results.table("T1").frame
         core = cells[cells["part"].fillna("").map(self.results.is_core)]
         return figure(figures.heat_map(core), "map", caption)
 
@@ -320,7 +306,7 @@ class Page:
         """Return the time of a step against the length on a device, or say that it was not measured there."""
         if not (self.store.exists and self.results.throughput):
             return None
-        frame = throughput(self.results).frame
+        frame = self.results.table("T2").frame
         steps = frame[frame["device"] == device]
         if steps.empty:
             return Text(f"*{NO_GPU}.*" if device == "cuda" else "*Not yet measured on a CPU.*")
@@ -334,7 +320,7 @@ class Page:
         """Return the times of the scans on a device, where the loop and another were timed."""
         if not (self.store.exists and self.results.throughput):
             return None
-        frame = throughput(self.results).frame
+        frame = self.results.table("T2").frame
         steps = frame[frame["device"] == device]
         if figures.against_reference(steps).empty:
             return None
@@ -348,19 +334,19 @@ class Page:
 
     def inside(self) -> Table | None:
         """Return T11, or the part of it that is about the task."""
-        table = inside.seen(self.results) if self.store.exists else None
+        table = self.found("T11")
         if table is None or self.task is None:
             return table
         part = table.part([c.name for c in table.columns], lambda row: row["task"] == self.task)
-        return part if part.rows else None
+        return part or None
 
     def cost(self) -> Table | None:
         """Return T12."""
-        return inside.cost(self.results) if self.store.exists else None
+        return self.found("T12")
 
     def window(self) -> Table | None:
         """Return T13."""
-        return inside.window(self.results) if self.store.exists else None
+        return self.found("T13")
 
     def looked(self, instrument: str) -> bool:
         """Return whether an instrument saw anything of the task."""
@@ -534,17 +520,9 @@ def figure(drawn: Any, name: str, caption: str) -> Html:
 
 def links(table: Table, folder: str) -> str:
     """Return a line with the files of a table."""
-    forms = {
-        "CSV": "csv",
-        "JSON": "json",
-        "LaTeX": "tex",
-        "HTML": "html",
-        "BibTeX": "bib",
-        "RIS": "ris",
-    }
     files = " ".join(
-        f'<a href="{html(folder)}/{table.id}.{ending}" download>{form}</a>'
-        for form, ending in forms.items()
+        f'<a href="{html(folder)}/{table.id}.{form.ending}" download>{form.name}</a>'
+        for form in FORMATS.values()
     )
     return (
         f'<li><span class="number">{table.id}</span> <span class="title">{html(table.title)}</span> '

@@ -1,6 +1,6 @@
-"""What a table is: columns and rows that are printed alike as CSV, JSON, LaTeX and HTML.
+"""What a table is: columns and rows that are printed alike as CSV, JSON, LaTeX and HTML, with how to cite them.
 
-A value is rounded once, to text, and every form prints that text. So the digits of all files are the same, and the
+A value is rounded once, to text, and every format prints that text. So the digits of all files are the same, and the
 same rows give the same bytes.
 """
 
@@ -93,9 +93,8 @@ class Column(NamedTuple):
         return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of an edition, under a stable id.
+class Content(NamedTuple):
+    """What results make of a table.
 
     Attributes
     ----------
@@ -103,6 +102,22 @@ class Table:
         In the order that they are printed. One whose ``status`` is ``missing`` or ``N/A`` has no numbers.
     notes
         What a reader must know, a sentence each.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Row]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of an edition, under a stable id; one without a row is false.
+
+    Attributes
+    ----------
+    title, columns, rows, notes
+        Its ``Content``.
     whole
         The table that this one is a part of.
     """
@@ -115,6 +130,15 @@ class Table:
     manifest: Manifest
     notes: tuple[str, ...] = ()
     whole: "Table | None" = None
+
+    @classmethod
+    def of(cls, id_: str, name: str, content: Content, manifest: Manifest) -> "Table":
+        """Return the table with this content."""
+        title, columns, rows, notes = content
+        return cls(id_, name, title, columns, tuple(rows), manifest, tuple(notes))
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @cached_property
     def values(self) -> list[Row]:
@@ -153,7 +177,7 @@ class Table:
             columns=tuple(c for c in self.columns if c.name in names),
             rows=tuple(filter(keep, self.rows)),
             notes=notes,
-            whole=self.whole or self,
+            whole=self if self.whole is None else self.whole,
         )
 
     def of_tasks(self, tasks: Sequence[str]) -> "Table":
@@ -215,7 +239,7 @@ class Table:
     def html(self) -> str:
         """Return the table as HTML: a plain ``<table>`` with a cell for each value, and the notes under it."""
         shown = self.shown
-        part = "Part of " if self.whole else ""
+        part = "" if self.whole is None else "Part of "
         above = [None, *self.rows]
         lines = [
             f'<div class="seqbench-table {html(self.name)}">',
@@ -234,21 +258,37 @@ class Table:
         ]
         return "\n".join(lines) + "\n"
 
-    def files(self) -> dict[str, str]:
-        """Return the files of the table, its forms and its references, by name."""
-        return {
-            f"{self.id}.csv": self.csv(),
-            f"{self.id}.json": self.json(),
-            f"{self.id}.tex": self.tex(),
-            f"{self.id}.html": self.html(),
-            f"{self.id}.bib": cite.bibtex(self.reference),
-            f"{self.id}.ris": cite.ris(self.reference),
-        }
+    def bibtex(self) -> str:
+        """Return how the table is cited, as an entry of BibTeX."""
+        return cite.bibtex(self.reference)
+
+    def ris(self) -> str:
+        """Return how the table is cited, as a record of RIS."""
+        return cite.ris(self.reference)
 
     def __repr__(self) -> str:
         return f"{self.reference.full_title}. {self.reference.standing}.\n\n{self.csv()}"
 
     _repr_html_ = html  # how a notebook shows it
+
+
+class Format(NamedTuple):
+    """What a table, or its reference, is written as: the format's name, the ending of its files, and who writes it."""
+
+    name: str
+    ending: str
+    write: Callable[[Table], str]
+
+
+FORMATS = {
+    "csv": Format("CSV", "csv", Table.csv),
+    "json": Format("JSON", "json", Table.json),
+    "latex": Format("LaTeX", "tex", Table.tex),
+    "html": Format("HTML", "html", Table.html),
+    "bibtex": Format("BibTeX", "bib", Table.bibtex),
+    "ris": Format("RIS", "ris", Table.ris),
+}
+REFERENCES = ("bibtex", "ris")
 
 
 def holds_words(column: Column, rows: Sequence[Row]) -> bool:

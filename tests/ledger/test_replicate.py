@@ -12,10 +12,9 @@ from seqbench.errors import BadInput
 from seqbench.ledger.online import Outcome
 from seqbench.ledger.rows import LEDGER, ONLINE
 from seqbench.records import LAYERS
+from seqbench.report.folder import check_tables, write_tables
 from seqbench.report.frame import Results
-from seqbench.report.ledger import ledger
 from seqbench.report.page import Page
-from seqbench.report.tables import check_tables, tables, write_tables
 from seqbench.store import Store
 
 ORDER = ONLINE["hs97-order-4"]
@@ -110,7 +109,7 @@ def test_trials_of_another_protocol_do_not_count(store, ran):
     replicate.run(["hs97-order-4"], trials=1, out=store.path)
     assert ran == [("hs97-order-4", [0])]
     assert len(store.trials()) == 2
-    row = next(r for r in ledger(Results.read(store)).rows if r["row"] == "hs97-order-4")
+    row = next(r for r in Results.read(store).table("T10").rows if r["row"] == "hs97-order-4")
     assert row["runs"] == 1
 
 
@@ -153,11 +152,11 @@ def test_a_real_trial_is_run_and_kept(tmp_path, monkeypatch):
 
 
 def rows(store):
-    return {row["row"]: row for row in ledger(Results.read(store)).values}
+    return {row["row"]: row for row in Results.read(store).table("T10").values}
 
 
 def test_a_folder_without_trials_has_no_ledger(store):
-    assert ledger(Results.read(store)) is None
+    assert not Results.read(store).table("T10")
     assert "seqbench replicate" in Page(store.path).ledger().markdown
 
 
@@ -235,7 +234,7 @@ def test_the_benchmarks_own_runs_are_read(store):
 
 def test_the_ledger_is_one_of_the_tables(store):
     store.add_trials(ORDER.id, [trial()])
-    assert "T10" in [table.id for table in tables(store)]
+    assert "T10" in [table.id for table in Results.read(store).tables]
     write_tables(store)
     assert check_tables(store) == []
     store.add_trials(ORDER.id, [trial(1)])

@@ -4,7 +4,6 @@ import made
 import pytest
 
 from seqbench.records import Curve
-from seqbench.report.aggregates import aggregates, pairs
 from seqbench.report.frame import Results
 from seqbench.report.stats import unseen
 
@@ -45,7 +44,7 @@ TWO = [
 
 
 def test_models_over_all_tasks_by_hand(results):
-    rows = {row["model"]: row for row in aggregates(results(*TWO)).values}
+    rows = {row["model"]: row for row in results(*TWO).table("T8").values}
     assert list(rows) == ["lstm", "gru"]  # as in the catalogue
     lstm, gru = rows.values()
     assert (lstm["cells"], lstm["runs"], lstm["solve_rate"]) == (2, 6, 1)
@@ -56,7 +55,7 @@ def test_models_over_all_tasks_by_hand(results):
 
 
 def test_pairs_by_hand(results):
-    whole, adding, copy = pairs(results(*TWO)).values
+    whole, adding, copy = results(*TWO).table("T9").values
     assert [row["task"] for row in (whole, adding, copy)] == ["all", "adding", "copy"]
     assert (whole["lag"], adding["lag"]) == (None, 8)
     assert (whole["model"], whole["other"]) == ("lstm", "gru")
@@ -74,7 +73,7 @@ def test_holm_is_over_the_pairs_of_a_cell(results):
     cells = [
         runs("adding", m, [20] * 9 if m == "lstm" else [None] * 9) for m in ("rnn", "lstm", "gru")
     ]
-    rows = [row for row in pairs(results(*cells)).values if row["task"] == "adding"]
+    rows = [row for row in results(*cells).table("T9").values if row["task"] == "adding"]
     assert len(rows) == 3
     by_pair = {(row["model"], row["other"]): row for row in rows}
     assert by_pair["rnn", "lstm"]["p_holm"] == pytest.approx(
@@ -85,25 +84,25 @@ def test_holm_is_over_the_pairs_of_a_cell(results):
 
 def test_what_a_model_was_not_measured_in_counts_for_nobody(results):
     more = runs("latch", "lstm", [None] * 3)  # the GRU has none
-    rows = {row["model"]: row for row in aggregates(results(*TWO, more)).values}
+    rows = {row["model"]: row for row in results(*TWO, more).table("T8").values}
     assert (rows["lstm"]["cells"], rows["lstm"]["solve_rate"]) == (2, 1)
-    assert len(pairs(results(*TWO, more)).rows) == 3
+    assert len(results(*TWO, more).table("T9").rows) == 3
 
 
 def test_a_run_that_diverged_is_a_run_that_did_not_solve(results):
     half = [*runs("adding", "rnn", [20]), diverged(1, "adding", "rnn")]
     read = results(half, runs("adding", "lstm", [20, 20]))
-    rnn, lstm = aggregates(read).values
+    rnn, lstm = read.table("T8").values
     assert (rnn["model"], rnn["runs"], rnn["solve_rate"], rnn["all"]) == ("rnn", 2, 0.5, 0)
     assert (lstm["model"], lstm["runs"], lstm["solve_rate"]) == ("lstm", 2, 1)
-    for pair in pairs(read).values:  # over all cells, and in the one
+    for pair in read.table("T9").values:  # over all cells, and in the one
         assert (pair["model"], pair["solved"], pair["runs"]) == ("rnn", 1, 2)
         assert (pair["other"], pair["other_solved"], pair["other_runs"]) == ("lstm", 2, 2)
         assert pair["difference"] == -0.5
 
 
 def test_video_is_a_block_of_its_own_and_never_0(results):
-    rows = aggregates(results(*TWO, runs("moving-shapes", "cnn_lstm", [20] * 3))).values
+    rows = results(*TWO, runs("moving-shapes", "cnn_lstm", [20] * 3)).table("T8").values
     assert {row["model"]: row["block"] for row in rows} == {"lstm": 1, "gru": 1, "cnn_lstm": 2}
     assert {row["model"]: row["cells"] for row in rows}["cnn_lstm"] == 1
 
@@ -111,7 +110,7 @@ def test_video_is_a_block_of_its_own_and_never_0(results):
 def test_a_model_with_too_few_cells_is_not_applicable(results):
     tasks = ("latch", "parity", "recall")
     more = [runs(task, model, [20] * 3) for task in tasks for model in ("lstm", "gru")]
-    table = aggregates(results(*TWO, *more, runs("adding", "rnn", [20] * 3)))
+    table = results(*TWO, *more, runs("adding", "rnn", [20] * 3)).table("T8")
     rows = {row["model"]: row for row in table.values}
     assert (rows["rnn"]["status"], rows["rnn"]["solve_rate"]) == ("N/A", None)
     assert rows["lstm"]["cells"] == 5
@@ -123,22 +122,23 @@ def test_models_without_a_common_cell_are_not_applicable(results):
     chain = [runs("parity", "rnn", [20]), runs("parity", "lstm", [20]),
              runs("recall", "lstm", [20]), runs("recall", "gru", [20])]  # fmt: skip
     found = results(*chain, *(runs(task, model, [20]) for model, task in places.items()))
-    assert {row["status"] for row in aggregates(found).values} == {"N/A"}
-    assert {row["task"] for row in pairs(found).values} == {"parity", "recall"}
+    assert {row["status"] for row in found.table("T8").values} == {"N/A"}
+    assert {row["task"] for row in found.table("T9").values} == {"parity", "recall"}
 
 
 def test_a_variant_is_a_model_of_its_own_and_the_newest_version_counts(results):
     old = runs("adding", "lstm", [None] * 3)
     new = runs("adding", "lstm", [20] * 3, model_version=2)
     deep = runs("adding", "lstm", [40] * 3, model_options={"layers": 2})
-    rows = {row["model"]: row for row in aggregates(results(old, new, deep)).values}
+    rows = {row["model"]: row for row in results(old, new, deep).table("T8").values}
     assert rows["lstm"]["solve_rate"] == 1
     assert rows["lstm:layers=2"]["solve_rate"] == 1
 
 
 def test_one_model_has_no_pair_and_nothing_has_no_table(results, make_store):
     alone = results(TWO[0])
-    assert len(aggregates(alone).rows) == 1
-    assert pairs(alone) is None
+    assert len(alone.table("T8").rows) == 1
+    assert not alone.table("T9")
     nothing = Results.read(make_store([], [], name="empty"))
-    assert aggregates(nothing) is pairs(nothing) is None
+    assert not nothing.table("T8")
+    assert not nothing.table("T9")

@@ -28,10 +28,10 @@ from seqbench.report.claims.evidence import (
     place,
 )
 from seqbench.report.claims.rates import differ, most
-from seqbench.report.claims.table import claims, first
 from seqbench.report.compare import Pair
+from seqbench.report.facts import facts_of_today
 from seqbench.report.frame import Results
-from seqbench.report.tables import tables
+from seqbench.report.tables.claims import first
 from seqbench.variants import parsed
 
 IDS = """
@@ -44,7 +44,9 @@ gpu-needed loop-compile applications
 def results(**there: Any) -> Results:
     """Return results that hold this, and nothing else."""
     nothing: dict[str, Any] = {field.name: [] for field in fields(Results)}
-    return Results(**(nothing | {"manifest": made.MANIFEST, "systems": {}} | there))
+    return Results(
+        **(nothing | {"manifest": made.MANIFEST, "systems": {}, "facts": facts_of_today()} | there)
+    )
 
 
 @cache
@@ -565,7 +567,7 @@ def test_only_like_steps_are_set_against_each_other():
 
 def test_the_table_has_every_claim_and_tells_all_that_is_missing(make_store):
     store = make_store()
-    table = next(t for t in tables(store) if t.name == "claims")
+    table = Results.read(store).table("T14")
     assert (table.id, [row["claim"] for row in table.values]) == ("T14", IDS)
     assert {row["verdict"] for row in table.values} == {"not settled"}
     row = table.values[IDS.index("long-memory")]
@@ -578,7 +580,9 @@ def test_the_table_has_every_claim_and_tells_all_that_is_missing(make_store):
 def test_the_table_shows_a_verdict():
     claim = CLAIMS["depth"]
     row = next(
-        r for r in claims(given(claim, **CASES["depth"]["depends"])).values if r["claim"] == "depth"
+        r
+        for r in given(claim, **CASES["depth"]["depends"]).table("T14").values
+        if r["claim"] == "depth"
     )
     assert row["verdict"] == "depends"
     assert row["because"] == (

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from seqbench.models import MODELS
 from seqbench.report import figures
 from seqbench.report.drawing import AT_MOST, LOOKS, parts, spaced, svg
-from seqbench.report.tables import accuracy_table, load_results, throughput_table
+from seqbench.report.frame import Results, load_results
 
 from .conftest import record
 
@@ -26,8 +26,8 @@ def drawn(store):
             "scores": figures.scores(runs, "adding"),
             "curves": figures.learning_curves(runs, "adding"),
             "steps": figures.steps_to_solve(runs, "adding"),
-            "map": figures.heat_map(accuracy_table(store).frame),
-            "times": figures.throughput(throughput_table(store).frame),
+            "map": figures.heat_map(Results.read(store).table("T1").frame),
+            "times": figures.throughput(Results.read(store).table("T2").frame),
         }
 
     return draw
@@ -86,7 +86,7 @@ def test_a_model_is_drawn_by_its_fastest_scan(make_store):
         for (length, scan), s in times.items()
         for phase in ("training", "streaming")
     ]
-    figure = figures.throughput(throughput_table(make_store(step_times=rows)).frame)
+    figure = figures.throughput(Results.read(make_store(step_times=rows)).table("T2").frame)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["training", "streaming"]
     for ax in figure.axes:
         drawn = ax.containers[0].lines[0]
@@ -103,7 +103,7 @@ def test_a_scan_is_drawn_over_the_loop(make_store):
         for members in (1, 3)
     ]
     rows.append(throughput(model="gru", scan="native"))  # whose loop was not timed
-    figure = figures.scans(throughput_table(make_store(step_times=rows)).frame)
+    figure = figures.scans(Results.read(make_store(step_times=rows)).table("T2").frame)
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "training, E = 1",
         "training, E = 3",
@@ -124,7 +124,7 @@ def test_every_scan_has_a_marker():
 
 def test_widths_that_were_given_have_panels_of_their_own(make_store):
     rows = [throughput(hidden=hidden, sizes={"hidden": hidden or 14}) for hidden in (None, 8, 64)]
-    figure = figures.throughput(throughput_table(make_store(step_times=rows)).frame)
+    figure = figures.throughput(Results.read(make_store(step_times=rows)).table("T2").frame)
     labels = [ax.get_ylabel().partition("E = 3")[2] for ax in figure.axes]
     assert labels == ["", ", H = 8", ", H = 64"]
 

@@ -4,7 +4,6 @@ import made
 from made import comparison
 
 from seqbench.report.frame import Results
-from seqbench.report.goals import goals
 from seqbench.report.page import Page
 from seqbench.report.table import Table
 
@@ -16,7 +15,7 @@ MISSING = comparison(
 
 def table(store, *rows):
     store.add_comparisons("mine", rows)
-    return goals(Results.read(store))
+    return Results.read(store).table("T6")
 
 
 def test_a_goal_by_hand(make_store):
@@ -56,7 +55,7 @@ def test_what_failed_stays_beside_what_was_measured(make_store):
 
 def test_without_any_there_is_no_table(make_store):
     store = make_store()
-    assert goals(Results.read(store)) is None
+    assert not Results.read(store).table("T6")
     assert "peers.py" in Page(store.path).goals().markdown
     store.add_comparisons("mine", [made.comparison()])
     assert isinstance(Page(store.path).goals(), Table)

@@ -79,6 +79,7 @@ def test_the_payload_may_stand_where_the_text_is_free():
     assert free == {
         *("measure", "reason", "goal", "what", "aim", "note", "name"),
         *("processor", "accelerator", "operating_system", "python", "versions"),
+        *("sentence", "experiment", "rule", "paper", "published", "deviations"),
     }
 
 

@@ -34,9 +34,11 @@ from seqbench.records import Planned, Probe
 from seqbench.report import figures, notebooks
 from seqbench.report.cite import bibtex, ris
 from seqbench.report.drawing import svg
+from seqbench.report.facts import facts_of_today
+from seqbench.report.folder import write_tables
+from seqbench.report.frame import Results, load_results
 from seqbench.report.page import Html, Page, Text
-from seqbench.report.table import Table
-from seqbench.report.tables import load_results, tables, write_tables
+from seqbench.report.table import FORMATS, Table
 from seqbench.store import Store
 from seqbench.text import ACCENTS, SIGNS, cut, printable, tex
 
@@ -79,6 +81,7 @@ def folder(tmp_path_factory) -> Path:
     store.add_trials("hs97-reber", [spoiled(made.trial(ONLINE["hs97-reber"]), **whose)])
     probe = made.probe(unit=unit(), series={"hidden": [1.0, 0.5, 0.25]}).model_dump() | whose
     store.add_probes("all", [spoiled(Probe(**probe | {"moment": m})) for m in ("start", "end")])
+    store.keep_facts(spoiled(facts_of_today()))
     write_tables(store)
     store.seal()
     return store.path
@@ -136,12 +139,12 @@ def test_nothing_is_wrong_with_free_texts(stranger, call):
 
 
 def test_the_payload_is_in_every_table_that_can_hold_it(stranger):
-    holding = {table.id for table in tables(stranger) if shown(table)}
-    assert holding == {"T1", "T2", "T4", "T5", "T6", "T7", "T10"}
+    holding = {table.id for table in Results.read(stranger).tables if shown(table)}
+    assert holding == {"T1", "T2", "T4", "T5", "T6", "T7", "T10", "T14"}
 
 
 def test_tables_are_literal_in_html(stranger):
-    for table in tables(stranger):
+    for table in Results.read(stranger).tables:
         read = Markup(table.html())
         assert read.tags <= {"div", "caption", "span", *OF_A_TABLE}
         assert {name for name, _ in read.attributes} <= {"class", "colspan", "rowspan", "title"}
@@ -155,7 +158,7 @@ def shown(table: Table) -> int:
 
 
 def test_tables_are_literal_in_csv_and_json(stranger):
-    for table in tables(stranger):
+    for table in Results.read(stranger).tables:
         ((_, *rows),) = [list(csv.reader(StringIO(table.csv())))]
         said = json.loads(table.json())["rows"]
         assert [len(row) for row in rows] == [len(table.columns)] * len(table.rows)
@@ -168,7 +171,7 @@ def test_what_a_spreadsheet_would_compute_is_a_text_in_csv(make_store):
     system = SYSTEM.model_copy(update={"processor": "=1+1", "accelerator": "-2"})
     store = make_store()
     store.add_system(system)
-    (table,) = [t for t in tables(store) if t.id == "T5"]
+    (table,) = [t for t in Results.read(store).tables if t.id == "T5"]
     rows = {row["system"]: row for row in csv.DictReader(StringIO(table.csv()))}
     assert rows[system.id]["processor"] == "'=1+1"
     assert rows[system.id]["accelerator"] == "'-2"
@@ -182,7 +185,7 @@ OF_A_SIGN = r"""\textbackslash \textbraceleft \textbraceright \textasciitilde \t
 
 
 def test_tables_are_literal_in_latex(stranger):
-    for table in tables(stranger):
+    for table in Results.read(stranger).tables:
         text = table.tex()
         assert set(re.findall(r"\\[a-zA-Z]+", text)) <= {
             *OF_A_LONGTABLE.split(),
@@ -194,7 +197,7 @@ def test_tables_are_literal_in_latex(stranger):
 
 
 def test_a_reference_is_one_entry_and_one_record(stranger):
-    for reference in (table.reference for table in tables(stranger)):
+    for reference in (table.reference for table in Results.read(stranger).tables):
         hard = reference._replace(title=PAYLOAD + CONTROLS, edition=PAYLOAD)
         for each in (reference, hard):
             entry, record = bibtex(each), ris(each)
@@ -216,7 +219,9 @@ TEX = shutil.which("pdflatex")
 )
 def test_tables_are_set_by_latex(name, stranger, tmp_path):
     store = stranger if name == "stranger" else Store(ROOT / "results" / name)
-    set_by_latex("\\clearpage\n".join(table.tex() for table in tables(store)), tmp_path)
+    set_by_latex(
+        "\\clearpage\n".join(table.tex() for table in Results.read(store).tables), tmp_path
+    )
 
 
 @pytest.mark.skipif(TEX is None, reason="there is no pdflatex here")
@@ -236,7 +241,7 @@ def set_by_latex(body: str, tmp_path: Path) -> None:
 
 
 def test_tables_reach_a_terminal_as_text(stranger, call, monkeypatch):
-    for table in tables(stranger):
+    for table in Results.read(stranger).tables:
         code, out = call("report", table.id, stranger.path)
         assert code == 0
         assert not [line for line in out.splitlines() if line != printable(line)]
@@ -272,8 +277,8 @@ def test_a_machine_under_a_name_that_is_no_hash_is_text_as_well(make_store, call
     assert call("validate", store.path)[0] == 1
     for out in (call("report", "T5", store.path)[1], call("validate", store.path)[1]):
         assert not [line for line in out.splitlines() if line != printable(line)]
-    (table,) = [t for t in tables(store) if t.id == "T5"]
-    for text in table.files().values():
+    (table,) = [t for t in Results.read(store).tables if t.id == "T5"]
+    for text in (form.write(table) for form in FORMATS.values()):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text)
     assert "b" not in Markup(table.html()).tags
     assert len(list(csv.reader(StringIO(table.csv())))) == 1 + len(table.rows)
@@ -320,7 +325,7 @@ def outputs(name: str, results: Path) -> Iterator[object]:
 
 
 NAMES = [*build.NOTEBOOKS, "notebooks/adding"]
-SAID = {"intro", "notebooks/adding"}  # pages with the payload in a sentence
+SAID = {"intro", "claims", "ledger", "notebooks/adding"}  # pages with the payload in a sentence
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -367,7 +372,9 @@ def test_the_sources_of_the_book_say_nothing_of_a_stranger_but_in_tables(
     assert sphinx["html_theme_options"]["announcement"].startswith("Preview results, profile made:")
     written = {file.relative_to(source) for file in source.glob("_extra/**/*") if file.is_file()}
     tables = Path("_extra", "tables", "stranger")
-    assert written == {tables / file.name for file in (stranger.path / "tables").iterdir()}
+    forms = [form.ending for form in FORMATS.values()]
+    made = {f"{table.id}.{ending}" for table in Results.read(stranger).tables for ending in forms}
+    assert written == {tables / name for name in (*made, "index.json")}
 
 
 @pytest.mark.slow

@@ -9,16 +9,12 @@ import pytest
 from made import throughput
 
 from seqbench.errors import BadInput
-from seqbench.report.tables import (
-    accuracy_table,
-    check_tables,
-    load_results,
-    sensitivity_table,
-    tables,
-    throughput_table,
-    unlike_today,
-    write_tables,
-)
+from seqbench.report import folder
+from seqbench.report.folder import check_tables, download_files, unlike_today, write_tables
+from seqbench.report.frame import Results, load_results
+from seqbench.report.page import Page
+from seqbench.report.table import FORMATS
+from seqbench.report.tables import TABLES
 
 from .conftest import RECORDS, STEP_TIMES, TUNING, record
 
@@ -76,7 +72,7 @@ def test_a_torn_line_is_refused_by_file_and_line(store):
 
 
 def test_accuracy_by_hand(store):
-    table = accuracy_table(store)
+    table = Results.read(store).table("T1")
     half = row_of(table, lag=10, model="rnn")
     assert (half["solved"], half["runs"], half["solve_rate"]) == (1, 2, 0.5)
     assert (half["solve_rate_low"], half["solve_rate_high"]) == (0.095, 0.905)
@@ -91,7 +87,7 @@ def test_accuracy_by_hand(store):
 
 
 def test_runs_that_ended_early_stay_in_the_denominator(store):
-    table = accuracy_table(store)
+    table = Results.read(store).table("T1")
     diverged = row_of(table, lag=50, model="rnn")
     assert (diverged["solved"], diverged["runs"], diverged["diverged"]) == (0, 2, 1)
     assert diverged["score_median"] == diverged["score_max"] == 0.0625  # of the run that has one
@@ -108,7 +104,9 @@ def test_a_run_that_diverged_early_counts_as_one_that_never_solves(make_store):
         record(seed=1, verdict="diverged", end=100),
         record(seed=2, score=0.5),
     ]
-    (row,) = [r for r in accuracy_table(make_store(runs)).values if r["status"] == "measured"]
+    (row,) = [
+        r for r in Results.read(make_store(runs)).table("T1").values if r["status"] == "measured"
+    ]
     assert row["steps_to_solve"] is None  # 2 of 3 are unsolved at 300
 
 
@@ -118,7 +116,7 @@ def test_records_of_mixed_specifications_are_refused_with_both_hashes(make_store
     with pytest.raises(
         BadInput, match=r"adding at lag 10 with lstm .* two specifications"
     ) as error:
-        accuracy_table(make_store(runs))
+        Results.read(make_store(runs)).table("T1")
     assert len(both) == 2
     assert all(name in str(error.value) for name in both)
 
@@ -127,44 +125,49 @@ def test_a_variant_is_a_cell_of_its_own(make_store):
     plain = record(score=1.0)
     deep = plain.unit.model_copy(update={"layers": 2})
     runs = [plain, plain.model_copy(update={"unit": deep, "unit_id": deep.id})]
-    rows = [r["model"] for r in accuracy_table(make_store(runs)).values if r["runs"]]
+    rows = [r["model"] for r in Results.read(make_store(runs)).table("T1").values if r["runs"]]
     assert rows == ["lstm", "lstm:layers=2"]
 
 
 def test_what_was_not_measured_and_what_does_not_apply(store):
-    status = {(r["task"], r["lag"], r["model"]): r["status"] for r in accuracy_table(store).values}
+    status = {
+        (r["task"], r["lag"], r["model"]): r["status"]
+        for r in Results.read(store).table("T1").values
+    }
     assert status["moving-shapes", 5, "cnn_lstm"] == "missing"
     assert status["moving-shapes", 5, "lstm"] == status["adding", 10, "cnn_lstm"] == "N/A"
     assert len(status) == (2 + 1) * 3  # every model stands under every task and lag
     assert all(
-        row["solved"] is None for row in accuracy_table(store).values if row["status"] == "N/A"
+        row["solved"] is None
+        for row in Results.read(store).table("T1").values
+        if row["status"] == "N/A"
     )
 
 
 def test_a_cell_with_too_few_seeds_says_so(make_store):
-    table = accuracy_table(make_store(RECORDS[:3]))
+    table = Results.read(make_store(RECORDS[:3])).table("T1")
     assert row_of(table, lag=10, model="lstm")["status"] == "partial"
     assert row_of(table, lag=10, model="rnn")["status"] == "measured"
     assert any("adding 10 lstm" in note for note in table.notes)
 
 
 def test_where_no_plan_is_known_nothing_is_missing(make_store):
-    table = accuracy_table(make_store(plan=[]))
+    table = Results.read(make_store(plan=[])).table("T1")
     assert {row["status"] for row in table.values} == {"measured"}
 
 
 def test_tuning_runs_have_a_table_of_their_own(make_store, store):
-    assert sensitivity_table(store) is None
+    assert not Results.read(store).table("T3")
     tuned = make_store(RECORDS + TUNING, name="tuned")
-    assert accuracy_table(tuned).values == accuracy_table(store).values
-    table = sensitivity_table(tuned)
+    assert Results.read(tuned).table("T1").values == Results.read(store).table("T1").values
+    table = Results.read(tuned).table("T3")
     at = row_of(table, learning_rate=0.01)
     assert (at["solved"], at["runs"], at["chosen"]) == (1, 2, "yes, at the edge of the grid")
     assert row_of(table, learning_rate=0.001)["chosen"] == "no"
 
 
 def test_throughput_by_hand(store):
-    short, long = throughput_table(store).values
+    short, long = Results.read(store).table("T2").values
     assert (short["length"], short["microseconds_per_token"], short["tokens_per_second"]) == (
         50,
         1.5,
@@ -183,7 +186,7 @@ def test_throughput_by_hand(store):
 
 @pytest.mark.parametrize("records", [RECORDS, RECORDS + TUNING])
 def test_all_forms_of_a_table_print_the_same_digits(make_store, records):
-    for table in tables(make_store(records)):
+    for table in Results.read(make_store(records)).tables:
         lines = list(csv.DictReader(StringIO(table.csv())))
         from_json = json.loads(table.json())["rows"]
         page = Cells(table.html())
@@ -209,6 +212,10 @@ def test_all_forms_of_a_table_print_the_same_digits(make_store, records):
                 assert printed.replace("\\_", "_").removesuffix(" \\\\").split(" & ") == shown
 
 
+def files_of(table):
+    return {f"{table.id}.{form.ending}": form.write(table) for form in FORMATS.values()}
+
+
 def table_text(table, name, value):
     (column,) = [c for c in table.columns if c.name == name]
     return column.text({name: value})
@@ -231,7 +238,7 @@ def test_a_changed_digit_is_found_and_its_file_named(store):
     assert check_tables(store) == []  # no tables yet
     write_tables(store)
     assert check_tables(store) == []
-    for name in ("T1.csv", "T2.html", "T1.bib", "index.json"):
+    for name in ("T1.csv", "T2.csv", "index.json"):
         file = store.path / "tables" / name
         text = file.read_text()
         digit = next(c for c in reversed(text) if c.isdigit())
@@ -244,43 +251,95 @@ def test_a_changed_digit_is_found_and_its_file_named(store):
 def test_a_file_too_many_or_too_few_is_found(store):
     write_tables(store)
     (store.path / "tables" / "T99.csv").write_text("task\n")
-    (store.path / "tables" / "T1.tex").unlink()
+    (store.path / "tables" / "T1.csv").unlink()
     missing, stray = check_tables(store)
-    assert "T1.tex: no such file" in missing
+    assert "T1.csv: no such file" in missing
     assert "T99.csv: the records give no such table" in stray
     write_tables(store)
     assert check_tables(store) == []
 
 
+OLDER = ("T1.json", "T1.tex", "T12.html", "T1.bib", "T1.ris")  # what older versions kept, too
+
+
+def test_files_of_formats_that_are_no_longer_kept_go(store):
+    write_tables(store)
+    kept = sorted((store.path / "tables").iterdir())
+    for name in OLDER:
+        (store.path / "tables" / name).write_text("of an older seqbench")
+    wrong = check_tables(store)
+    assert len(wrong) == len(OLDER)
+    assert all("report --write removes it" in sentence for sentence in wrong)
+    write_tables(store)
+    assert sorted((store.path / "tables").iterdir()) == kept
+    assert check_tables(store) == []
+
+
+def test_an_edition_of_an_older_version_keeps_its_files_of_all_formats(store):
+    write_tables(store)
+    for name, text in download_files(Results.read(store)).items():  # as it was once written
+        (store.path / "tables" / name).write_text(text)
+    store.seal()
+    assert check_tables(store) == []
+    table = store.path / "tables" / "T1.csv"
+    table.write_text(table.read_text().replace("0.95", "0.96"))
+    (wrong,) = check_tables(store)
+    assert "T1.csv: differs" in wrong
+
+
 def test_an_edition_keeps_tables_of_an_earlier_form(store, monkeypatch):
     write_tables(store)
-    monkeypatch.setattr("seqbench.report.tables.machines", lambda results: None)  # a change
+    assert unlike_today(store) == ""
+    monkeypatch.delitem(TABLES, "T5")  # a change
     assert any("T5.csv" in wrong for wrong in check_tables(store))
-    monkeypatch.setattr("seqbench.report.tables.FORM", 3)
-    monkeypatch.setattr("seqbench.report.tables.CHANGED", {3: ("",)})
+    monkeypatch.setattr(folder, "FORM", 3)
+    monkeypatch.setattr(folder, "ALIKE", [3])
     assert check_tables(store) == []
     assert "are of form 2, and this code makes form 3: they were" in unlike_today(store)
 
 
-def test_of_an_earlier_form_the_files_that_look_alike_are_compared(store, monkeypatch):
+def test_of_an_earlier_form_that_gives_the_same_tables_they_are_compared(store):
     write_tables(store)
+    earlier = store.manifest().model_copy(update={"form": 1})
+    (store.path / "manifest.json").write_text(f"{earlier.canonical()}\n")
+    assert check_tables(store) == []
     assert unlike_today(store) == ""
-    monkeypatch.setattr("seqbench.report.tables.FORM", 3)
-    monkeypatch.setattr("seqbench.report.tables.CHANGED", {3: (".tex",)})
-    for name in ("T1.tex", "T1.csv"):
-        file = store.path / "tables" / name
-        file.write_text(file.read_text().replace("0.95", "0.96"))
+    table = store.path / "tables" / "T1.csv"
+    table.write_text(table.read_text().replace("0.95", "0.96"))
     (wrong,) = check_tables(store)
     assert "T1.csv" in wrong
-    assert "files that end in .tex were compared with the seal" in unlike_today(store)
 
 
 def test_tables_of_a_later_form_are_left_to_the_seal(store, monkeypatch):
     write_tables(store)
-    monkeypatch.setattr("seqbench.report.tables.FORM", 1)
-    monkeypatch.setattr("seqbench.report.tables.machines", lambda results: None)
+    monkeypatch.setattr(folder, "FORM", 1)
+    monkeypatch.setattr(folder, "ALIKE", [1])
+    monkeypatch.delitem(TABLES, "T5")
     assert check_tables(store) == []
     assert "are of form 2, and this code makes form 1: they were" in unlike_today(store)
+
+
+def test_every_table_is_known_by_its_id_and_its_name(store):
+    results = Results.read(store)
+    for id_, (name, _) in TABLES.items():
+        table = results.table(id_)
+        assert (table.id, table.name) == (id_, name)
+        assert results.table(id_) is table  # made once
+        if table:
+            assert results.named_table(name, "") is results.named_table(id_, "") is table
+    assert {table.id for table in results.tables} < set(TABLES)
+    with pytest.raises(BadInput, match="unknown table 'ledger' in here; choose from: "):
+        results.named_table("ledger", "here")
+
+
+def test_a_table_that_is_added_to_the_dict_is_one_of_all(store, call, monkeypatch):
+    monkeypatch.setitem(TABLES, "T99", ("again", "seqbench.report.tables.runs:runs"))
+    assert Results.read(store).tables[-1].id == "T99"
+    assert "tables/local/T99.csv" in Page(store.path).downloads().html
+    assert call("report", "again", store.path)[1] == call("report", "T99", store.path)[1] != ""
+    write_tables(store)
+    assert (store.path / "tables" / "T99.csv").is_file()
+    assert check_tables(store) == []
 
 
 def test_tables_are_not_written_through_a_link(store, tmp_path):
@@ -293,8 +352,8 @@ def test_tables_are_not_written_through_a_link(store, tmp_path):
 
 
 def test_a_table_is_cited_by_edition_and_content(make_store):
-    table = accuracy_table(make_store(edition="2026.1", citable=True))
-    files = table.files()
+    table = Results.read(make_store(edition="2026.1", citable=True)).table("T1")
+    files = files_of(table)
     assert "@misc{seqbench-2026.1-T1," in files["T1.bib"]
     assert "year = {2026}," in files["T1.bib"]
     assert table.digest in files["T1.bib"]
@@ -304,7 +363,7 @@ def test_a_table_is_cited_by_edition_and_content(make_store):
 
 
 def test_a_preview_says_in_every_form_that_it_is_one(store):
-    files = accuracy_table(store).files()
+    files = files_of(Results.read(store).table("T1"))
     assert all("not to be cited" in files[f"T1.{form}"] for form in ("html", "tex", "bib", "ris"))
     assert json.loads(files["T1.json"])["citable"] is False
     assert "year" not in files["T1.bib"]
@@ -313,7 +372,7 @@ def test_a_preview_says_in_every_form_that_it_is_one(store):
 def test_a_step_is_compared_with_the_floor(make_store):
     fast = throughput(length=50, seconds_per_token=2**-12, quartiles=(2**-12, 2**-12))
     old = throughput(length=100, floor=None)
-    table = throughput_table(make_store(step_times=[fast, old]))
+    table = Results.read(make_store(step_times=[fast, old])).table("T2")
     row, other = (row_of(table, length=length) for length in (50, 100))
     least = 2**30 / 2**36 / (3 * 32 * 50)  # seconds per token
     assert row["microseconds_per_token_floor"] == pytest.approx(least * 1e6, rel=1e-2)
@@ -323,23 +382,23 @@ def test_a_step_is_compared_with_the_floor(make_store):
 
 
 def test_where_no_gpu_was_measured_the_table_says_so(make_store):
-    without = throughput_table(make_store())
+    without = Results.read(make_store()).table("T2")
     assert "Not yet measured on a GPU." in without.html()
     measured = [*STEP_TIMES, throughput(device="cuda", compile_seconds=1.5)]
-    table = throughput_table(make_store(step_times=measured, name="gpu"))
+    table = Results.read(make_store(step_times=measured, name="gpu")).table("T2")
     assert "Not yet measured" not in table.html()
     assert row_of(table, device="cuda")["compile_seconds"] == 1.5
 
 
 def test_the_content_hash_is_of_what_is_printed(make_store):
-    table = accuracy_table(make_store())
-    other = accuracy_table(make_store(RECORDS[:-1], name="other"))
+    table = Results.read(make_store()).table("T1")
+    other = Results.read(make_store(RECORDS[:-1], name="other")).table("T1")
     assert table.digest != other.digest
     assert table.part(["model"], lambda row: row["lag"] == 10).digest == table.digest
 
 
 def test_reports_need_no_torch():
-    modules = "page, tables, figures, notebooks, cite"
+    modules = "page, folder, tables, figures, notebooks, cite"
     code = f"import sys; from seqbench.report import {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -37,5 +37,3 @@ APPLICATIONS = Claim(
     tuple(map(Runs, (*USES.values(), VIDEO, VIDEO._replace(model="frame_average")))),
     applications,
 )
-
-CLAIMS = (APPLICATIONS,)

@@ -259,7 +259,3 @@ DEPTH = Claim(
     tuple(map(Runs, cells(STACKED, "lstm", *(f"lstm:layers={layers}" for layers in LAYERS)))),
     depth,
 )
-
-CLAIMS = (
-    GRU_EQUAL, TRANSFORMER_NO_FORGETTING, BIDIRECTIONAL, ATTENTION, CNN_LSTM, OVERFIT, DEPTH,
-)  # fmt: skip

@@ -314,5 +314,3 @@ SEARCH = Claim(
     (*map(Runs, REFINED), *map(Tuned, REFINED), *map(Searched, REFINED)),
     search,
 )
-
-CLAIMS = (GRU_CHEAPER, LSTM_COSTLY, GPU_NEEDED, LOOP_COMPILE, SEARCH)

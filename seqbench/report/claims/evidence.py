@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from seqbench.ledger.rows import ONLINE
-from seqbench.protocol import FINER, GRID, TUNING_SEEDS
+from seqbench.facts import Facts, PublishedTrials
 from seqbench.records import Comparison, Moment, Probe, Record, Role, Throughput, Unit
 
 if TYPE_CHECKING:  # to list claims needs no pandas
@@ -39,6 +38,11 @@ class Evidence:
 
     def __init__(self, results: "Results") -> None:
         self.results = results
+
+    @property
+    def facts(self) -> Facts:
+        """Return what the folder says of its tuning and its ledger."""
+        return self.results.facts
 
     @cached_property
     def units(self) -> dict[Place, str]:
@@ -74,8 +78,11 @@ class Evidence:
 
     def trials(self, row: str) -> list[bool]:
         """Return which trials of a row of the ledger succeeded, if all that are planned were run."""
-        found = ONLINE[row].planned(self.results.trials)
-        return [t.success for t in found] if len(found) == ONLINE[row].trials else []
+        for entry in self.facts.ledger:
+            if isinstance(entry, PublishedTrials) and entry.id == row:
+                found = entry.planned(self.results.trials)
+                return [t.success for t in found] if len(found) == entry.trials else []
+        return []
 
     def steps(self, model: str, device: str, given: bool) -> list[Throughput]:
         """Return the times of a training step, at a width that was given or at the matched one."""
@@ -140,8 +147,8 @@ class Tuned:
 
     def lacking(self, seen: Evidence) -> str:
         """Return how many of the runs are missing."""
-        there = len(seen.runs(self.where, "tuning"))
-        return short(f"tuning of {self.where}", there, len(GRID) * len(TUNING_SEEDS))
+        there, facts = len(seen.runs(self.where, "tuning")), seen.facts
+        return short(f"tuning of {self.where}", there, len(facts.rates) * len(facts.tuning_seeds))
 
 
 @dataclass(frozen=True)
@@ -153,8 +160,9 @@ class Searched:
 
     def lacking(self, seen: Evidence) -> str:
         """Return how many of the runs are missing."""
-        there = len(seen.runs(self.where, "search"))
-        return short(f"finer rates of {self.where}", there, len(FINER) * len(TUNING_SEEDS))
+        there, facts = len(seen.runs(self.where, "search")), seen.facts
+        wanted = len(facts.finer_rates) * len(facts.tuning_seeds)
+        return short(f"finer rates of {self.where}", there, wanted)
 
 
 @dataclass(frozen=True)

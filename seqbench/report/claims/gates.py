@@ -155,5 +155,3 @@ NO_OUTPUT_GATE = Claim(
     tuple(map(Runs, cells(KINDS, "lstm", "gru", "lstm_no_output"))),
     no_output_gate,
 )
-
-CLAIMS = (FORGET, GATES_READABLE, PEEPHOLE, NO_OUTPUT_GATE)

@@ -224,5 +224,3 @@ WINDOW = Claim(
     tuple(map(Runs, (*cells([(ORDER, SEEN)], "lstm"), *FEEDFORWARD))),
     window,
 )
-
-CLAIMS = (SHORT_MEMORY, VANISHING, LONG_MEMORY, DISPLACEMENT, TBPTT, WINDOW)

@@ -1,0 +1,85 @@
+"""Which models are compared over which cells, for T8 and T9.
+
+A mean over tasks is fair only over the same tasks. Models that share a cell form a block (a model of video shares none
+with a model of sequences), and are compared on the cells that all of them were measured in, each with the same weight.
+A model that was measured in fewer than half as many cells as another of its block would leave too few: it is N/A in T8,
+and so is a model without a common cell. What was not measured is never counted as 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+
+from seqbench.records import Record
+from seqbench.report.frame import place
+
+SEED = 0  # of every bootstrap: the same records give the same bytes
+
+Place = tuple[str, int]  # a task at a lag
+Runs = dict[Place, list[Record]]  # of a model
+
+
+def runs_by_model(records: Iterable[Record]) -> dict[str, Runs]:
+    """Return the runs of each model in each cell, in their order; of several versions the newest counts."""
+    found: dict[str, Runs] = {}
+    for record in records:
+        unit = record.unit
+        cells = found.setdefault(unit.model_spelled, {})
+        runs = cells.setdefault(place_of(record), [])
+        if runs and runs[0].unit_id != unit.id:
+            if version(record) < version(runs[0]):
+                continue
+            runs.clear()
+        runs.append(record)
+    return found
+
+
+def place_of(record: Record) -> Place:
+    """Return the task, with its options, and the lag."""
+    return record.unit.task_spelled, record.unit.lag
+
+
+def version(record: Record) -> tuple[int, int]:
+    """Return the versions of the task and the model."""
+    return record.unit.task_version, record.unit.model_version
+
+
+@dataclass(frozen=True)
+class Block:
+    """Models that share cells; ``others`` were measured in too few to be compared over all."""
+
+    runs: dict[str, Runs]
+    others: dict[str, Runs]
+
+    @cached_property
+    def common(self) -> list[Place]:
+        """Return the cells of all models, in the order of the first."""
+        first, *rest = self.runs.values()
+        return [at for at in first if all(at in runs for runs in rest)]
+
+
+def blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
+    """Return the blocks of models, all in the order of the catalogue."""
+    names = sorted(models, key=lambda name: (place(catalogue, name.partition(":")[0]), name))
+    found = []
+    while names:
+        reach = set(models[names[0]])
+        while wider := [n for n in names if reach & set(models[n]) and set(models[n]) - reach]:
+            reach = reach.union(*(models[n] for n in wider))
+        group = {n: models[n] for n in names if reach & set(models[n])}
+        names = [n for n in names if n not in group]
+        most = max(map(len, group.values()))
+        enough = {n: runs for n, runs in group.items() if 2 * len(runs) >= most}
+        found.append(Block(enough, {n: runs for n, runs in group.items() if n not in enough}))
+    return found
+
+
+def solved(runs: Iterable[Record]) -> list[bool]:
+    """Return which runs solved."""
+    return [r.verdict == "solved" for r in runs]
+
+
+def steps(runs: Iterable[Record]) -> list[float]:
+    """Return the steps to solve of each run, infinite where it did not."""
+    return [float(r.steps_to_solve or r.steps) if r.verdict == "solved" else inf for r in runs]

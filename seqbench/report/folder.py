@@ -1,0 +1,132 @@
+"""The files of ``tables/``: written, and compared with what the records beside them give.
+
+A folder keeps its tables as CSV, with a list of them. All other formats are made of the results when they are asked
+for. Older versions kept those, too: of a sealed folder they are left to the seal, from any other they go.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from seqbench.errors import BadInput
+from seqbench.layout import is_litter
+from seqbench.report.frame import Results
+from seqbench.report.table import FORMATS, Table
+from seqbench.store import Store, write
+
+# The same records give the same bytes in the same form. A change that makes another CSV of them, a column, a rounding,
+# a rule of a claim, is another form: raise the number. An edition keeps the tables of its own form (docs/adr/0010).
+FORM = 2
+ALIKE = range(1, FORM + 1)  # whose CSV this code makes; after a change, FORM alone
+INDEX = "index.json"
+KEPT = re.compile(r"T\d+\.csv|index\.json")
+ONCE_KEPT = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # by older versions
+
+
+def table_files(results: Results) -> dict[str, str]:
+    """Return every file of ``tables/`` by name, as the records give it."""
+    files = {f"{table.id}.csv": table.csv() for table in results.tables}
+    return files | {INDEX: index(results.tables)}
+
+
+def download_files(results: Results) -> dict[str, str]:
+    """Return every table in every format, by the name of its file, and a list of them: what the book offers."""
+    files = {
+        f"{table.id}.{form.ending}": form.write(table)
+        for table in results.tables
+        for form in FORMATS.values()
+    }
+    return files | {INDEX: index(results.tables, with_files=True)}
+
+
+def index(tables: Iterable[Table], with_files: bool = False) -> str:
+    """Return a list of tables, as JSON; with the names of their files where they are there in all formats."""
+    rows = []
+    for table in tables:
+        row: dict[str, Any] = {
+            "id": table.id,
+            "name": table.name,
+            "title": table.title,
+            "edition": table.manifest.edition,
+            "hash": table.digest,
+            "citable": table.manifest.citable,
+        }
+        if with_files:
+            row["files"] = sorted(f"{table.id}.{form.ending}" for form in FORMATS.values())
+        rows.append(row)
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_tables(store: Store) -> list[Path]:
+    """Write ``tables/`` anew and return its files; those of formats that older versions kept go.
+
+    Raises
+    ------
+    BadInput
+        Where the folder is sealed, or where a file lies among its tables that is none.
+    """
+    folder = store.path / "tables"
+    files = table_files(Results.read(store))
+    if store.manifest().files:
+        raise BadInput(f"{store.path} is sealed: its tables are not written anew")
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if not is_table(file.name) and not is_litter(file.name):
+            raise BadInput(f"{file} is no file of a table; move it away")
+    for name, text in files.items():
+        write(folder / name, text)
+    if (manifest := store.manifest()).form != FORM:
+        now = manifest.model_copy(update={"form": FORM})
+        write(store.path / "manifest.json", f"{now.canonical()}\n")
+    for stale in set(folder.iterdir()) - {folder / name for name in files}:
+        if is_table(stale.name):
+            stale.unlink()
+    return sorted(folder / name for name in files)
+
+
+def is_table(name: str) -> bool:
+    """Return whether this or an older version writes a file of this name into ``tables/``."""
+    return bool(KEPT.fullmatch(name) or ONCE_KEPT.fullmatch(name))
+
+
+def check_tables(store: Store) -> list[str]:
+    """Return a sentence for each file of ``tables/`` that is not what the records give.
+
+    Tables of another form can't be made again by this code: the seal alone speaks for them.
+    """
+    folder, manifest = store.path / "tables", store.manifest()
+    if not folder.is_dir() or manifest.form not in ALIKE:
+        return []
+    results = Results.read(store)
+    files = table_files(results)
+    there = {file.name for file in folder.iterdir() if not is_litter(file.name)}
+    older = {name for name in there if ONCE_KEPT.fullmatch(name)}
+    if manifest.files and older:
+        there -= older
+        files[INDEX] = index(results.tables, with_files=True)
+    wrong = []
+    for name in sorted(files.keys() | there):
+        file = folder / name
+        if name in older:
+            wrong.append(
+                f"{file}: a format that is no longer kept; seqbench report --write removes it"
+            )
+        elif name not in files:
+            wrong.append(f"{file}: the records give no such table")
+        elif not file.is_file():
+            wrong.append(f"{file}: no such file, but the records give this table")
+        elif file.read_bytes() != files[name].encode():
+            wrong.append(f"{file}: differs from what the records give")
+    return wrong
+
+
+def unlike_today(store: Store) -> str:
+    """Return a sentence on tables that are of another form and so not compared with the records, if they are."""
+    form = store.manifest().form
+    if not (store.path / "tables").is_dir() or form in ALIKE:
+        return ""
+    return (
+        f"{store.path}: its tables are of form {form}, and this code makes form {FORM}: "
+        "they were compared with the seal, not with the records"
+    )

@@ -1,0 +1,88 @@
+"""T14: the claims, each with its verdict."""
+
+from collections.abc import Iterable, Iterator
+
+from seqbench.errors import unknown
+from seqbench.facts import ClaimWords
+from seqbench.report.claims import CLAIMS
+from seqbench.report.claims.claim import Claim, Verdict
+from seqbench.report.claims.evidence import Compiled, Need, Place, Timed, listed
+from seqbench.report.frame import Results
+from seqbench.report.table import Column, Content, Row
+
+COLUMNS = (
+    Column("claim", "Claim", "id of the claim", css="label", key=True),
+    Column("sentence", "As people write it", "the claim", css="label prose"),
+    Column("verdict", "Verdict", "supported, contradicted, depends or not settled", css="label"),
+    Column("because", "Because", "where it holds, and where it does not", css="label prose"),
+    Column(
+        "missing",
+        "Missing",
+        "what it rests on and was not measured, the first of it",
+        css="label prose",
+    ),
+    Column("all_missing", "All that is missing", "the same, to the last thing", files_only=True),
+    Column("rests_on", "Rests on", "what was measured for it", files_only=True),
+    Column("experiment", "Experiment", "what decides it", files_only=True),
+    Column("rule", "Rule", "how the verdict is computed", files_only=True),
+    Column("evidence", "Evidence", "what was seen", files_only=True),
+)
+NOTES = (
+    "A verdict is computed by a rule that knows the records only; the files of the table have it in words. "
+    "Supported: all that was found speaks for the claim; contradicted: all of it against; depends: some of each; not"
+    " settled: too little was measured, or the intervals decide nothing.",
+)
+SHOWN = 6  # of the missing things, before the rest is counted
+
+
+def claims(results: Results) -> Content:
+    """Return T14: every claim, with its verdict on these results."""
+    rows = [claim_row(*each) for each in judged(results)]
+    return Content("Claims, and what the results say of them", COLUMNS, rows, NOTES)
+
+
+def judged(results: Results) -> Iterator[tuple[ClaimWords, Claim, Verdict]]:
+    """Yield every claim of the folder, in its words, with what decides it and the verdict."""
+    for words in results.facts.claims:
+        if words.id not in CLAIMS:
+            raise unknown("claim", words.id, CLAIMS, "facts.json")
+        claim = CLAIMS[words.id]
+        yield words, claim, claim.judge(results)
+
+
+def claim_row(words: ClaimWords, claim: Claim, found: Verdict) -> Row:
+    """Return a row of T14."""
+    return {
+        "claim": words.id,
+        "sentence": words.sentence,
+        "verdict": found.verdict,
+        "because": found.because,
+        "missing": first(found.missing) or None,
+        "all_missing": "; ".join(found.missing) or None,
+        "rests_on": "; ".join(rests_on((*claim.needs, *claim.also))),
+        "experiment": words.experiment,
+        "rule": words.rule,
+        "evidence": "; ".join(found.evidence) or None,
+    }
+
+
+def first(missing: tuple[str, ...]) -> str:
+    """Return the first missing things, and how many more there are."""
+    more = len(missing) - SHOWN
+    return "; ".join((*missing[:SHOWN], *([f"and {more} more"] if more > 0 else [])))
+
+
+def rests_on(needs: Iterable[Need]) -> Iterator[str]:
+    """Yield what claims rest on, kind by kind and task by task."""
+    groups: dict[tuple[str, str], list[Place]] = {}
+    plain: dict[str, list[str]] = {}
+    for need in needs:
+        if isinstance(need, Timed | Compiled):
+            plain.setdefault(need.kind, []).append(str(need))
+        else:
+            groups.setdefault((need.kind, need.where.task), []).append(need.where)
+    for (kind, task), cells in groups.items():
+        lags = ", ".join(map(str, sorted({cell.lag for cell in cells})))
+        yield f"{kind}: {task} {lags} ({listed(cell.model for cell in cells)})"
+    for kind, words in plain.items():
+        yield f"{kind}: {listed(words)}"

@@ -1,0 +1,159 @@
+r"""T11: what instruments saw inside of models.
+
+Of a gradient, g_k against the lag k, it gives the scale of a factor,
+
+.. math::
+    \left( g_K / g_1 \right)^{1 / (K - 1)}
+
+from lag 1 on, since at lag 0 the readout alone stands between a state and the loss: below 1 the gradient fades, above
+1 it grows. What is seen is a number for each member, so a row is a median over members, and their range.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from statistics import median
+
+from seqbench.facts import Facts
+from seqbench.records import Probe
+from seqbench.report import stats
+from seqbench.report.frame import Results, place
+from seqbench.report.table import Column, Content, Row, significant
+from seqbench.report.tables.accuracy import CELL
+
+Series = dict[str, list[float | None]]
+Statistics = dict[str, float]
+INSTRUMENTS = ("gradient", "gates", "attention", "age")
+MOMENTS = ("start", "end")
+WAYS = ("hidden", "cell", "embedding", "input")  # that a gradient takes
+
+SEEN = (
+    Column("instrument", "Instrument", "what was looked with", css="label", key=True),
+    *CELL,
+    Column("moment", "Moment", "before training (start) or after (end)", css="label"),
+    Column("statistic", "What", "what is measured", css="label"),
+    Column("median", "median", "over the members", significant(3), "Seen", "number"),
+    Column("min", "min", "smallest of them", significant(3), "Seen", "number low"),
+    Column("max", "max", "largest of them", significant(3), "Seen", "number high"),
+    Column("members", "Members", "that were looked at", css="number"),
+    Column("solved", "Solved", "members among them that solved the task", css="number"),
+    Column("unit", "Unit", "hash of all that was measured", files_only=True),
+)
+
+
+def inside(results: Results) -> Content:
+    """Return T11: what instruments saw."""
+    rows: list[Row] = []
+    for probes in looks(results.probes, results.facts):
+        first = probes[0]
+        told = [STATISTICS[first.instrument](probe.series) for probe in probes if probe.series]
+        for statistic in dict.fromkeys(name for each in told for name in each):
+            values = [each[statistic] for each in told if statistic in each]
+            spread = stats.Spread(median(values), min(values), max(values))
+            rows.append(
+                {
+                    "instrument": first.instrument,
+                    "task": first.unit.task_spelled,
+                    "lag": first.unit.lag,
+                    "model": first.unit.model_spelled,
+                    "moment": first.moment,
+                    "statistic": statistic,
+                    "median": spread.median,
+                    "min": spread.low,
+                    "max": spread.high,
+                    "members": len(values),
+                    "solved": sum(probe.verdict == "solved" for probe in probes),
+                    "unit": first.unit_id,
+                }
+            )
+    notes = (
+        "All members are looked at on the same sequences of the test set, before their training and after it.",
+        "The area under the ROC is 1 where the value of a gate tells every relevant step from every distracting one, "
+        "opening there or shutting, and 1/2 where it tells nothing. Random weights tell symbols apart, too, if by "
+        "little: compare the end with the start, and see how far the gate moves.",
+    )
+    return Content("What happens inside", SEEN, rows, notes)
+
+
+def looks(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]:
+    """Yield the probes of one instrument, unit and moment, in the order of the catalogues."""
+
+    def key(p: Probe) -> tuple[object, ...]:
+        unit = p.unit
+        return (place(INSTRUMENTS, p.instrument), place(facts.tasks, unit.task), unit.lag,
+                place(facts.models, unit.model), p.unit_id, MOMENTS.index(p.moment))  # fmt: skip
+
+    ordered = sorted(probes, key=lambda p: (key(p), p.member.seed, p.member.learning_rate))
+    for _, members in groupby(ordered, key=key):
+        yield list(members)
+
+
+def of_gradient(series: Series) -> Statistics:
+    """Return the factor a step on each way back, where it can be told."""
+    found = {}
+    for way in WAYS:
+        norms = series.get(way, [])
+        near, far = (norms[1], norms[-1]) if len(norms) > 2 else (None, None)
+        if near and far is not None:
+            factor = (far / near) ** (1 / (len(norms) - 2))
+            found[f"{way}: factor a step of the gradient"] = factor
+    return found
+
+
+def of_gates(series: Series) -> Statistics:
+    """Return for each gate how well its units tell relevant steps, and how far they move there.
+
+    A gate may open where it should or shut: either side of 1/2 counts alike.
+    """
+    found: Statistics = {}
+    for name in series:
+        gate, _, what = name.partition("/")
+        if what != "auc":
+            continue
+        areas = [max(area, 1 - area) for area in finite(series[name])]
+        on, off = finite(series[f"{gate}/relevant"]), finite(series[f"{gate}/distracting"])
+        moves = [abs(a - b) for a, b in zip(on, off, strict=True)]
+        found |= {
+            f"{gate} gate: area, best unit": max(areas),
+            f"{gate} gate: area, median unit": median(areas),
+            f"{gate} gate: |relevant − distracting|, widest unit": max(moves),
+            f"{gate} gate: |relevant − distracting|, median unit": median(moves),
+        }
+    return found
+
+
+def of_attention(series: Series) -> Statistics:
+    """Return the share of the weight on relevant steps, and that of whoever looks at all alike."""
+    share = finite(series["share"])
+    return {
+        "weight on relevant steps, best head": max(share),
+        "weight on relevant steps, mean head": mean(share),
+        "weight on relevant steps, if even": mean(finite(series["even"])),
+    }
+
+
+def of_age(series: Series) -> Statistics:
+    """Return the accuracy on the oldest and on the newest item."""
+    newest, *_, oldest = finite(series["accuracy"])
+    return {
+        "accuracy, oldest item": oldest,
+        "accuracy, newest item": newest,
+        "newest − oldest": newest - oldest,
+    }
+
+
+STATISTICS: dict[str, Callable[[Series], Statistics]] = {
+    "gradient": of_gradient,
+    "gates": of_gates,
+    "attention": of_attention,
+    "age": of_age,
+}
+
+
+def finite(values: Iterable[float | None]) -> list[float]:
+    """Return the numbers that were finite."""
+    return [value for value in values if value is not None]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean."""
+    return sum(values) / len(values)

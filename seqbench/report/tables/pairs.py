@@ -1,0 +1,143 @@
+"""T9: models in pairs, over all tasks and in each."""
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from seqbench.records import Record
+from seqbench.report.blocks import SEED, Place, Runs, blocks, place_of, runs_by_model, solved, steps
+from seqbench.report.compare import (
+    Pair,
+    boschloo,
+    holm,
+    mean_difference,
+    newcombe,
+    stratified,
+)
+from seqbench.report.frame import Results
+from seqbench.report.overall import improvement
+from seqbench.report.stats import LEVEL
+from seqbench.report.table import Column, Content, Row, fixed, significant
+
+PAIRS = (
+    Column("task", "Task", "the task, or all cells that the block has in common", css="label", key=True),
+    Column("lag", "Lag", "the setting of the task's knob", css="number", key=True),
+    Column("model", "Model A", "the one model", css="label", key=True),
+    Column("other", "Model B", "the other", css="label", key=True),
+    Column("solved", "k", "runs of A that solved", css="number", group="Solved by A"),
+    Column("runs", "of n", "runs of A", css="number of", group="Solved by A"),
+    Column("other_solved", "k", "runs of B that solved", css="number", group="Solved by B"),
+    Column("other_runs", "of n", "runs of B", css="number of", group="Solved by B"),
+    Column(
+        "difference",
+        "A − B",
+        "difference of the solve rates; over all cells, of their means",
+        fixed(3),
+        "Difference, 95 % interval",
+        "number",
+    ),
+    Column(
+        "difference_low",
+        "from",
+        "lower end, by Newcombe; over all cells, by the standard error of the mean difference",
+        fixed(3),
+        "Difference, 95 % interval",
+        "number low",
+    ),
+    Column(
+        "difference_high", "to", "upper end", fixed(3), "Difference, 95 % interval", "number high"
+    ),
+    Column(
+        "p",
+        "p",
+        "that rates are equal: Boschloo's exact test; over all cells, the exact conditional test",
+        significant(2),
+        css="number",
+    ),
+    Column(
+        "p_holm",
+        "Holm",
+        "p adjusted for all pairs of this task and lag",
+        significant(2),
+        css="number",
+    ),
+    Column(
+        "improvement",
+        "P(A beats B)",
+        "probability that a run of A solves where B does not, or in fewer steps; ties count half",
+        fixed(3),
+        "Improvement, 95 % interval",
+        "number",
+    ),
+    Column(
+        "improvement_low",
+        "from",
+        "lower end, by a bootstrap of the runs of each cell",
+        fixed(3),
+        "Improvement, 95 % interval",
+        "number low",
+    ),
+    Column(
+        "improvement_high",
+        "to",
+        "upper end",
+        fixed(3),
+        "Improvement, 95 % interval",
+        "number high",
+    ),
+)  # fmt: skip
+
+
+def pairs(results: Results) -> Content:
+    """Return T9: models in pairs."""
+    models = runs_by_model(results.core)
+    rows: list[Row] = []
+    for block in blocks(models, results.facts.models):
+        if block.common:
+            rows += pair_rows("all", None, block.runs, block.common)
+    for task, lag in dict.fromkeys(map(place_of, results.core)):
+        there = {model: runs for model, runs in models.items() if (task, lag) in runs}
+        rows += pair_rows(task, lag, there, [(task, lag)])
+    return Content("Models in pairs", PAIRS, rows)
+
+
+def pair_rows(
+    task: str, lag: int | None, models: Mapping[str, Runs], cells: list[Place]
+) -> list[Row]:
+    """Return the rows of T9 of all pairs of models in a cell, or over all (then there is no lag)."""
+    found = [
+        (a, b, [(models[a][at], models[b][at]) for at in cells]) for a, b in combinations(models, 2)
+    ]
+    tables = [[pair_of(*runs) for runs in shared] for *_, shared in found]
+    ps = [stratified(own) if lag is None else boschloo(*own) for own in tables]
+    rows: list[Row] = []
+    for (a, b, shared), own, p, p_holm in zip(found, tables, ps, holm(ps), strict=True):
+        d = mean_difference(own, LEVEL) if lag is None else newcombe(*own, LEVEL)
+        better = improvement([(steps(x), steps(y)) for x, y in shared], np.random.default_rng(SEED))
+        rows.append(
+            {
+                "task": task,
+                "lag": lag,
+                "model": a,
+                "other": b,
+                "solved": sum(pair.k2 for pair in own),
+                "runs": sum(pair.n2 for pair in own),
+                "other_solved": sum(pair.k1 for pair in own),
+                "other_runs": sum(pair.n1 for pair in own),
+                "difference": d.value,
+                "difference_low": d.low,
+                "difference_high": d.high,
+                "p": p,
+                "p_holm": p_holm,
+                "improvement": better.value,
+                "improvement_low": better.low,
+                "improvement_high": better.high,
+            }
+        )
+    return rows
+
+
+def pair_of(a: list[Record], b: list[Record]) -> Pair:
+    """Return the runs of two models in a cell, so that the difference is that of the first less the second."""
+    return Pair(sum(solved(b)), len(b), sum(solved(a)), len(a))
