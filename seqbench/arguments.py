@@ -21,7 +21,7 @@ Count = Annotated[int, Field(gt=0, le=MOST)]
 Lag = Annotated[int, Field(ge=0, le=MOST)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, ge=1e-12, le=1e6, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:

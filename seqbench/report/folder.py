@@ -96,8 +96,13 @@ def check_tables(store: Store) -> list[str]:
     Tables of another form can't be made again by this code: the seal alone speaks for them.
     """
     folder, manifest = store.path / "tables", store.manifest()
-    if not folder.is_dir() or manifest.form not in ALIKE:
+    if not folder.is_dir() or (manifest.form not in ALIKE and manifest.files):
         return []
+    if manifest.form not in ALIKE:
+        return [
+            f"{folder}: tables of form {manifest.form} can't be made again by this code, and no seal speaks for them; "
+            "write them anew with: seqbench report --write"
+        ]
     results = Results.read(store)
     files = table_files(results)
     there = {file.name for file in folder.iterdir() if not is_litter(file.name)}

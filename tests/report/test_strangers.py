@@ -72,7 +72,8 @@ def folder(tmp_path_factory) -> Path:
     manifest = PLAN.manifest(edition="stranger").model_copy(update={"specification": "f" * 16})
     store = Store(tmp_path_factory.mktemp("strangers") / "folder").create(manifest)
     store.add_system(system)
-    store.keep_plan(Planned(unit=each.unit, part="core", seeds=2) for each in RECORDS)
+    units = {each.unit.id: each.unit for each in RECORDS}
+    store.keep_plan(Planned(unit=unit, part="core", seeds=2) for unit in units.values())
     for r in (*RECORDS, *TUNING):
         store.append([spoiled(r, provenance=r.provenance.model_dump() | whose)])
     store.add_throughput("all", [spoiled(t, **whose) for t in STEP_TIMES])
