@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from seqbench.report.table import Table
 
 WIDE = 240  # columns
+LONG = 2_000  # letters of a line on standard error
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 app = typer.Typer(
@@ -129,7 +130,7 @@ def silence(code: int = 0) -> int:
 
 def complain(sentence: str, code: int = 0) -> int:
     """Print one line on standard error; return the code."""
-    print(printable(" ".join(sentence.split())), file=sys.stderr)
+    print(cut(" ".join(sentence.split()), LONG), file=sys.stderr)
     return code
 
 
@@ -526,6 +527,10 @@ def report(
 ) -> None:
     """Print the accuracy and throughput tables of a results folder, or the table that is named."""
     tasks_shown = listed(task)
+    if table == "":
+        raise BadInput(
+            "the name of a table is empty; name one, like accuracy or T3, or leave it out"
+        )
     if table and not folder and (Path(table).is_dir() or not table.isalnum()):
         folder, table = Path(table), None  # a folder may stand alone
     if form and (as_json or not table):

@@ -63,6 +63,7 @@ COMPILED = ("fused",)  # the scans that are compiled for a GPU before their firs
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
 MOST_TOKENS = 2**24  # in one step
+WORDS = ("scans", "phases", "precisions")  # the axes that are no numbers
 SAMPLE = 0.02  # seconds that one timing takes at least, in as many steps as it needs
 WARM_UP = UNCAPTURED + 2  # steps that nobody counts; the first are those before a capture
 Say = Callable[[str], Any]
@@ -484,25 +485,28 @@ def run(
 
 def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
     """Raise at the first name that nobody knows, and at a number that can't be."""
+    known = [field.name for field in fields(Timing)]
+    for axis, values in axes.items():
+        if axis not in known:
+            raise unknown("axis", str(axis), known)
+        if axis == "rounds":
+            if type(values) is not int or not 1 <= values <= 1000:
+                raise BadInput(
+                    f"rounds must be a whole number from 1 to 1,000; got {shown(values)}"
+                )
+        elif not isinstance(values, list | tuple) or not values:
+            raise BadInput(f"{axis} must be a list or tuple, also of one; got {shown(values)}")
+        elif axis in WORDS and not all(isinstance(value, str) for value in values):
+            raise BadInput(f"{axis} must be words; got {shown(values)}")
+    for name in models:
+        if isinstance(name, str) and ":" in name:
+            raise BadInput(f"steps are timed of models without options; got '{cut(name, 60)}'")
     choices = {"model": MODELS, "scan": get_args(Scan), "phase": PHASES}
     names = {"model": models, "scan": axes.get("scans", ()), "phase": axes.get("phases", ())}
     for kind in choices:
         for name in names[kind]:
             if name not in choices[kind]:
                 raise unknown(kind, name, choices[kind])
-    for name in models:
-        if isinstance(name, str) and ":" in name:
-            raise BadInput(f"steps are timed of models without options; got '{cut(name, 60)}'")
-    for axis, values in axes.items():
-        if axis == "rounds":
-            if type(values) is not int or not 1 <= values <= 1000:
-                raise BadInput("rounds must be a whole number from 1 to 1,000")
-        elif not isinstance(values, list | tuple) or not values:
-            raise BadInput(f"{axis} must be a list or tuple, also of one")
-    known = [field.name for field in fields(Timing)]
-    for axis in axes:
-        if axis not in known:
-            raise unknown("axis", axis, known)
     ends = {  # a video moves, then stands
         "lengths": (MOVING + 1, 1_000_000), "batches": (1, 100_000), "members": (1, 10_000), "hidden": (1, 8192),
     }  # fmt: skip
