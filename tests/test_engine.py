@@ -733,12 +733,12 @@ def test_a_unit_is_what_the_profile_says():
 
 def test_a_plan_counts_what_is_there(tmp_path):
     cells = [Cell(SMOKE.settings[1], 6, "rnn")]
-    todo = plan(cells, SMOKE, [], PROVENANCE)
-    assert [len(job.members) for job in todo.jobs] == [2]
-    unit = todo.jobs[0].unit
-    todo = plan(cells, SMOKE, [record(1, unit=unit)], PROVENANCE)
-    assert [m.seed for m in todo.jobs[0].members] == [0]
-    assert todo.there == 1
+    ahead = plan(cells, SMOKE, [], PROVENANCE)
+    assert [len(job.members) for job in ahead.jobs] == [2]
+    unit = ahead.jobs[0].unit
+    ahead = plan(cells, SMOKE, [record(1, unit=unit)], PROVENANCE)
+    assert [m.seed for m in ahead.jobs[0].members] == [0]
+    assert ahead.there == 1
 
 
 def test_the_specification_holds_what_all_cells_share():
