@@ -21,10 +21,10 @@ import typer
 import collect
 from seqbench.cli import Device, Out, ProfileName, answer, complain, duration, listed, numbers, obey
 from seqbench.errors import BadInput, DataMissing
-from seqbench.profiles import TIMINGS, find_profile
-from seqbench.protocol import Profile
-from seqbench.store import Store
-from seqbench.variants import bare
+from seqbench.protocol.profiles import TIMINGS, find_profile
+from seqbench.protocol.settings import Profile
+from seqbench.records.store import Store
+from seqbench.values.variants import bare
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "book" / "notebooks"
@@ -56,7 +56,8 @@ def bench(
         "device": device, "workers": workers, "out": out,
     }  # fmt: skip
 
-    from seqbench import engine, throughput
+    from seqbench.measure import runs as engine
+    from seqbench.measure import throughput
     from seqbench.report.folder import write_tables
     from seqbench.report.frame import Results
 
@@ -154,7 +155,7 @@ class Plan:
 
 def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> Plan | None:
     """Return what the store lacks of a task, or None if it lacks nothing or the task can't be measured here."""
-    from seqbench import engine
+    from seqbench.measure import runs as engine
 
     cells = chosen.select([name], asked["models"], asked["lags"])
     cells = [cell for cell in cells if engine.suits(cell)]
@@ -192,7 +193,8 @@ def taught(
     Several run side by side with some workers each, so that one's start, its figures and its last job leave no core
     idle.
     """
-    from seqbench import engine, machine
+    from seqbench import machine
+    from seqbench.measure import runs as engine
 
     told = {"profile": profile, "device": asked["device"], "seeds": asked["seeds"], "run": True}
     told["results"] = str(store.path)
@@ -244,10 +246,11 @@ def start(plan: Plan, told: dict[str, Any], workers: int, until: float) -> Popen
 
 def timed(chosen: Profile, store: Store, asked: dict[str, Any], force: bool) -> list[int]:
     """Time the steps that the store lacks for this code on this machine; return exit codes of what failed."""
-    from seqbench import machine, throughput
+    from seqbench import machine
+    from seqbench.measure import throughput
     from seqbench.models import MODELS
 
-    machine.settle()
+    machine.make_deterministic()
     device, models = machine.device(asked["device"]), asked["models"]
     timing, size = TIMINGS[chosen.name], chosen.parameters
     steps = throughput.plan(models or MODELS, timing, size, device, complain)

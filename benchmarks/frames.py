@@ -71,7 +71,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there.")] = None,
 ) -> None:
     """Time the three ways on the frames of moving shapes."""
-    machine.settle()
+    machine.make_deterministic()
     commit, dirty = machine.commit()
     about = {
         "commit": commit, "dirty": dirty, "lag": lag, "batch": B,

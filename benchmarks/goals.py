@@ -10,7 +10,7 @@ import torch
 
 from paired import Median, in_turns
 from seqbench import machine
-from seqbench.records import Comparison, Side
+from seqbench.records.schema import Comparison, Side
 from seqbench.text import cut
 from sides import Step
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from seqbench.store import Store
+from seqbench.records.store import Store
 
 
 def start(out: Path, arguments: list[str]) -> subprocess.Popen[bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seqbench.cli import complain
 from seqbench.errors import BadInput
-from seqbench.orphan import end_with
+from seqbench.measure.orphan import end_with
 
 
 def main(notebook: str, output: str, parameters: str) -> int:

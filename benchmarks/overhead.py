@@ -24,17 +24,18 @@ from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from paired import Median, in_turns, seconds
-from seqbench import engine, machine
+from seqbench import machine
 from seqbench.cli import answer, obey
 from seqbench.errors import DataMissing, unknown
-from seqbench.measure import Job, build
-from seqbench.profiles import QUICK
-from seqbench.protocol import Cell, Setting
-from seqbench.records import Budget, Member, Provenance, Unit
+from seqbench.measure import runs as engine
+from seqbench.measure.executors import processes
+from seqbench.measure.job import Job, build
+from seqbench.protocol.profiles import QUICK
+from seqbench.protocol.settings import Cell, Setting
+from seqbench.records.schema import Budget, Member, Provenance, Unit
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
-from seqbench.train import Feed, train
-from seqbench.workers import processes
+from seqbench.training.loop import Feed, train
 
 T = 100
 PARAMETERS = 10_000
@@ -188,7 +189,7 @@ def main(
     """Print what the trainer and its data cost, and what a second worker is worth."""
     if part is not None and part not in PARTS:
         raise unknown("part", part, PARTS)
-    machine.settle()
+    machine.make_deterministic()
     found = [
         ratio
         for name in PARTS

@@ -19,13 +19,14 @@ import typer
 import on_cpu
 import on_gpu
 from goals import Row
-from seqbench import machine, throughput
+from seqbench import machine
 from seqbench.cli import AsJson, Device, Out, answer, obey, printed
 from seqbench.errors import unknown
-from seqbench.profiles import PROFILES
-from seqbench.records import Comparison
+from seqbench.measure import throughput
+from seqbench.protocol.profiles import PROFILES
+from seqbench.records.schema import Comparison
+from seqbench.records.store import Store
 from seqbench.report.frame import NO_GPU, Results
-from seqbench.store import Store
 
 ROUNDS = 15
 ON_DEMAND = ("gpu-suite", "compile")  # only where they are asked for: half an hour, some minutes
@@ -49,7 +50,7 @@ def main(
     for name in names:
         if name not in here:
             raise unknown("goal", name, here)
-    machine.settle()
+    machine.make_deterministic()
     store = Store(throughput.folder(PROFILES["quick"], out).path)
     store.create(store.manifest() if store.exists else PROFILES["quick"].manifest())
     with store.lock():

@@ -16,11 +16,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from seqbench.errors import BadInput
-from seqbench.fields import Name
+from seqbench.records.store import Store
 from seqbench.report.facts import facts_of
 from seqbench.report.folder import FORM, check_tables, write_tables
-from seqbench.store import Store
 from seqbench.text import printable
+from seqbench.values.fields import Name
 
 PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials", "systems")
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite

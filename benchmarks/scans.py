@@ -42,7 +42,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there.")] = None,
 ) -> None:
     """Time all scans of every cell."""
-    machine.settle()
+    machine.make_deterministic()
     commit, dirty = machine.commit()
     about = {
         "commit": commit, "dirty": dirty, "length": length, "batch": B,

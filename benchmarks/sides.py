@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from seqbench.graph import Captured
 from seqbench.machine import products_in
 from seqbench.models import MODELS
 from seqbench.random import Keys
-from seqbench.train import Stack
+from seqbench.training.cuda_graph import CudaGraph
+from seqbench.training.loop import Stack
 
 D = 2
 RATE = 1e-4  # small: what is timed is not what the weights become
@@ -91,7 +91,7 @@ def members(
         loss = (net(x, 1)[:, :, 0] - y).square().mean(dim=(1, 2))
         stack.step(stack.gradient(loss), t, CLIP)
 
-    advance = Captured(step, torch.device(shape.device))  # as the trainer does
+    advance = CudaGraph(step, torch.device(shape.device))  # as the trainer does
     return lambda: advance(x, y, 1)
 
 

@@ -17,28 +17,28 @@ import torch
 import typer
 from torch import Tensor
 
-from seqbench.scan.forms import Form, GRUForm, LSTMForm, RNNForm
+from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
 
 fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 
-FORMS: dict[str, tuple[Form, int]] = {  # and the blocks of columns in the weights
-    "rnn": (RNNForm(), 1),
-    "lstm": (LSTMForm(), 4),
-    "lstm_peephole": (LSTMForm(peepholes=True), 4),
-    "lstm_1997": (LSTMForm(forget=False), 3),
-    "gru": (GRUForm(), 3),
-    "gru, reset before": (GRUForm("before"), 3),
+FORMS: dict[str, tuple[CellSpec, int]] = {  # and the blocks of columns in the weights
+    "rnn": (RNNSpec(), 1),
+    "lstm": (LSTMSpec(), 4),
+    "lstm_peephole": (LSTMSpec(peepholes=True), 4),
+    "lstm_1997": (LSTMSpec(forget=False), 3),
+    "gru": (GRUSpec(), 3),
+    "gru, reset before": (GRUSpec("before"), 3),
 }
 DEVICE = "cuda"
 HIDDEN = (16, 32, 64, 128, 256)
 ERROR = {"bf16": 1e-1, "tf32": 4e-2, "fp32": 1e-4}  # ||out - ref|| / ||ref||
-KEY = ("form", "hidden", "precision", "pass")
+KEY = ("spec", "hidden", "precision", "pass")
 HOW = ("width", "warps", "stages", "BB")
 
 
 def main(
     file: Annotated[Path, typer.Argument(help="Rows are added to it.")] = Path("sweep.jsonl"),
-    form: Annotated[list[str], typer.Option(help="Of which forms.")] = [*FORMS],  # noqa: B006
+    spec: Annotated[list[str], typer.Option(help="Of which forms.")] = [*FORMS],  # noqa: B006
     hidden: Annotated[list[int], typer.Option(help="Of which widths.")] = [*HIDDEN],  # noqa: B006
     precision: Annotated[list[str], typer.Option(help="In which precisions.")] = [*ERROR],  # noqa: B006
     members: Annotated[int, typer.Option(help="E.")] = 32,
@@ -54,7 +54,7 @@ def main(
     about = shape | {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []  # fmt: skip
     done = {identity(row, about) for row in rows}
-    for name, H, how, which in product(form, hidden, precision, ("forward", "backward")):
+    for name, H, how, which in product(spec, hidden, precision, ("forward", "backward")):
         key = about | dict(zip(KEY, (name, H, how, which), strict=True))
         left = [c for c in candidates(name, H, which, how) if identity(key | vars(c), about) not in done]  # fmt: skip
         if not left:
@@ -91,7 +91,7 @@ class Pass:
     def __init__(
         self, name: str, H: int, precision: str, which: str, E: int, B: int, T: int
     ) -> None:
-        form, G = FORMS[name]
+        spec, G = FORMS[name]
         random = torch.Generator(DEVICE).manual_seed(0)
 
         def normal(*shape: int, scale: float = 1.0) -> Tensor:
@@ -99,7 +99,7 @@ class Pass:
             return scale * torch.randn(shape, **options)
 
         self.which, self.low = which, torch.bfloat16 if precision == "bf16" else torch.float32
-        self.loops = fused.FUSED[type(form)](form, precision)
+        self.loops = fused.FUSED[type(spec)](spec, precision)
         self.a, self.dy = normal(E, T, B, G * H).to(self.low), normal(E, T, B, H).to(self.low)
         self.W_h = normal(E, H, G * H, scale=0.5 * H**-0.5).float()
         rows = {"lstm_peephole": 3, "gru": 1}.get(name)

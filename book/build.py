@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seqbench.records import Manifest
-    from seqbench.store import Store
+    from seqbench.records.schema import Manifest
+    from seqbench.records.store import Store
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -82,7 +82,7 @@ def run(name: str, source: Path, results: Path) -> None:
 
 def lay_out(source: Path, results: Path) -> None:
     """Write every page that is not run: copied, or made from docstrings, profiles and records."""
-    from seqbench.store import Store
+    from seqbench.records.store import Store
 
     store = Store(results)
     manifest = store.manifest() if store.exists else None
@@ -96,7 +96,7 @@ def copy_pages(source: Path, manifest: "Manifest | None") -> None:
     """Copy what is written by hand, with the facts that it leaves open filled in."""
     import pages
 
-    from seqbench.profiles import PROFILES
+    from seqbench.protocol.profiles import PROFILES
 
     name = manifest.profile if manifest else "quick"
     profile = PROFILES.get(name)
@@ -135,9 +135,9 @@ def make_pages(source: Path) -> None:
 def lay_out_tables(folder: Path, store: "Store | None") -> None:
     """Write the tables of all editions, and of the results that are shown, each into a folder of its own."""
     from seqbench.errors import BadInput
+    from seqbench.records.store import Store
     from seqbench.report.folder import check_tables, download_files
     from seqbench.report.frame import Results
-    from seqbench.store import Store
 
     editions = [Store(file.parent) for file in sorted(ROOT.glob("results/*/manifest.json"))]
     for edition in editions:

@@ -11,15 +11,15 @@ from textwrap import dedent
 
 from seqbench.errors import unknown
 from seqbench.models import MODELS
-from seqbench.options import options_of
-from seqbench.profiles import PROFILES
-from seqbench.protocol import Profile
-from seqbench.records import Manifest
+from seqbench.protocol.profiles import PROFILES
+from seqbench.protocol.settings import Profile
+from seqbench.records.schema import Manifest
 from seqbench.report import stats
 from seqbench.tasks import TASKS
 from seqbench.text import html
 from seqbench.text import markdown as plain_markdown
-from seqbench.variants import bare, spell_value
+from seqbench.values.options import options_of
+from seqbench.values.variants import bare, spell_value
 
 PACKAGE = Path(stats.__file__).parents[1]
 LESSONS = {

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 HOME = {
     "TASKS": "seqbench.tasks",
     "MODELS": "seqbench.models",
-    "run": "seqbench.engine",
+    "run": "seqbench.measure.runs",
     "load_results": "seqbench.report.frame",
 }
 __all__ = ["MODELS", "TASKS", "__version__", "load_results", "run"]

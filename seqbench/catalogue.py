@@ -67,7 +67,7 @@ class Catalogue(Mapping[str, Any]):
             raise BadInput(f"there is a {self.kind} '{name}' already; choose another name")
         return name
 
-    def is_guest(self, name: str) -> bool:
+    def is_user_defined(self, name: str) -> bool:
         """Return whether an entry is somebody else's, so that no commit of the house names its code."""
         return name not in self.builtin
 

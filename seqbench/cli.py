@@ -195,7 +195,7 @@ def entries(catalogue: Catalogue, options: bool) -> Rows:
     """Return the name and the first line of every entry, without importing it; where they are wanted, its options."""
     rows: Rows = [{"name": name, "about": catalogue.summary(name)} for name in catalogue]
     if options:
-        from seqbench.options import options_of
+        from seqbench.values.options import options_of
 
         for row in rows:
             try:
@@ -221,7 +221,7 @@ def tasks(options: bool) -> Rows:
 
 def profiles(options: bool) -> Rows:
     """Return the profiles, with what each measures."""
-    from seqbench.profiles import PROFILES
+    from seqbench.protocol.profiles import PROFILES
 
     return [
         {
@@ -329,8 +329,8 @@ def run(
 ) -> None:
     """Train what a profile asks for and the results folder lacks."""
     lags, seconds = numbers(lag, "lag"), duration(budget)
-    from seqbench import engine as engines
-    from seqbench.progress import Plain, listener
+    from seqbench.measure import runs as engines
+    from seqbench.measure.progress import Plain, listener
 
     class Answer(Plain):
         """A dry run's lines are the answer, not progress."""
@@ -400,7 +400,7 @@ def throughput(
         "members": numbers(members, "number of members"), "hidden": numbers(hidden, "hidden width"),
     }  # fmt: skip
 
-    from seqbench import throughput as timing
+    from seqbench.measure import throughput as timing
     from seqbench.report.frame import Results
 
     store = timing.run(
@@ -425,7 +425,7 @@ def baselines(
 ) -> None:
     """Compute what methods without a network reach on a profile's tasks, and keep it beside the runs."""
     lags = numbers(lag, "lag")
-    from seqbench import baselines as reached
+    from seqbench.measure import baselines as reached
     from seqbench.report.frame import Results
 
     store = reached.run(profile, tasks=listed(task), lags=lags, out=out, say=complain)
@@ -454,7 +454,7 @@ def inside(
     Without a task, those are looked at whose relevant steps are known.
     """
     lags = numbers(lag, "lag")
-    from seqbench.inside import probe
+    from seqbench.diagnostics import probe
     from seqbench.report.frame import Results
 
     store = probe.run(
@@ -486,7 +486,7 @@ def replicate(
 ) -> None:
     """Repeat published experiments in their own protocol: the trials that the folder lacks, then the ledger."""
     seconds = duration(budget)
-    from seqbench.replicate import run as repeat
+    from seqbench.ledger.trials import run as repeat
     from seqbench.report.frame import Results
 
     store = repeat(listed(experiments or []), trials=trials, budget=seconds, out=out, say=complain)
@@ -535,9 +535,9 @@ def report(
         folder, table = Path(table), None  # a folder may stand alone
     if form and (as_json or not table):
         raise BadInput("--format writes one table that is named, and goes without --json")
+    from seqbench.records.store import Store
     from seqbench.report.folder import write_tables
     from seqbench.report.frame import Results
-    from seqbench.store import Store
 
     store = Store(folder or QUICK)
     results = Results.read(store)
@@ -573,9 +573,9 @@ def cite(
     form: Annotated[str, typer.Option("--format", "-f", help="bibtex or ris.")] = "bibtex",
 ) -> None:
     """Print how to cite a table of a results folder."""
+    from seqbench.records.store import Store
     from seqbench.report.frame import Results
     from seqbench.report.table import REFERENCES
-    from seqbench.store import Store
 
     found = Results.read(Store(folder)).named_table(table, str(folder))
     print(written(found, form, REFERENCES), end="")
@@ -584,8 +584,8 @@ def cite(
 @app.command(epilog="Example: seqbench validate results/preview")
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
+    from seqbench.records.store import Store
     from seqbench.report.folder import check_tables, unlike_today
-    from seqbench.store import Store
 
     store = Store(folder)
     wrong = [printable(sentence) for sentence in store.validate()]
@@ -615,9 +615,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Say whether a rerun reproduces an edition; exit with 1 if it does not, and with 4 if that can't be told."""
+    from seqbench.records.store import Store
     from seqbench.report.verify import find_edition
     from seqbench.report.verify import verify as verification
-    from seqbench.store import Store
 
     rerun = Store(results)
     if edition and not edition.exists():  # by its name
@@ -635,7 +635,7 @@ def verify(
 @app.command(epilog="Example: SEQBENCH_DATA=~/data seqbench data")
 def data(as_json: AsJson = False) -> None:
     """Say which data sets there are, where they lie, and under which licence."""
-    from seqbench.data import status
+    from seqbench.tasks.sources import status
 
     brief = ("name", "file", "licence", "bytes", "found")
     rows = [row if as_json else {name: row[name] for name in brief} for row in status()]
@@ -649,9 +649,9 @@ def check(
 ) -> None:
     """Put a task or a model through the checks that every built-in one passes; exit with 1 if it fails."""
     from seqbench.check import check as findings
-    from seqbench.machine import settle
+    from seqbench.machine import make_deterministic
 
-    settle()
+    make_deterministic()
     found = []
     for finding in findings(name):
         found.append(finding)

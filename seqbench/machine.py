@@ -16,7 +16,7 @@ import psutil
 import torch
 
 from seqbench.errors import BadInput, unknown
-from seqbench.records import Precision, System
+from seqbench.records.schema import Precision, System
 from seqbench.text import cut
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
@@ -139,7 +139,7 @@ def products_in(precision: Precision) -> Iterator[None]:
             switch.fp32_precision = old
 
 
-def settle() -> None:
+def make_deterministic() -> None:
     """Make this process compute as every worker does: one thread, no denormals, deterministic kernels.
 
     Denormals are flushed before any thread starts, since threads inherit the mode: vanishing gradients are full of
@@ -158,7 +158,7 @@ def settle() -> None:
 
 
 def flushes_denormals() -> bool:
-    """Return whether this process takes denormals for 0: what ``settle`` asks for, and not every processor can do."""
+    """Return whether this process takes denormals for 0, as ``make_deterministic`` asks; not every processor can."""
     return (torch.full((), 1e-40, dtype=torch.float32) * 1).item() == 0
 
 

@@ -32,7 +32,7 @@ sys.meta_path.insert(0, AsTheyStand)
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from seqbench import data  # noqa: E402
+from seqbench.tasks import sources as data  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -61,7 +61,7 @@ data.fetch = fetch_at_most_in_vain_once
 
 @pytest.fixture(autouse=True)
 def unsettled():
-    """Take back what a test has let ``machine.settle`` do to this process."""
+    """Take back what a test has let ``machine.make_deterministic`` do to this process."""
     yield
     torch.set_flush_denormal(False)
     torch.use_deterministic_algorithms(False)

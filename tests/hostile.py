@@ -9,7 +9,7 @@ import made
 from pydantic import ValidationError
 
 from seqbench.ledger.rows import ONLINE
-from seqbench.records import Baseline, Curve, Planned, Strict, canonical
+from seqbench.records.schema import Baseline, Curve, Planned, Strict, canonical
 from seqbench.report.facts import facts_of_today
 
 Place = tuple[str, ...]  # where a text stands: names of fields, and of a dict its KEY or its VALUE

@@ -3,18 +3,18 @@
 from typing import Any
 
 from seqbench.ledger.rows import Online
-from seqbench.records import (
+from seqbench.records.schema import (
     Baseline,
     Budget,
     Comparison,
     Cost,
     Curve,
-    Floor,
     Manifest,
     Member,
     Probe,
     Provenance,
     Record,
+    Roofline,
     Scale,
     Side,
     System,
@@ -101,7 +101,7 @@ def throughput(**changes: Any) -> Throughput:
         "quartiles": (0.9e-6, 1.2e-6),
         "rounds": 9,
         "peak_memory": 2**20,
-        "floor": Floor(
+        "floor": Roofline(
             flops=2**30, bytes=2**20, flops_per_second=2.0**36, bytes_per_second=2.0**34
         ),
         "commit": "0" * 40,

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from seqbench import cli, throughput
+from seqbench import cli
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput
+from seqbench.measure import throughput
 from seqbench.models import MODELS
 
 GROUP = "seqbench.models"
@@ -69,8 +70,8 @@ def test_what_a_package_adds_is_listed_and_loaded(catalogue):
     assert catalogue.summary("sound") == "A sound model."
     assert "sound" not in sys.modules
     assert catalogue["sound"].name == "sound"
-    assert catalogue.is_guest("sound")
-    assert not catalogue.is_guest("rnn")
+    assert catalogue.is_user_defined("sound")
+    assert not catalogue.is_user_defined("rnn")
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -11,13 +11,14 @@ import pytest
 import torch
 from made import MANIFEST, UNIT, record
 
-from seqbench import cli, engine
+from seqbench import cli
 from seqbench.errors import BadInput, warn_in_a_line
+from seqbench.measure import runs as engine
 from seqbench.models import MODELS
-from seqbench.profiles import SMOKE
+from seqbench.protocol.profiles import SMOKE
+from seqbench.records.store import Store, write
 from seqbench.report.frame import Results
 from seqbench.report.table import FORMATS
-from seqbench.store import Store, write
 from seqbench.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -428,9 +429,9 @@ def test_a_check_tells_how_each_went(call):
     code, out, _ = call("check", "adding")
     assert code == 0
     assert all(line.startswith("ok ") for line in out.splitlines())
-    code, out, _ = call("check", "guests:Last")
+    code, out, _ = call("check", "user_defined:Last")
     assert code == 0, out
-    code, out, _ = call("check", "guests:Faulty", "--json")
+    code, out, _ = call("check", "user_defined:Faulty", "--json")
     assert code == 1
     checks = json.loads(out)["checks"]
     assert any("this never works" in (each["wrong"] or "") for each in checks)

@@ -12,7 +12,7 @@ from itertools import product
 from math import nan
 
 from seqbench.models import MODELS
-from seqbench.profiles import TIMINGS, find_profile
+from seqbench.protocol.profiles import TIMINGS, find_profile
 
 PROFILE = find_profile(os.environ.get("SEQBENCH_PROFILE", "quick"))
 TIMING = TIMINGS[PROFILE.name]
@@ -36,9 +36,9 @@ class Step:
     def setup_cache(self):
         """Measure all of it."""
         from seqbench import machine
-        from seqbench.throughput import plan, time_steps
+        from seqbench.measure.throughput import plan, time_steps
 
-        machine.settle()
+        machine.make_deterministic()
         device = machine.device(os.environ.get("SEQBENCH_DEVICE", "auto"))
         size = PROFILE.parameters
         planned = plan(NAMES, TIMING, size, device)

@@ -16,7 +16,7 @@ from seqbench.models.base import count, matched
 from seqbench.models.streaming import Streamed, stream
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.train import Stack, answered, draw, encoded, losses
+from seqbench.training.loop import Stack, answered, draw, encoded, losses
 
 SYMBOLS = 4
 SEEDS = (3, 5, 7)

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
-from seqbench.measure import scale
+from seqbench.measure.job import scale
 from seqbench.models import MODELS
 from seqbench.random import Keys
-from seqbench.records import Budget, Member
+from seqbench.records.schema import Budget, Member
 from seqbench.tasks.base import Batch, Split, Task
-from seqbench.train import train
+from seqbench.training.loop import train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MANY = 2_000  # sequences, where a share is estimated

@@ -20,7 +20,7 @@ from seqbench.ledger.net import BlockLSTM, ElmanNet, Net, State, draw
 from seqbench.ledger.realtime import follow
 from seqbench.ledger.rows import Online
 from seqbench.random import Keys
-from seqbench.snapshot import Snapshot
+from seqbench.training.checkpoint import Checkpoint
 
 Array = np.ndarray
 AT_ONCE = 64  # sequences of a trial that are drawn in one go
@@ -95,7 +95,7 @@ class Stack:
         if self.state is not None:
             self.state = self.state.each(lambda part: part[rows])
 
-    def save(self, snapshot: Snapshot) -> None:
+    def save(self, checkpoint: Checkpoint) -> None:
         """Lay all of it aside."""
         parts = {f"weights/{name}": w for name, w in self.net.weights.items()}
         parts |= {"streak": self.streak, "seconds": self.seconds}
@@ -106,11 +106,11 @@ class Stack:
                 if part is not None
             }
         tensors = {name: torch.from_numpy(part.copy()) for name, part in parts.items()}
-        snapshot.save({"seeds": self.seeds, "shown": self.shown, **tensors})
+        checkpoint.save({"seeds": self.seeds, "shown": self.shown, **tensors})
 
-    def load(self, snapshot: Snapshot) -> None:
+    def load(self, checkpoint: Checkpoint) -> None:
         """Go on with those of the trials that were laid aside, if any were."""
-        laid = snapshot.load(self.fitted)
+        laid = checkpoint.load(self.fitted)
         wanted = set(self.seeds)
         if laid is None or not wanted & set(laid["seeds"]):
             return
@@ -125,7 +125,7 @@ class Stack:
         self.keep(np.flatnonzero([seed in wanted for seed in self.seeds]))
 
     def fitted(self, laid: dict[str, Any]) -> dict[str, Any]:
-        """Return what a snapshot holds; raise where it is none of this experiment."""
+        """Return what a checkpoint holds; raise where it is none of this experiment."""
         E = len(laid["seeds"])
         wanted = {f"weights/{name}": (E, *w.shape[1:]) for name, w in self.net.weights.items()}
         wanted |= {"streak": (E,), "seconds": (E,)}
@@ -141,7 +141,7 @@ def run(
     seeds: Sequence[int],
     until: float = inf,
     progress: Progress = lambda shown, running: None,
-    snapshot: Snapshot | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[list[Outcome]]:
     """Run trials side by side; yield what became of each as soon as it is known.
 
@@ -155,19 +155,19 @@ def run(
         When to lay the trials aside, by the clock ``monotonic``.
     progress
         Hears how many sequences were shown, and how many trials still run.
-    snapshot
+    checkpoint
         Where the state is laid aside once a minute; a later run of the same trials goes on from there.
     """
-    snapshot = snapshot or Snapshot()
+    checkpoint = checkpoint or Checkpoint()
     data = generator(row.source)
     stack = Stack.draw(row, seeds)
-    stack.load(snapshot)
+    stack.load(checkpoint)
     while stack.seeds:
         if monotonic() >= until:
-            stack.save(snapshot)
+            stack.save(checkpoint)
             return
-        if snapshot.due:
-            stack.save(snapshot)
+        if checkpoint.due:
+            stack.save(checkpoint)
         since = perf_counter()
         stop = min(stack.shown - stack.shown % AT_ONCE + AT_ONCE, row.budget)
         some = data.train(stack.seeds, stack.shown, stop)
@@ -187,9 +187,9 @@ def run(
         shared(stack, since)
         progress(stack.shown, len(stack.seeds))
         if left:
-            yield left  # before they leave the snapshot, so that none is lost
-            stack.save(snapshot)
-    snapshot.clear()
+            yield left  # before they leave the checkpoint, so that none is lost
+            stack.save(checkpoint)
+    checkpoint.clear()
 
 
 def shared(stack: Stack, since: float) -> float:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from seqbench.errors import unknown
-from seqbench.records import digest
+from seqbench.records.schema import digest
 
 Mark = Literal["P", "S"]
 HS97 = "Hochreiter and Schmidhuber (1997)"

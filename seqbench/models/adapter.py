@@ -21,9 +21,9 @@ instead: complex parameters and those of another precision, lazy ones, modules t
 those beside it (``batch_first=True``): ``seqbench check`` finds out.
 
 What sets the size: ``hidden``, turned up one by one until the module has as many parameters as the other models, the
-frozen ones included. A factory that can't have every width says by ``dials`` in which steps, and with what else::
+frozen ones included. A factory that can't have every width names the steps, and what else there is to set::
 
-    Attention = adapt("attention", attention, dials={"hidden": 8, "feedforward": 1})  # of 8 heads
+    Attention = adapt("attention", attention, size_options={"hidden": 8, "feedforward": 1})  # of 8 heads
 
 turns ``hidden`` up by 8 as far as it fits, then ``feedforward`` for the rest, and calls
 ``attention(inputs, outputs, hidden, feedforward=…)``.
@@ -42,11 +42,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.parameter import is_lazy
 
-from seqbench.arguments import Count, checked
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
-from seqbench.fields import Name
 from seqbench.random import Keys
+from seqbench.values.arguments import Count, checked
+from seqbench.values.fields import Name
 
 Reads = Literal["sequence", "video"]
 State = dict[str, Tensor]
@@ -59,7 +59,7 @@ def adapt(
     factory: Callable[..., nn.Module],
     version: Count = 1,
     reads: Reads = "sequence",
-    dials: Annotated[Mapping[Name, Count], Field(min_length=1)] = HIDDEN,
+    size_options: Annotated[Mapping[Name, Count], Field(min_length=1)] = HIDDEN,
 ) -> type["Adapted"]:
     """Return a model class whose members are modules that a factory makes.
 
@@ -72,7 +72,7 @@ def adapt(
         parameters of these names, and the options of the run.
     reads
         ``"video"`` for a module that maps ``(B, T, channels, height, width)``.
-    dials
+    size_options
         What sets the size, coarse before fine, and in which steps (see ``models.base.matched``).
     """
     body = {
@@ -82,7 +82,7 @@ def adapt(
         "version": version,
         "reads": reads,
         "factory": staticmethod(factory),
-        "steps": dict(dials),
+        "steps": dict(size_options),
     }
     return type(name, (Adapted,), body)
 
@@ -124,7 +124,7 @@ class Adapted(nn.Module):
         ] = {}  # in training and else: not known before the first input
 
     @classmethod
-    def dials(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, **options: Any) -> dict[str, int]:
         """Return what sets the size, coarse before fine, and in which steps."""
         return cls.steps
 

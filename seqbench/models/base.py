@@ -22,7 +22,7 @@ from seqbench.models import MODELS
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 from seqbench.scan import Scan, chosen, scan
-from seqbench.scan.forms import Form
+from seqbench.scan.specs import CellSpec
 
 TOLERANCE = 0.02  # by which the sizes of compared models may differ from the common one
 
@@ -87,7 +87,7 @@ class Cell(nn.Module, ABC):
             return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
 
         own = min(place(name) for name in ("project", "start", "step", "hidden_to_hidden"))
-        for name in ("native", "form"):
+        for name in ("native", "spec"):
             if own < place(name):
                 setattr(cls, name, None)
 
@@ -119,13 +119,13 @@ class Cell(nn.Module, ABC):
         return None
 
     @property
-    def form(self) -> Form | None:
+    def spec(self) -> CellSpec | None:
         """Return what the scans with a backward pass of their own know this cell as, or None."""
         return None
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return W_x, b, W_h (zeros where there is none), and what else the form has: peepholes, or the bias of n."""
+        """Return W_x, b, W_h (zeros where there is none), and what else its spec has: peepholes, or the bias of n."""
         if self.hidden_to_hidden:
             return self.W_x, self.b, self.W_h, None
         zeros = self.W_x.new_zeros(len(self.W_x), self.hidden, self.gates * self.hidden)
@@ -210,7 +210,7 @@ class Recurrent(nn.Module):
         return chosen(self.layers[0], self.scan, self.readout.W.device)
 
     @classmethod
-    def dials(cls, layers: int = 1, **options: Any) -> dict[str, int]:
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
         """Return what sets the size, coarse before fine, and in which steps (see ``matched``).
 
         A unit more in every layer is too coarse a step for a stack: the lowest layer takes up what is left.
@@ -294,7 +294,7 @@ def common_size(
 
 def counts_of_hidden(model: Any, most: float, **shape: Any) -> list[int]:
     """Return the counts up to ``most`` that a model's hidden width can give it; none if it has another dial, too."""
-    if hasattr(model, "dials") and list(model.dials()) != ["hidden"]:
+    if hasattr(model, "size_options") and list(model.size_options()) != ["hidden"]:
         return []
     nobody = Keys.span(model.name, 1, "weights", 0, 0, 0)
     counts: list[int] = []
@@ -313,8 +313,8 @@ def matched(
 ) -> dict[str, int]:
     """Return the sizes that give a model as nearly as can be so many parameters a member.
 
-    A model says by ``dials(**options)`` what sets its size: ``{"hidden": 8, "feedforward": 1}`` turns ``hidden`` up
-    in steps of 8 as far as it fits, then ``feedforward`` for the rest. Without such a method ``hidden`` alone is
+    A model says by ``size_options(**options)`` what sets its size: ``{"hidden": 8, "feedforward": 1}`` turns
+    ``hidden`` up in steps of 8 as far as it fits, then ``feedforward`` for the rest. Without such a method ``hidden`` alone is
     turned. Every try is a model of no members: it has shapes, and no numbers to be drawn.
 
     Parameters
@@ -334,13 +334,13 @@ def matched(
     """
     cls: Any = MODELS[model] if isinstance(model, str) else model
     nobody = Keys.span(cls.name, 1, "weights", 0, 0, 0)
-    dials = cls.dials(**options) if hasattr(cls, "dials") else {"hidden": 1}
+    size_options = cls.size_options(**options) if hasattr(cls, "size_options") else {"hidden": 1}
 
     def size(sizes: dict[str, int]) -> int:
         return count(cls(nobody, inputs=inputs, outputs=outputs, **options, **sizes))
 
     near: list[dict[str, int]] = [{}]
-    for dial, step in dials.items():
+    for dial, step in size_options.items():
         if dial in options:
             continue
         top = 1

@@ -97,7 +97,7 @@ class BiLSTM(nn.Module):
         return chosen(self.ahead[0], self.scan, self.readout.W.device)
 
     @classmethod
-    def dials(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, **options: Any) -> dict[str, int]:
         """Return what sets the size; the LSTM from the end takes up what the pair leaves."""
         return {"hidden": 1, "back": 1}
 

@@ -70,7 +70,7 @@ class FrameLSTM(Recurrent):
     eye: nn.Module
 
     @classmethod
-    def dials(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, **options: Any) -> dict[str, int]:
         """Return what sets the size; the features take up what the hidden units leave."""
         return {"hidden": 1, "features": 1}
 

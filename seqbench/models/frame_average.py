@@ -69,7 +69,7 @@ class FrameAverage(nn.Module):
         self.readout = Linear(keys, "readout", hidden, outputs)
 
     @classmethod
-    def dials(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, **options: Any) -> dict[str, int]:
         """Return what sets the size."""
         return {"hidden": 1}
 

@@ -21,9 +21,9 @@ from torch import Tensor
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine, uniform
-from seqbench.options import OneOf
 from seqbench.random import Keys
-from seqbench.scan.forms import Form, GRUForm
+from seqbench.scan.specs import CellSpec, GRUSpec
+from seqbench.values.options import OneOf
 
 RESETS = ("after", "before")
 
@@ -58,9 +58,9 @@ class GRUCell(Cell):
         return torch.gru if self.reset == "after" else None
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> CellSpec:
         """Return what the scans know it as."""
-        return GRUForm(self.reset)
+        return GRUSpec(self.reset)
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:

@@ -19,7 +19,7 @@ from pydantic import Field
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
 from seqbench.random import Keys
-from seqbench.scan.forms import Form, LSTMForm
+from seqbench.scan.specs import CellSpec, LSTMSpec
 
 ForgetBias = Annotated[float, Field(ge=-100, le=100, description="first bias of the forget gate")]
 
@@ -44,9 +44,9 @@ class LSTMCell(Cell):
         return torch.lstm
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> CellSpec:
         """Return what the scans know it as."""
-        return LSTMForm()
+        return LSTMSpec()
 
     def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
         """Return h_t and c_t."""

@@ -26,7 +26,7 @@ from pydantic import Field
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
 from seqbench.random import Keys
-from seqbench.scan.forms import Form, LSTMForm
+from seqbench.scan.specs import CellSpec, LSTMSpec
 
 Bias = Annotated[
     float,
@@ -67,9 +67,9 @@ class LSTM1997Cell(Cell):
             b_o += output_bias
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> CellSpec:
         """Return what the scans know it as."""
-        return LSTMForm(forget=False)
+        return LSTMSpec(forget=False)
 
     def step(self, a: Gates, h: Hidden, c: Hidden) -> tuple[Hidden, Hidden]:
         """Return h_t and c_t."""

@@ -36,8 +36,8 @@ from seqbench.errors import BadInput, unknown
 from seqbench.models.base import Linear, Recurrent, uniform
 from seqbench.models.dropout import Dropout
 from seqbench.models.lstm import LSTMCell
-from seqbench.options import OneOf
 from seqbench.random import Keys
+from seqbench.values.options import OneOf
 
 KINDS = ("states", "decoder")
 SCORES = ("additive", "dot")
@@ -136,7 +136,7 @@ class AttentionLSTM(Recurrent):
             self.drop = Dropout(keys, "decoder", dropout)
 
     @classmethod
-    def dials(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, **options: Any) -> dict[str, int]:
         """Return what sets the size; the width of the keys takes up what the hidden units leave."""
         return {"hidden": 1, "width": 1}
 

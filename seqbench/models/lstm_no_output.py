@@ -25,7 +25,7 @@ from torch.nn.functional import pad
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Recurrent, affine
 from seqbench.models.lstm import LSTMCell
-from seqbench.scan.forms import Form, LSTMForm
+from seqbench.scan.specs import CellSpec, LSTMSpec
 
 OPEN = 100.0  # σ(100) = 1 in float64, too
 
@@ -41,9 +41,9 @@ class NoOutputCell(LSTMCell):
         return torch.lstm
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> CellSpec:
         """Return what the scans know it as."""
-        return LSTMForm()
+        return LSTMSpec()
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, None]:

@@ -21,7 +21,7 @@ from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Recurrent, affine
 from seqbench.models.lstm import ForgetBias, LSTMCell
 from seqbench.random import Keys
-from seqbench.scan.forms import Form, LSTMForm
+from seqbench.scan.specs import CellSpec, LSTMSpec
 
 
 class PeepholeCell(LSTMCell):
@@ -38,9 +38,9 @@ class PeepholeCell(LSTMCell):
         """Return None: torch has no kernel for it."""
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> CellSpec:
         """Return what the scans know it as."""
-        return LSTMForm(peepholes=True)
+        return LSTMSpec(peepholes=True)
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -16,9 +16,9 @@ from pydantic import Field
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine
-from seqbench.options import OneOf
 from seqbench.random import Keys
-from seqbench.scan.forms import Form, RNNForm
+from seqbench.scan.specs import CellSpec, RNNSpec
+from seqbench.values.options import OneOf
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 KERNELS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
@@ -60,9 +60,9 @@ class RNNCell(Cell):
         return KERNELS[self.activation]
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> CellSpec:
         """Return what the scans know it as."""
-        return RNNForm(self.activation)
+        return RNNSpec(self.activation)
 
     def step(self, a: Gates, h: Hidden) -> tuple[Hidden]:
         """Return h_t."""

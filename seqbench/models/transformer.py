@@ -28,8 +28,8 @@ from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput, unknown
 from seqbench.models.base import Linear
 from seqbench.models.dropout import Dropout
-from seqbench.options import OneOf
 from seqbench.random import Keys
+from seqbench.values.options import OneOf
 
 POSITIONS = ("rotary", "sinusoidal", "none")
 LONGEST = 10_000  # the longest wavelength, over 2π, in steps
@@ -215,7 +215,7 @@ class Transformer(nn.Module):
         super().__init__()
         if positions not in POSITIONS:
             raise unknown("positions", positions, POSITIONS)
-        step = self.dials(heads, positions)["hidden"]
+        step = self.size_options(heads, positions)["hidden"]
         if hidden % step:
             raise BadInput(
                 f"hidden width {hidden} does not suit {heads} heads with {positions} positions; "
@@ -242,7 +242,9 @@ class Transformer(nn.Module):
         self.readout = Linear(keys, "readout", hidden, outputs)
 
     @classmethod
-    def dials(cls, heads: int = 2, positions: str = "rotary", **options: Any) -> dict[str, int]:
+    def size_options(
+        cls, heads: int = 2, positions: str = "rotary", **options: Any
+    ) -> dict[str, int]:
         """Return what sets the size; the feed-forward net takes up what the heads leave."""
         per_head = 1 if positions == "none" else 2
         return {"hidden": per_head * heads, "feedforward": 1}

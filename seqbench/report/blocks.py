@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report.frame import place
 
 SEED = 0  # of every bootstrap: the same records give the same bytes

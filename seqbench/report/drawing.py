@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from seqbench.models import MODELS
-from seqbench.protocol import VIDEO_MODELS
+from seqbench.protocol.settings import VIDEO_MODELS
 from seqbench.report.frame import place
 from seqbench.text import html, label
-from seqbench.variants import bare
+from seqbench.values.variants import bare
 
 INK = "#1b1b1b"  # in a page it takes the colour of the text around it
 PAPER = "#fffffe"  # in a page, that of its background

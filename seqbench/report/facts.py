@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from seqbench import facts
-from seqbench.facts import ClaimWords, Facts, LedgerRow
 from seqbench.ledger.rows import LEDGER, Missing, Online, Pair, Row, Score
 from seqbench.models import MODELS
-from seqbench.protocol import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
+from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
+from seqbench.records import facts
+from seqbench.records.facts import ClaimWords, Facts, LedgerRow
+from seqbench.records.store import Store
 from seqbench.report.claims import CLAIMS
 from seqbench.report.tables import TABLES
-from seqbench.store import Store
 from seqbench.tasks import TASKS
 
 # Editions of forms 1 and 2 hold no facts: theirs lie here, in a file that is never changed again.

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from seqbench.models import MODELS
-from seqbench.records import Probe
+from seqbench.records.schema import Probe
 from seqbench.report.drawing import (
     FAINT,
     WIDTH,

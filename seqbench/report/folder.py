@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from seqbench.errors import BadInput
-from seqbench.layout import is_litter
+from seqbench.records.layout import is_litter
+from seqbench.records.store import Store, write
 from seqbench.report.frame import Results
 from seqbench.report.table import FORMATS, Table
-from seqbench.store import Store, write
 
 # The same records give the same bytes in the same form. A change that makes another CSV of them, a column, a rounding,
 # a rule of a claim, is another form: raise the number. An edition keeps the tables of its own form (docs/adr/0010).

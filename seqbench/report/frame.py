@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.arguments import checked
 from seqbench.errors import unknown
-from seqbench.facts import Facts
-from seqbench.records import (
+from seqbench.records.facts import Facts
+from seqbench.records.schema import (
     Baseline,
     Comparison,
     Manifest,
@@ -23,11 +22,12 @@ from seqbench.records import (
     Throughput,
     Trial,
 )
+from seqbench.records.store import Store
 from seqbench.report.facts import facts_of
 from seqbench.report.table import Table
 from seqbench.report.tables import TABLES
-from seqbench.store import Store
-from seqbench.variants import bare
+from seqbench.values.arguments import checked
+from seqbench.values.variants import bare
 
 NO_GPU = "Not yet measured on a GPU"
 

@@ -14,16 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.profiles import PROFILES
+from seqbench.protocol.profiles import PROFILES
+from seqbench.records.store import Store
 from seqbench.report import drawing, figures, figures_inside, stats
 from seqbench.report.claims.evidence import Compiled, Looked, Need, Timed
 from seqbench.report.frame import NO_GPU, Results, described, frame_of
 from seqbench.report.table import FORMATS, Row, Table
 from seqbench.report.tables.claims import judged
-from seqbench.store import Store
 from seqbench.tasks import TASKS
 from seqbench.text import code, html, markdown
-from seqbench.variants import bare
+from seqbench.values.variants import bare
 
 ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
     *(

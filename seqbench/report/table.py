@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from seqbench.errors import unknown
-from seqbench.records import Manifest, digest
+from seqbench.records.schema import Manifest, digest
 from seqbench.report import cite
 from seqbench.text import csv_cell, html, printable, tex
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.records import Manifest, Record, Throughput, Unit, canonical
+from seqbench.records.schema import Manifest, Record, Throughput, Unit, canonical
+from seqbench.records.store import Store
 from seqbench.report.compare import EQUIVALENCE, Pair, Times, inside, ratio
 from seqbench.report.frame import Results
 from seqbench.report.stats import Estimate
 from seqbench.report.verdict import MEAN, Cell, Judged, Judgement, TableVerdict, judge
-from seqbench.store import Store
 
 EXIT_CODES: dict[TableVerdict, int] = {"reproduced": 0, "contradicted": 1, "inconclusive": 4}
 FAST, SLOW = 0.8, 1.25

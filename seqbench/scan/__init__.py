@@ -12,7 +12,7 @@
     The one that was measured to be the fastest (docs/adr/0008-auto-scan.md): on a CPU ``native`` for the LSTM and
     ``ensemble`` for the others; on a GPU ``native`` where there is such a kernel, else ``ensemble``.
 
-A cell of one's own that names no form is run by ``reference``.
+A cell of one's own that names no spec is run by ``reference``.
 """
 
 from functools import cache
@@ -46,14 +46,14 @@ def chosen(cell: Steps, how: Scan, device: torch.device) -> str:
     if how == "auto":
         if cell.native is not None and (cell.native_on_cpu or device.type != "cpu"):
             return "native"
-        return "reference" if cell.form is None else "ensemble"
+        return "reference" if cell.spec is None else "ensemble"
     if how == "native" and cell.native is None:
         raise BadInput(
             f"torch has no kernel for {type(cell).__name__}; choose the scan 'reference'"
         )
-    if how in ("ensemble", "fused") and cell.form is None:
+    if how in ("ensemble", "fused") and cell.spec is None:
         raise BadInput(
-            f"{type(cell).__name__} names no form for the scan '{how}'; choose 'reference'"
+            f"{type(cell).__name__} names no spec for the scan '{how}'; choose 'reference'"
         )
     if how == "fused" and (reason := lacking(cell, device)):
         if torch.is_autocast_enabled(device.type):  # nobody else computes in half precision

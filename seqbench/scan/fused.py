@@ -25,9 +25,9 @@ from torch.nn.functional import pad
 from seqbench.axes import Hidden
 from seqbench.scan.ensemble import loops
 from seqbench.scan.ensemble.parts import product
-from seqbench.scan.forms import Form, GRUForm, LSTMForm, RNNForm
 from seqbench.scan.recurrence import Chunk, Keep, Kept, Loops, States, recurrence
 from seqbench.scan.reference import Steps
+from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
 
 WIDEST = 256
 STEPS = 64  # of a chunk, where the gates of all steps are not kept
@@ -60,9 +60,9 @@ def fused(
     cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step."""
-    assert cell.form is not None
+    assert cell.spec is not None
     precision = precision_of(cell, x.device.type)
-    passes = FUSED[type(cell.form)](cell.form, precision)
+    passes = FUSED[type(cell.spec)](cell.spec, precision)
     W_h = cell.weights[2]
     with torch.autocast(x.device.type, enabled=False):
         x = x.to(torch.bfloat16 if precision == "bf16" else W_h.dtype)
@@ -146,27 +146,27 @@ SHIPPED = {
 }
 
 
-def configuration(form: Form, which: Pass, H: int, precision: Precision) -> Configuration:
-    """Return how the kernel of a form is launched."""
-    row = SHIPPED[FAMILIES[type(form)], "fp32" if precision == "fp64" else precision, which]
+def configuration(spec: CellSpec, which: Pass, H: int, precision: Precision) -> Configuration:
+    """Return how the kernel of a spec is launched."""
+    row = SHIPPED[FAMILIES[type(spec)], "fp32" if precision == "fp64" else precision, which]
     return Configuration(*row[(H - 1).bit_length() - 4])
 
 
 class FusedLoops(Loops):
-    """The passes of a form by kernels; the gates are computed again by torch's operations."""
+    """The passes of a spec by kernels; the gates are computed again by torch's operations."""
 
-    def __init__(self, form: Any, precision: Precision) -> None:
-        self.form, self.precision, self.plain = form, precision, loops(form)
+    def __init__(self, spec: Any, precision: Precision) -> None:
+        self.spec, self.precision, self.plain = spec, precision, loops(spec)
         self.parts, self.blocks = self.plain.parts, self.plain.blocks
 
     def steps(self, E: int, B: int, T: int, H: int, keep: Keep) -> int:
         """Return K: all steps, where their gates are kept."""
         return T if keep == "gates" else min(T, STEPS)
 
-    def again(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
+    def recompute_gates(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
         """Return the gates; sums and functions in the type of the weights, the products in that of a."""
         wide, W_h = a.to(W_h.dtype), W_h.to(a.dtype)
-        return self.plain.again(wide, states, W_h, extra).to(a.dtype)
+        return self.plain.recompute_gates(wide, states, W_h, extra).to(a.dtype)
 
     def launch(
         self,
@@ -180,8 +180,8 @@ class FusedLoops(Loops):
         import triton.language as tl
 
         E, T, B, H = shape
-        how = configuration(self.form, which, H, self.precision)
-        kernel = getattr(kernels(self.form), f"{which}_split" if how.width < H else which)
+        how = configuration(self.spec, which, H, self.precision)
+        kernel = getattr(kernels(self.spec), f"{which}_split" if how.width < H else which)
         with torch.cuda.device_of(tensors[0]):
             kernel[E, -(-B // how.BB)](
                 *tensors, T, B, H, *strides, **flags,
@@ -191,9 +191,9 @@ class FusedLoops(Loops):
             )  # fmt: skip
 
 
-def kernels(form: Form) -> ModuleType:
+def kernels(spec: CellSpec) -> ModuleType:
     """Return the kernels of a family; only here is Triton imported."""
-    return import_module(f"seqbench.scan.kernels.{FAMILIES[type(form)]}")
+    return import_module(f"seqbench.scan.kernels.{FAMILIES[type(spec)]}")
 
 
 class FusedRNN(FusedLoops):
@@ -224,7 +224,7 @@ class FusedRNN(FusedLoops):
     @property
     def relu(self) -> bool:
         """Return whether the activation is not tanh."""
-        return self.form.activation == "relu"
+        return self.spec.activation == "relu"
 
 
 class FusedLSTM(FusedLoops):
@@ -251,7 +251,7 @@ class FusedLSTM(FusedLoops):
         """Return the derivatives by a, W_h and the peepholes."""
         (h, c), da, dy = states, gates.new_empty(gates.shape), rows(dh)
         E, _, B, H = dh.shape
-        BB = configuration(self.form, "backward", H, self.precision).BB
+        BB = configuration(self.spec, "backward", H, self.precision).BB
         dp = None if extra is None else extra.new_zeros(E, -(-B // BB), 3, H)  # a row a program
         tensors = [dy, *carry, gates, c, W_h.to(h.dtype), extra, da, dp]
         strides = (*dy.stride()[:3], *members(gates, c))
@@ -261,7 +261,7 @@ class FusedLSTM(FusedLoops):
     @property
     def flags(self) -> dict[str, bool]:
         """Return which LSTM it is."""
-        return {"FORGET": self.form.forget, "PEEP": self.form.peepholes}
+        return {"FORGET": self.spec.forget, "PEEP": self.spec.peepholes}
 
 
 class FusedGRU(FusedLoops):
@@ -303,7 +303,7 @@ class FusedGRU(FusedLoops):
     @property
     def after(self) -> bool:
         """Return whether the reset comes after the product."""
-        return self.form.reset == "after"
+        return self.spec.reset == "after"
 
 
 def members(*tensors: Tensor) -> tuple[int, ...]:
@@ -317,8 +317,8 @@ def rows(dh: Tensor) -> Tensor:
 
 
 FUSED: dict[type, Callable[[Any, Precision], Loops]] = {
-    RNNForm: FusedRNN,
-    LSTMForm: FusedLSTM,
-    GRUForm: FusedGRU,
+    RNNSpec: FusedRNN,
+    LSTMSpec: FusedLSTM,
+    GRUSpec: FusedGRU,
 }
-FAMILIES = {RNNForm: "rnn", LSTMForm: "lstm", GRUForm: "gru"}
+FAMILIES = {RNNSpec: "rnn", LSTMSpec: "lstm", GRUSpec: "gru"}

@@ -40,7 +40,7 @@ NUMBERS = 2**18  # in the gates of a chunk: a few arrays of this size stay in a 
 
 
 class Loops(ABC):
-    """The passes over the K steps of a chunk, for one form of cell.
+    """The passes over the K steps of a chunk, for one spec of cell.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Loops(ABC):
         """Walk from row 0 of the states to row K, and write both states and gates; ``a`` may be used up."""
 
     @abstractmethod
-    def again(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
+    def recompute_gates(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
         """Return the gates, from states that are known already."""
 
     @abstractmethod
@@ -153,7 +153,7 @@ def derivatives(ctx: Any, dh: Float[Tensor, "E T B H"]) -> tuple[Tensor | None, 
             carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
         x_k, states = x[:, start:stop], [part[:, start : stop + 1] for part in whole]
         if gates is None:
-            here = loops.again(projected(x_k, W_x, b), states, W_h, extra)
+            here = loops.recompute_gates(projected(x_k, W_x, b), states, W_h, extra)
         else:
             here = gates[:, start:stop]
         da, *more = loops.backward(dh[:, start:stop], carry, here, states, W_h, extra)

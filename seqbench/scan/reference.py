@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqbench.axes import Gates, Hidden, Projected
-from seqbench.scan.forms import Form
+from seqbench.scan.specs import CellSpec
 from seqbench.scan.windows import windows
 
 
@@ -23,12 +23,12 @@ class Steps(Protocol):
         """Return the function of torch that runs this cell with its own kernel."""
 
     @property
-    def form(self) -> Form | None:
+    def spec(self) -> CellSpec | None:
         """Return what the scans with a backward pass of their own know it as."""
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return W_x, b, W_h, and what else the form has: peepholes, or the bias of n."""
+        """Return W_x, b, W_h, and what else its spec has: peepholes, or the bias of n."""
 
     def project(self, x: Float[Tensor, "E B T D"]) -> Projected:
         """Return x_t W_x + b for every t."""

@@ -37,10 +37,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
-from seqbench.data import locate
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.sources import locate
 
 SERIES = ("machine_temperature_system_failure", "nyc_taxi", "ambient_temperature_system_failure")
 PARTS = {"train": (0, 60), "validation": (60, 76), "test": (76, 100)}  # in hundredths of a series

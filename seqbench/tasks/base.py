@@ -14,8 +14,8 @@ from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
 from seqbench.errors import BadInput
-from seqbench.options import check_options
 from seqbench.random import Keys
+from seqbench.values.options import check_options
 
 Split = Literal["train", "validation", "test"]
 Loss = Literal["cross_entropy", "mse", "binary_cross_entropy"]

@@ -33,9 +33,9 @@ from pydantic import Field
 from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
-from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
+from seqbench.values.options import OneOf
 
 LONGEST = 30  # n in training
 BLANK, START, A = 0, 1, 2  # b and c are A + 1 and A + 2

@@ -32,9 +32,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
+from seqbench.values.options import OneOf
 
 SIDE = 12  # P, the height and width of a frame
 RADIUS = 4

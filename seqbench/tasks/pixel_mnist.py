@@ -33,11 +33,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqbench.data import locate
-from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.sources import locate
+from seqbench.values.options import OneOf
 
 SIDE = 28
 WHITE = 255

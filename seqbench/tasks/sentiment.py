@@ -16,9 +16,9 @@ Source: Kotzias, Denil, de Freitas and Smyth (2015), From group to individual la
 from dataclasses import dataclass
 from functools import cache
 
-from seqbench.data import locate
 from seqbench.tasks.finite import shuffled
 from seqbench.tasks.sentences import Classification, Sentences, plain
+from seqbench.tasks.sources import locate
 
 FILES = ("amazon_cells", "imdb", "yelp")
 PARTS = {"train": (0, 70), "validation": (70, 80), "test": (80, 100)}  # in hundredths

@@ -31,10 +31,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
-from seqbench.data import locate
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.sources import locate
 
 VALUES = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
 HORIZON = DAY = 24  # hours

@@ -19,9 +19,9 @@ Source: Karpathy (2015), The unreasonable effectiveness of recurrent neural netw
 from dataclasses import dataclass
 from functools import cache
 
-from seqbench.data import locate
 from seqbench.tasks import ngram
 from seqbench.tasks.language_model import LanguageModel
+from seqbench.tasks.sources import locate
 
 ALPHABET = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PARTS = {"train": (0, 90), "validation": (90, 95), "test": (95, 100)}  # in hundredths of the text

@@ -35,10 +35,10 @@ from scipy.io import wavfile
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqbench.data import locate
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.sources import locate
 
 HERTZ = 8_000
 FRAME, HOP = 256, 128  # samples

@@ -22,9 +22,9 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from seqbench.options import OneOf
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
+from seqbench.values.options import OneOf
 
 DISTRACTORS = 4  # a, b, c, d are 0 to 3
 OPEN, CLOSE, X = 4, 5, 6  # E, B, X, and Y is X + 1

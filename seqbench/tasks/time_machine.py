@@ -27,8 +27,8 @@ from functools import cache
 from itertools import pairwise
 from math import log2
 
-from seqbench.data import locate
 from seqbench.tasks.language_model import LanguageModel
+from seqbench.tasks.sources import locate
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 PARTS = {"train": (0, 80), "validation": (80, 90), "test": (90, 100)}  # in hundredths of the text

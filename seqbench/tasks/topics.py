@@ -18,9 +18,9 @@ import json
 from dataclasses import dataclass
 from functools import cache
 
-from seqbench.data import locate
 from seqbench.tasks.finite import shuffled
 from seqbench.tasks.sentences import Classification, Sentences, plain
+from seqbench.tasks.sources import locate
 
 VALIDATION = 1_000
 

@@ -9,7 +9,7 @@ import pytest
 from seqbench.ledger import online
 from seqbench.ledger.data import Generator, Strings
 from seqbench.ledger.rows import Blocks, Elman, Online, Source
-from seqbench.snapshot import Snapshot
+from seqbench.training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def test_a_carried_state_ends_with_a_wrong_answer(monkeypatch):
 
 
 def test_what_was_laid_aside_goes_on_with_the_same_bits(tmp_path):
-    snapshot = Snapshot(tmp_path / "a.pt")
+    checkpoint = Checkpoint(tmp_path / "a.pt")
     whole = outcomes()
     shown = []
 
@@ -135,20 +135,20 @@ def test_what_was_laid_aside_goes_on_with_the_same_bits(tmp_path):
         if n >= 128:
             raise KeyboardInterrupt
 
-    snapshot.since = -1e9  # due at once
+    checkpoint.since = -1e9  # due at once
     with pytest.raises(KeyboardInterrupt):
-        outcomes(progress=stop_after, snapshot=snapshot)
-    assert snapshot.load()["shown"] == 64 * (len(shown) - 1) or snapshot.load()["shown"] == 0
-    rest = outcomes(snapshot=snapshot)
+        outcomes(progress=stop_after, checkpoint=checkpoint)
+    assert checkpoint.load()["shown"] == 64 * (len(shown) - 1) or checkpoint.load()["shown"] == 0
+    rest = outcomes(checkpoint=checkpoint)
     assert {k: told(o) for k, o in rest.items()} == {k: told(o) for k, o in whole.items()}
-    assert snapshot.load() is None
+    assert checkpoint.load() is None
 
 
 def test_time_is_up(tmp_path):
-    snapshot = Snapshot(tmp_path / "a.pt")
-    assert outcomes(until=monotonic() - 1, snapshot=snapshot) == {}
-    assert snapshot.load()["seeds"] == [0, 1, 2]
-    only = outcomes(seeds=[1], snapshot=snapshot)  # the others were kept before the kill
+    checkpoint = Checkpoint(tmp_path / "a.pt")
+    assert outcomes(until=monotonic() - 1, checkpoint=checkpoint) == {}
+    assert checkpoint.load()["seeds"] == [0, 1, 2]
+    only = outcomes(seeds=[1], checkpoint=checkpoint)  # the others were kept before the kill
     assert list(only) == [1]
 
 

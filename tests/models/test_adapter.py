@@ -9,7 +9,7 @@ from torch import nn
 from seqbench.errors import BadInput
 from seqbench.models.adapter import adapt
 from seqbench.models.base import count, matched
-from seqbench.train import Stack
+from seqbench.training.loop import Stack
 
 from . import FRAME, SEEDS, gradients, identities, normal
 
@@ -305,7 +305,7 @@ def test_steps_of_a_size_are_kept():
             nn.Linear(inputs, hidden), nn.Linear(hidden, wide), nn.Linear(wide, outputs)
         )
 
-    model = adapt("attention", attention, dials={"hidden": 4, "wide": 1})
+    model = adapt("attention", attention, size_options={"hidden": 4, "wide": 1})
     sizes = matched(model, 1_000, inputs=3, outputs=2)
     assert sizes["hidden"] % 4 == 0
     size = count(model(identities("attention"), inputs=3, outputs=2, **sizes))

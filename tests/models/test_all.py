@@ -145,7 +145,7 @@ def test_sizes_match_a_number_of_parameters(name, parameters, inputs, outputs, l
     }
     sizes = matched(name, parameters, **shape)
 
-    last = [*MODELS[name].dials(layers=layers)][-1]
+    last = [*MODELS[name].size_options(layers=layers)][-1]
 
     def size(more=0):
         changed = {last: max(sizes[last] + more, 1)}

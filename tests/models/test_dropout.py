@@ -5,11 +5,11 @@ import torch
 
 from seqbench.models import MODELS
 from seqbench.models.dropout import Dropout
-from seqbench.records import Budget, Member
+from seqbench.records.schema import Budget, Member
 from seqbench.scan import scan
-from seqbench.snapshot import Snapshot
 from seqbench.tasks import TASKS
-from seqbench.train import train
+from seqbench.training.checkpoint import Checkpoint
+from seqbench.training.loop import train
 
 from . import SEEDS, identities, make, normal, read
 
@@ -163,11 +163,11 @@ def test_a_run_that_is_taken_up_again_has_the_same_bits(tmp_path):
             raise Stop
 
     whole = trained((0, 1))[1]
-    snapshot = Snapshot(tmp_path / "job.pt", every=0.0)
+    checkpoint = Checkpoint(tmp_path / "job.pt", every=0.0)
     with pytest.raises(Stop):
-        trained((0, 1), snapshot=snapshot, progress=stop)
-    assert snapshot.load()["step"] == 4
-    net, again = trained((0, 1), snapshot=snapshot)
+        trained((0, 1), checkpoint=checkpoint, progress=stop)
+    assert checkpoint.load()["step"] == 4
+    net, again = trained((0, 1), checkpoint=checkpoint)
     assert [o.curve for o in again] == [o.curve for o in whole]
     assert [o.test_loss for o in again] == [o.test_loss for o in whole]
     assert net.drops[0].steps.tolist() == [12, 12]

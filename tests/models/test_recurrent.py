@@ -15,7 +15,7 @@ from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.lstm import LSTMCell
 from seqbench.scan import chosen
-from seqbench.scan.forms import LSTMForm
+from seqbench.scan.specs import LSTMSpec
 
 from . import CASES, RECURRENT, SEEDS, gradients, identities, make, normal
 
@@ -328,9 +328,9 @@ class Stepped(LSTMCell):
 def test_a_cell_whose_steps_are_its_own_inherits_no_kernel(kind):
     cell = kind(identities("lstm"), "layer 0", 3, H)
     assert cell.native is None
-    assert cell.form is None
+    assert cell.spec is None
     assert chosen(cell, "auto", torch.device("cpu")) == "reference"
-    sentence = f"{kind.__name__} names no form for the scan 'ensemble'; choose 'reference'"
+    sentence = f"{kind.__name__} names no spec for the scan 'ensemble'; choose 'reference'"
     with pytest.raises(BadInput, match=sentence):
         chosen(cell, "ensemble", torch.device("cpu"))
 
@@ -339,7 +339,7 @@ def test_a_cell_that_changes_nothing_keeps_its_kernel():
     class Renamed(LSTMCell):
         pass
 
-    assert Renamed(identities("lstm"), "layer 0", 3, H).form == LSTMForm()
+    assert Renamed(identities("lstm"), "layer 0", 3, H).spec == LSTMSpec()
 
 
 def test_layers_draw_from_streams_of_their_own():

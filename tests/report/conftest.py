@@ -7,10 +7,10 @@ import made
 import pytest
 
 from seqbench import cli
-from seqbench.profiles import PROFILES
-from seqbench.protocol import Profile, Setting
-from seqbench.records import Budget, Curve, Planned, Record, Throughput, Unit
-from seqbench.store import Store
+from seqbench.protocol.profiles import PROFILES
+from seqbench.protocol.settings import Profile, Setting
+from seqbench.records.schema import Budget, Curve, Planned, Record, Throughput, Unit
+from seqbench.records.store import Store
 
 PLAN = Profile(
     name="made",

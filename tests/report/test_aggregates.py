@@ -3,7 +3,7 @@
 import made
 import pytest
 
-from seqbench.records import Curve
+from seqbench.records.schema import Curve
 from seqbench.report.frame import Results
 from seqbench.report.stats import unseen
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import BadInput
-from seqbench.profiles import PROFILES
-from seqbench.protocol import Profile
-from seqbench.store import Store
+from seqbench.protocol.profiles import PROFILES
+from seqbench.protocol.settings import Profile
+from seqbench.records.store import Store
 
 BOOK = Path(__file__).parents[2] / "book"
 sys.path.insert(0, str(BOOK))

@@ -9,9 +9,9 @@ import made
 import pytest
 
 from seqbench.ledger.rows import ONLINE
-from seqbench.profiles import PAPER
-from seqbench.protocol import FINER, GRID, TUNING_SEEDS
-from seqbench.records import LAYERS, Member, Planned, Record, Unit
+from seqbench.protocol.profiles import PAPER
+from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS
+from seqbench.records.schema import LAYERS, Member, Planned, Record, Unit
 from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.claim import Claim, Finding, Settled, weigh
 from seqbench.report.claims.evidence import (
@@ -32,7 +32,7 @@ from seqbench.report.compare import Pair
 from seqbench.report.facts import facts_of_today
 from seqbench.report.frame import Results
 from seqbench.report.tables.claims import first
-from seqbench.variants import parsed
+from seqbench.values.variants import parsed
 
 IDS = """
 short-memory vanishing long-memory displacement forget gates-readable peephole gru-cheaper gru-equal

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import BadInput
-from seqbench.facts import Facts
-from seqbench.records import LAYERS
+from seqbench.records.facts import Facts
+from seqbench.records.schema import LAYERS
+from seqbench.records.store import Store
 from seqbench.report.facts import EARLIER, facts_of, facts_of_today
 from seqbench.report.folder import check_tables, write_tables
 from seqbench.report.frame import Results
 from seqbench.report.page import Page
-from seqbench.store import Store
 
 from .conftest import RECORDS, TUNING
 

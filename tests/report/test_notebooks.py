@@ -141,7 +141,7 @@ task = "adding"
 
 ```{code-cell}
 from seqbench.errors import BadInput
-from seqbench.store import Store
+from seqbench.records.store import Store
 import matplotlib, pathlib
 print("looking at", task)
 print("a list of fonts:", any(pathlib.Path(matplotlib.get_cachedir()).glob("fontlist-*")))

@@ -1,7 +1,7 @@
 import made
 import pytest
 
-from seqbench.records import Planned
+from seqbench.records.schema import Planned
 from seqbench.report.page import Page, Text
 
 from .conftest import record

@@ -10,8 +10,8 @@ import pytest
 from hostile import CONTROLS, EXAMPLES, KEY, PAYLOAD, VALUE, accepted, put, texts
 
 from seqbench.errors import BadInput
-from seqbench.records import canonical
-from seqbench.store import Store
+from seqbench.records.schema import canonical
+from seqbench.records.store import Store
 from seqbench.text import printable
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book"))

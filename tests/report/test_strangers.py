@@ -30,7 +30,8 @@ from markdown_it import MarkdownIt
 
 from seqbench import cli
 from seqbench.ledger.rows import ONLINE
-from seqbench.records import Planned, Probe
+from seqbench.records.schema import Planned, Probe
+from seqbench.records.store import Store
 from seqbench.report import figures, notebooks
 from seqbench.report.cite import bibtex, ris
 from seqbench.report.drawing import svg
@@ -39,7 +40,6 @@ from seqbench.report.folder import write_tables
 from seqbench.report.frame import Results, load_results
 from seqbench.report.page import Html, Page, Text
 from seqbench.report.table import FORMATS, Table
-from seqbench.store import Store
 from seqbench.text import ACCENTS, SIGNS, cut, printable, tex
 
 from .conftest import PLAN, RECORDS, STEP_TIMES, TUNING, unit

@@ -8,10 +8,10 @@ import pytest
 
 from seqbench import cli
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.records import Curve
+from seqbench.records.schema import Curve
+from seqbench.records.store import Store
 from seqbench.report.compare import Pair
 from seqbench.report.verify import find_edition, verify
-from seqbench.store import Store
 
 TASKS = [f"task-{i}" for i in range(10)]
 MODELS = ("rnn", "lstm", "gru")

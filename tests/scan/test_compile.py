@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqbench.scan.forms import GRUForm, LSTMForm, RNNForm
+from seqbench.scan.specs import GRUSpec, LSTMSpec, RNNSpec
 
 TRITON = find_spec("triton")
 CUOBJDUMP = TRITON and Path(TRITON.origin).parent / "backends/nvidia/bin/cuobjdump"
@@ -25,13 +25,13 @@ fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the funct
 
 SHARED = 227 * 1024  # bytes that a program can have on sm_90
 FORMS = {
-    "tanh": (RNNForm(), 1),  # and the blocks of columns in its weights
-    "relu": (RNNForm("relu"), 1),
-    "lstm": (LSTMForm(), 4),
-    "peepholes": (LSTMForm(peepholes=True), 4),
-    "no forget gate": (LSTMForm(forget=False), 3),
-    "reset after": (GRUForm(), 3),
-    "reset before": (GRUForm("before"), 3),
+    "tanh": (RNNSpec(), 1),  # and the blocks of columns in its weights
+    "relu": (RNNSpec("relu"), 1),
+    "lstm": (LSTMSpec(), 4),
+    "peepholes": (LSTMSpec(peepholes=True), 4),
+    "no forget gate": (LSTMSpec(forget=False), 3),
+    "reset after": (GRUSpec(), 3),
+    "reset before": (GRUSpec("before"), 3),
 }
 TYPES = {torch.float32: "*fp32", torch.bfloat16: "*bf16"}
 HIDDEN = (16, 32, 64, 128, 256)
@@ -55,11 +55,11 @@ class Caught:
         self.arguments = dict(zip(self.kernel.arg_names, arguments, strict=False)) | flags
 
 
-def caught(form, G, which, H, precision, monkeypatch):
+def caught(spec, G, which, H, precision, monkeypatch):
     """Return the launch for two members."""
-    here = Caught(fused.kernels(form))
+    here = Caught(fused.kernels(spec))
     monkeypatch.setattr(fused, "kernels", lambda _: here)
-    loops = fused.FUSED[type(form)](form, precision)
+    loops = fused.FUSED[type(spec)](spec, precision)
     low = torch.bfloat16 if precision == "bf16" else torch.float32
     E, K, B = 2, 3, 16
 
@@ -68,7 +68,7 @@ def caught(form, G, which, H, precision, monkeypatch):
 
     states = [rows(K + 1, H), *[rows(K + 1, H, torch.float32)] * (loops.parts - 1)]
     gates, W_h = rows(K, loops.blocks * H), torch.zeros(E, H, G * H)
-    extra = {LSTMForm(peepholes=True): torch.zeros(E, 3, H), GRUForm(): torch.zeros(E, 1, H)}.get(form)  # fmt: skip
+    extra = {LSTMSpec(peepholes=True): torch.zeros(E, 3, H), GRUSpec(): torch.zeros(E, 1, H)}.get(spec)  # fmt: skip
     if which == "forward":
         loops.forward(rows(K, G * H), gates, states, W_h, extra)
     else:
@@ -97,13 +97,13 @@ def compiled(launch):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32", "fp32"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("spec", FORMS)
 @pytest.mark.parametrize("which", ["forward", "backward"])
-def test_it_fits(form, precision, which, monkeypatch, tmp_path, record_property):
+def test_it_fits(spec, precision, which, monkeypatch, tmp_path, record_property):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     for H in HIDDEN:
         with monkeypatch.context() as patch:
-            kernel = compiled(caught(*FORMS[form], which, H, precision, patch))
+            kernel = compiled(caught(*FORMS[spec], which, H, precision, patch))
         file = tmp_path / "kernel.cubin"
         file.write_bytes(kernel.asm["cubin"])
         usage = subprocess.check_output([CUOBJDUMP, "-res-usage", file], text=True)

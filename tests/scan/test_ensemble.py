@@ -27,7 +27,7 @@ def test_it_agrees_with_autograd_in_chunks_of_any_length(case, recompute, E, B, 
     cell, x = cell_of(case, H, E=E), normal(E, B, T, 3, seed=4).requires_grad_()
     wanted, wanted_grads = derivatives(cell, x, "reference")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recurrence, "NUMBERS", K * E * B * max(1, loops(cell.form).blocks) * H)
+        patch.setattr(recurrence, "NUMBERS", K * E * B * max(1, loops(cell.spec).blocks) * H)
         h, grads = derivatives(cell, x, "ensemble", recompute)
         with torch.no_grad():
             h_alone = scan(cell, x, "ensemble")
@@ -93,7 +93,7 @@ def test_it_keeps_what_it_says(case):
         kept[recompute] = sum(sizes) / (tokens * H)
     assert kept[False] <= 6.5 * (1 + 1 / T)  # row 0 of the states
     assert kept[True] <= 2.5 * (1 + 1 / T)
-    assert kept[False] - kept[True] == pytest.approx(loops(cell.form).blocks)
+    assert kept[False] - kept[True] == pytest.approx(loops(cell.spec).blocks)
 
 
 @each
@@ -106,7 +106,7 @@ def test_without_gradients_nothing_but_h_is_longer_than_a_chunk(case, monkeypatc
         lengths.append(shape[1])
         return new_empty(t, *shape, **options)
 
-    blocks = max(1, loops(cell.form).blocks)
+    blocks = max(1, loops(cell.spec).blocks)
     monkeypatch.setattr(recurrence, "NUMBERS", K * len(SEEDS) * B * blocks * H)
     monkeypatch.setattr(torch.Tensor, "new_empty", noted)
     with torch.no_grad():

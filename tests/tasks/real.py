@@ -18,8 +18,8 @@ import numpy as np
 from scipy.io import wavfile
 from scipy.signal import spectrogram
 
-from seqbench.data import locate
 from seqbench.tasks.base import Task
+from seqbench.tasks.sources import locate
 
 Due = dict[int, Any]
 

@@ -24,10 +24,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
-from seqbench.options import check_options
 from seqbench.random import Keys, hashed
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
+from seqbench.values.options import check_options
 
 from . import needs_data
 from .test_solvers import as_a_set, may_follow

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_digits
 
-from seqbench.data import locate
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
+from seqbench.tasks.sources import locate
 
 from . import needs_data, real
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report.claims.claim import Claim, Finding, Says
 from seqbench.report.claims.evidence import Evidence, Place, Runs, Trained, cells
 from seqbench.report.claims.rates import (

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
-from seqbench.protocol import best_rate
-from seqbench.records import Record, Throughput
+from seqbench.protocol.settings import best_rate
+from seqbench.records.schema import Record, Throughput
 from seqbench.report.claims.claim import Claim, Finding, Says
 from seqbench.report.claims.compared import BATTERY
 from seqbench.report.claims.evidence import (

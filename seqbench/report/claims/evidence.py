@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from seqbench.facts import Facts, PublishedTrials
-from seqbench.records import Comparison, Moment, Probe, Record, Role, Throughput, Unit
+from seqbench.records.facts import Facts, PublishedTrials
+from seqbench.records.schema import Comparison, Moment, Probe, Record, Role, Throughput, Unit
 
 if TYPE_CHECKING:  # to list claims needs no pandas
     from seqbench.report.frame import Results

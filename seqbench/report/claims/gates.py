@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from statistics import median
 
-from seqbench.records import Probe
+from seqbench.records.schema import Probe
 from seqbench.report.claims.claim import Claim, Finding, Says
 from seqbench.report.claims.evidence import MEMBERS, Evidence, Looked, Runs, cells
 from seqbench.report.claims.rates import differ, helps, pair_of, share, told

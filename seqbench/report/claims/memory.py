@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import inf
 from statistics import fmean, median
 
-from seqbench.records import Probe
+from seqbench.records.schema import Probe
 from seqbench.report.claims.claim import Claim, Finding, Says
 from seqbench.report.claims.evidence import MOMENTS, Evidence, Looked, Place, Runs, cells
 from seqbench.report.claims.rates import differ, helps, learned, pair_of, share, told

@@ -16,7 +16,7 @@ members is meant, the same interval stands on one side of 1/2, or it is open.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report import stats
 from seqbench.report.claims.claim import Finding, Says
 from seqbench.report.claims.evidence import Evidence, Place

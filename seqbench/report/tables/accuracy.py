@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from seqbench.errors import BadInput
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report import stats
 from seqbench.report.frame import Results, place, row_of, times_to_solve
 from seqbench.report.table import Column, Content, Row, Value, fixed

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report.blocks import SEED, blocks, runs_by_model, solved
 from seqbench.report.frame import Results
 from seqbench.report.overall import mean_rate, performance_profile

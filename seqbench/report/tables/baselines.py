@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from seqbench.records import Baseline, Record, canonical
+from seqbench.records.schema import Baseline, Record, canonical
 from seqbench.report.frame import Results, place
 from seqbench.report.table import Column, Content, Row, fixed
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from seqbench.errors import unknown
-from seqbench.facts import ClaimWords
+from seqbench.records.facts import ClaimWords
 from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.claim import Claim, Verdict
 from seqbench.report.claims.evidence import Compiled, Need, Place, Timed, listed

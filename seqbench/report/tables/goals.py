@@ -1,6 +1,6 @@
 """T6: the goals for speed, each against what one would take instead."""
 
-from seqbench.records import Comparison
+from seqbench.records.schema import Comparison
 from seqbench.report.frame import NO_GPU, Results, described
 from seqbench.report.table import Column, Content, Row, fixed, significant
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from seqbench.facts import Facts
-from seqbench.records import Probe
+from seqbench.records.facts import Facts
+from seqbench.records.schema import Probe
 from seqbench.report import stats
 from seqbench.report.frame import Results, place
 from seqbench.report.table import Column, Content, Row, significant

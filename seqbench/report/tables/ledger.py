@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from itertools import chain
 
-from seqbench.facts import (
+from seqbench.records.facts import (
     LedgerRow,
     PublishedAlone,
     PublishedPair,
     PublishedScore,
     PublishedTrials,
 )
-from seqbench.ledger import verdicts
-from seqbench.ledger.verdicts import Trials
-from seqbench.records import Record, Trial
+from seqbench.records.schema import Record, Trial
 from seqbench.report import compare, stats
+from seqbench.report import ledger_verdicts as verdicts
 from seqbench.report.frame import Results, described
+from seqbench.report.ledger_verdicts import Trials
 from seqbench.report.table import Column, Content, Row, fixed
 
 RATE, SEQUENCES, SCORE = "Rate, 95 % interval", "Sequences to success", "Score"

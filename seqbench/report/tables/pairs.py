@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report.blocks import SEED, Place, Runs, blocks, place_of, runs_by_model, solved, steps
 from seqbench.report.compare import (
     Pair,

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from seqbench.records import Phase, System, Throughput
+from seqbench.records.schema import Phase, System, Throughput
 from seqbench.report.frame import NO_GPU, Results, described, place
 from seqbench.report.table import Column, Content, Row, fixed, significant
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from seqbench.records import Record
+from seqbench.records.schema import Record
 from seqbench.report.frame import Results
 from seqbench.report.table import Column, Content, Row
 from seqbench.report.tables.accuracy import CELL

@@ -17,9 +17,9 @@ from torch import Tensor
 from seqbench.scan.ensemble.gru import GRUAfterLoops, GRUBeforeLoops
 from seqbench.scan.ensemble.lstm import LSTMLoops
 from seqbench.scan.ensemble.rnn import RNNLoops
-from seqbench.scan.forms import Form, LSTMForm, RNNForm
 from seqbench.scan.recurrence import Loops, recurrence
 from seqbench.scan.reference import Steps
+from seqbench.scan.specs import CellSpec, LSTMSpec, RNNSpec
 
 __all__ = ["GRUAfterLoops", "GRUBeforeLoops", "LSTMLoops", "RNNLoops", "ensemble", "loops"]
 
@@ -28,16 +28,16 @@ def ensemble(
     cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, computed in the precision of the weights, under autocast as well."""
-    assert cell.form is not None
+    assert cell.spec is not None
     weights = cell.weights
     with torch.autocast(x.device.type, enabled=False):
-        return recurrence(loops(cell.form), x.to(weights[0].dtype), weights, recompute, window)
+        return recurrence(loops(cell.spec), x.to(weights[0].dtype), weights, recompute, window)
 
 
-def loops(form: Form) -> Loops:
+def loops(spec: CellSpec) -> Loops:
     """Return the loops for a cell."""
-    if isinstance(form, RNNForm):
-        return RNNLoops(form)
-    if isinstance(form, LSTMForm):
-        return LSTMLoops(form)
-    return GRUAfterLoops() if form.reset == "after" else GRUBeforeLoops()
+    if isinstance(spec, RNNSpec):
+        return RNNLoops(spec)
+    if isinstance(spec, LSTMSpec):
+        return LSTMLoops(spec)
+    return GRUAfterLoops() if spec.reset == "after" else GRUBeforeLoops()

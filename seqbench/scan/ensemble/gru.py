@@ -45,7 +45,7 @@ class GRUAfterLoops(Loops):
             torch.add(minus_one, w, alpha=2, out=n[k])
             torch.lerp(n[k], h[k], z[k], out=h[k + 1])
 
-    def again(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
+    def recompute_gates(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
         """Return r, z, n, q."""
         assert extra is not None
         H = W_h.shape[1]
@@ -122,7 +122,7 @@ class GRUBeforeLoops(Loops):
             torch.add(minus_one, w, alpha=2, out=n[k])
             torch.lerp(n[k], h[k], z[k], out=h[k + 1])
 
-    def again(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
+    def recompute_gates(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
         """Return r, z, n."""
         H = W_h.shape[1]
         a_rz, a_n = a.split((2 * H, H), dim=-1)

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from seqbench.axes import Hidden
 from seqbench.scan.ensemble.parts import before, columns, product, slope, tanh_, through
-from seqbench.scan.forms import LSTMForm
 from seqbench.scan.recurrence import Chunk, Kept, Loops, States
+from seqbench.scan.specs import LSTMSpec
 
 
 class LSTMLoops(Loops):
@@ -28,9 +28,9 @@ class LSTMLoops(Loops):
 
     parts = 2
 
-    def __init__(self, form: LSTMForm) -> None:
-        self.form = form
-        self.blocks = 4 if form.forget else 3
+    def __init__(self, spec: LSTMSpec) -> None:
+        self.spec = spec
+        self.blocks = 4 if spec.forget else 3
 
     def forward(
         self, a: Chunk, gates: Kept, states: States, W_h: Tensor, extra: Tensor | None
@@ -69,7 +69,7 @@ class LSTMLoops(Loops):
             torch.add(minus_one, y, alpha=2, out=y)
             torch.mul(o[k], y, out=h[k + 1])
 
-    def again(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
+    def recompute_gates(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
         """Return i, f, g, o."""
         a = a + through(states[0], W_h)
         i, *f, g, o = a.split(W_h.shape[1], dim=-1)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from seqbench.axes import Hidden
 from seqbench.scan.ensemble.parts import before, product
-from seqbench.scan.forms import RNNForm
 from seqbench.scan.recurrence import Chunk, Kept, Loops, States
+from seqbench.scan.specs import RNNSpec
 
 
 class RNNLoops(Loops):
@@ -21,8 +21,8 @@ class RNNLoops(Loops):
 
     parts, blocks = 1, 0
 
-    def __init__(self, form: RNNForm) -> None:
-        self.tanh = form.activation == "tanh"
+    def __init__(self, spec: RNNSpec) -> None:
+        self.tanh = spec.activation == "tanh"
 
     def forward(
         self, a: Chunk, gates: Kept, states: States, W_h: Tensor, extra: Tensor | None
@@ -39,7 +39,7 @@ class RNNLoops(Loops):
             else:
                 torch.clamp(u, min=0, out=h[k + 1])
 
-    def again(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
+    def recompute_gates(self, a: Chunk, states: States, W_h: Tensor, extra: Tensor | None) -> Kept:
         """Return nothing: there are no gates."""
         return a[..., :0]
 

@@ -1,0 +1,151 @@
+"""The trials of the replication ledger: what a results folder lacks of them, and running the rest.
+
+All trials of an experiment run side by side in this process; each is kept as soon as it has ended. A run that is out of
+time, or killed, goes on from where it was.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from seqbench import machine
+from seqbench.errors import BadInput
+from seqbench.ledger.online import Outcome
+from seqbench.ledger.online import run as run_trials
+from seqbench.ledger.rows import ONLINE, Online, online
+from seqbench.machine import Peak
+from seqbench.measure.job import cost
+from seqbench.records.schema import SCHEMA, Manifest, Trial, digest
+from seqbench.records.store import Store
+from seqbench.training.checkpoint import Checkpoint
+from seqbench.values.arguments import Seconds, checked
+
+Trials = Annotated[int, Field(gt=0, le=10_000)]
+EVERY = 60.0  # seconds between two lines of progress
+Say = Callable[[str], object]
+
+
+@checked
+def run(
+    experiments: Sequence[str] = (),
+    *,
+    trials: Trials | None = None,
+    budget: Seconds | None = None,
+    out: str | Path = Path("results", "local", "ledger"),
+    say: Say = lambda line: None,
+) -> Store:
+    """Run the trials that the folder lacks, one experiment after the other; return the folder.
+
+    Parameters
+    ----------
+    experiments
+        Ids of the ledger; none: all that have trials of their own.
+    trials
+        How many of each; None: as many as the row plans.
+    budget
+        Seconds after which what runs is laid aside.
+
+    Raises
+    ------
+    BadInput
+        With one sentence that names the culprit and the choices.
+    """
+    rows = [online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
+    machine.make_deterministic()
+    until = monotonic() + (inf if budget is None else budget)
+    store = opened(Store(out))
+    with store.lock(*(row.id for row in rows)):
+        store.add_system(machine.system("cpu"))
+        for row in rows:
+            _run(row, trials or row.trials, store, until, say)
+    return store
+
+
+def opened(store: Store) -> Store:
+    """Return the folder; one that is not there is made for the ledger alone.
+
+    Trials may also lie beside runs of one's own that are to become an edition.
+    """
+    made = Manifest(
+        schema_version=SCHEMA,
+        edition="local",
+        profile="ledger",
+        specification=digest([row.protocol for row in ONLINE.values()]),
+        citable=False,
+    )
+    if not store.exists:
+        return store.create(made)
+    there = store.manifest()
+    if not there.citable and there.profile != made.profile:
+        raise BadInput(
+            f"{store.path} holds results of profile '{there.profile}', beside which no trials are kept; "
+            "choose another folder with --out"
+        )
+    store.check(there.model_copy(update={"schema_version": SCHEMA, "edition": made.edition}))
+    store.look_over()
+    return store
+
+
+def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None:
+    """Run the trials of one row that are not there."""
+    if there := trials - len(lacking(row, trials, store)):
+        say(f"{row.id}: {there} trials are there already and are skipped")
+    said = monotonic()
+
+    def progress(shown: int, running: int) -> None:
+        nonlocal said
+        if monotonic() - said >= EVERY:
+            said = monotonic()
+            say(f"{row.id}: {shown:,} of {row.budget:,} sequences, {running} trials run")
+
+    commit, dirty = machine.commit()
+    name = digest([row.id, row.protocol, commit])
+    peak = Peak("cpu")
+    # A state of other code is not taken up, nor is one whose code no commit names.
+    checkpoint = Checkpoint(None if dirty else store.unfinished / f"{name}.pt")
+    # More than once where other trials were laid aside: those come first.
+    while (seeds := lacking(row, trials, store)) and monotonic() < until:
+        for ended in run_trials(row, seeds, until, progress, checkpoint):
+            store.add_trials(row.id, [trial(row, outcome, peak.bytes()) for outcome in ended])
+            say(f"{row.id}: {told(ended)}")
+
+
+def lacking(row: Online, trials: int, store: Store) -> list[int]:
+    """Return the seeds of the trials that are not in the folder."""
+    there = {t.seed for t in store.trials() if t.key[:2] == (row.id, row.protocol)}
+    return [seed for seed in range(trials) if seed not in there]
+
+
+def trial(row: Online, outcome: Outcome, memory: int) -> Trial:
+    """Return the record of a trial."""
+    commit, dirty = machine.commit()
+    return Trial(
+        experiment=row.id,
+        protocol=row.protocol,
+        seed=outcome.seed,
+        success=outcome.success,
+        sequences=outcome.sequences,
+        budget=row.budget,
+        wrong=outcome.wrong,
+        tested=outcome.tested,
+        parameters=outcome.parameters,
+        commit=commit,
+        dirty=dirty,
+        system=machine.system("cpu").id,
+        device="cpu",
+        threads=torch.get_num_threads(),
+        cost=cost(outcome.seconds, memory),
+    )
+
+
+def told(outcomes: Iterable[Outcome]) -> str:
+    """Return what became of trials, in a line."""
+    return ", ".join(
+        f"trial {o.seed} {'succeeded' if o.success else 'was given up'} after {o.sequences:,} sequences"
+        for o in outcomes
+    )

@@ -1,0 +1,84 @@
+"""What methods without a network reach on the tasks of a profile, computed and kept beside the runs.
+
+A task computes its own: see ``Task.baselines``. A score of a network says little alone; beside what counting, a linear
+model or the last value give, it says what the network was good for.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seqbench import machine
+from seqbench.errors import DataMissing, unknown
+from seqbench.measure.job import scale
+from seqbench.protocol.profiles import find_profile
+from seqbench.records.schema import Baseline
+from seqbench.records.store import Store
+from seqbench.tasks import TASKS
+from seqbench.values.arguments import Lag, checked
+from seqbench.values.fields import Options
+
+
+@checked
+def run(
+    profile: str = "quick",
+    *,
+    tasks: Sequence[str] = (),
+    lags: Sequence[Lag] = (),
+    out: str | Path | None = None,
+    say: Callable[[str], object] = lambda line: None,
+) -> Store:
+    """Compute and keep the baselines of these tasks at these lags, all of the profile's if none are given.
+
+    A task whose data is missing is skipped, with a line; one that has no baselines is passed over.
+
+    Raises
+    ------
+    BadInput
+        With one sentence that names the culprit and the choices.
+    """
+    chosen = find_profile(profile)
+    for name in tasks:
+        if name not in TASKS:
+            raise unknown("task", name, TASKS)
+    cells = {(cell.setting.task, cell.lag): None for cell in chosen.select(tasks, lags=lags)}
+    store = Store(Path("results", "local", chosen.name) if out is None else out)
+    store.check(chosen.manifest())
+    store.look_over()
+    store.create(chosen.manifest())
+    with store.lock():
+        missing = set()
+        for name, lag in cells:
+            if name in missing:
+                continue
+            try:
+                rows = reached(name, lag)
+            except DataMissing as why:
+                missing.add(name)
+                say(f"{name} is skipped: {why}")
+                continue
+            if rows:
+                store.add_system(machine.system("cpu"))
+                store.add_baselines(rows)
+                say(f"{name}, lag {lag}: {', '.join(f'{r.name} {r.score:.4f}' for r in rows)}")
+    return store
+
+
+def reached(name: str, lag: int, options: Options = {}) -> list[Baseline]:  # noqa: B006  read only
+    """Return the baselines of a task."""
+    task = TASKS[name](lag=lag, **options)
+    commit, dirty = machine.commit()
+    return [
+        Baseline(
+            task=task.name,
+            task_version=task.version,
+            lag=lag,
+            task_options=options,
+            name=method,
+            score=score,
+            scale=scale(task),
+            commit=commit,
+            dirty=dirty or TASKS.is_user_defined(name),
+            system=machine.system("cpu").id,
+        )
+        for method, score in task.baselines().items()
+    ]

@@ -1,0 +1,255 @@
+"""Three ways to run jobs: in this process, in worker processes of one thread each, on a Dask cluster.
+
+Each is a generator of ``(job, records)`` in the order in which jobs end. A worker process that dies takes one job with
+it, never the run. The job is tried again as it was, which gives the same bits. If its worker dies again, its members
+are tried one by one, and the one that kills two workers alone is recorded as failed; where they were killed from
+outside, as by an operating system that is out of memory, nothing is recorded, and the next run tries it again. Workers
+notice when the run that started them is gone, and end themselves.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import torch
+
+from seqbench.errors import BadInput, describe, warn_in_a_line
+from seqbench.machine import make_deterministic
+from seqbench.measure.job import Job, failed, measure
+from seqbench.measure.user_defined import is_user_defined
+from seqbench.records.schema import Record
+
+Done = Generator[tuple[Job, list[Record]], None, None]
+Report = Callable[[Job, int], Any]  # a job, and the number of its steps that are done
+Engine = Callable[[Iterable[Job], int, Report], Done]
+
+
+def serial(jobs: Iterable[Job], count: int, report: Report) -> Done:
+    """Run the jobs in this process, one after the other."""
+    make_deterministic()
+    for job in jobs:
+        yield job, measure(job, partial(report, job))
+
+
+class Queue:
+    """The jobs that are to be done, and those to be done again.
+
+    ``jobs`` is asked for a job when there is somebody to do it, and not before.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.fresh = iter(jobs)
+        self.again: deque[Job] = deque()
+        self.deaths: Counter[Job] = Counter()
+
+    def following(self) -> Job | None:
+        """Return the next job, or None at the end."""
+        return self.again.popleft() if self.again else next(self.fresh, None)
+
+    def died(self, job: Job, status: int | None = None) -> Iterator[tuple[Job, list[Record]]]:
+        """Queue a job whose worker died with this exit status; yield it, with what is recorded, when it is given up."""
+        self.deaths[job] += 1
+        if self.deaths[job] == 1:
+            self.again.append(job)
+        elif len(job.members) > 1:
+            job.checkpoint.clear()
+            self.again.extend(job.part([member]) for member in job.members)
+        elif status == -SIGKILL:
+            yield job, []
+        else:
+            how = "" if status is None else f" with exit status {status}"
+            yield job, [failed(job, f"its worker process ended{how}")]
+
+
+# The first words of a worker: Ctrl-C is for the run that started it, which ends it; and it ends with that run, also
+# while it still imports torch, which may take long.
+FIRST = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "from seqbench.measure.orphan import end_with; end_with({parent}); "
+    "from seqbench.measure.executors import serve; serve({line})"
+)
+
+
+@dataclass
+class Worker:
+    """A worker process, the line to it, and the job that it has."""
+
+    process: subprocess.Popen[bytes]
+    line: Connection
+    job: Job
+
+    @classmethod
+    def start(cls, job: Job) -> "Worker":
+        """Start a process of one thread with its first job; it runs nothing of the caller's script."""
+        ours, theirs = socket.socketpair()
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+        with theirs:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    FIRST.format(line=theirs.fileno(), parent=os.getpid()),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # standard output is for answers
+                env=os.environ
+                | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path},
+            )
+        worker = cls(process, Connection(ours.detach()), job)
+        worker.give(job)
+        return worker
+
+    def give(self, job: Job) -> None:
+        """Hand over a job."""
+        self.job = job
+        with suppress(ConnectionError):  # it died: whoever listens to the line will hear so
+            self.line.send(job)
+
+    def hear(self) -> tuple[str, Any]:
+        """Return what it says next: a step, records, an error; or that it died, with its exit status."""
+        try:
+            kind, content = self.line.recv()
+        except (EOFError, ConnectionError):
+            return "died", self.process.wait()
+        except Exception:  # a user-defined class wrote to the line
+            return "died", None
+        return kind, content
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self.line.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def may_follow(job: Job, before: Job) -> bool:
+    """Return whether a job may be done where another was: a user-defined class may have changed its whole process."""
+    one, other = job.unit, before.unit
+    return not is_user_defined(other) or (one.task, one.model) == (other.task, other.model)
+
+
+def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
+    """Run the jobs in so many worker processes, one job each at a time."""
+    queue = Queue(jobs)
+    team: list[Worker] = []
+    try:
+        while True:
+            while len(team) < count and (job := queue.following()):
+                team.append(Worker.start(job))
+            if not team:
+                return
+            for line in wait([worker.line for worker in team]):
+                worker = next(w for w in team if w.line is line)
+                job = worker.job
+                kind, content = worker.hear()
+                if kind == "step":
+                    report(job, content)
+                    continue
+                following = queue.following() if kind == "records" else None
+                if following and may_follow(following, job):
+                    worker.give(following)
+                else:
+                    team.remove(worker)
+                    worker.stop()
+                    if following:
+                        team.append(Worker.start(following))
+                if kind == "records":
+                    yield job, content
+                elif kind == "died":
+                    yield from queue.died(job, content)
+                elif is_user_defined(job.unit):
+                    alone = (replace(job, members=(member,)) for member in job.members)
+                    yield job, [failed(one, describe(content)) for one in alone]
+                else:
+                    raise content
+    finally:
+        for worker in team:
+            worker.stop()
+
+
+def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
+    """Run the jobs on the cluster at ``DASK_SCHEDULER_ADDRESS``, or on a local one of so many workers."""
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise BadInput(
+            "the engine 'dask' needs: python -m pip install 'seqbench[cluster]'"
+        ) from None
+    queue = Queue(jobs)
+    with ExitStack() as stack:
+        cluster = os.environ.get("DASK_SCHEDULER_ADDRESS")
+        if not cluster:
+            # What kills a worker is tried again here, and not by Dask.
+            once = {"distributed.scheduler.allowed-failures": 0}
+            stack.enter_context(import_module("dask").config.set(once))
+            local = distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+            )
+            cluster = stack.enter_context(local)
+        client = stack.enter_context(distributed.Client(cluster))
+        given: dict[Any, Job] = {}
+        ending = distributed.as_completed()
+        while True:
+            # No more than there are threads: a job that waits behind one that kills its worker would be suspected, too.
+            while len(given) < max(1, sum(client.nthreads().values())):
+                if not (following := queue.following()):
+                    break
+                future = client.submit(_settled, following, pure=False)
+                given[future] = following
+                ending.add(future)
+            if not given:
+                return
+            future = next(ending)
+            job = given.pop(future)
+            error = future.exception()
+            if error is None:
+                yield job, future.result()
+            elif isinstance(error, distributed.KilledWorker):
+                yield from queue.died(job)
+            else:
+                raise error
+
+
+def _settled(job: Job) -> list[Record]:
+    make_deterministic()
+    return measure(job)
+
+
+ENGINES = {"processes": processes, "serial": serial, "dask": dask}
+
+
+def serve(descriptor: int) -> None:
+    """Be a worker: take jobs from the line until it is closed."""
+    warn_in_a_line()
+    make_deterministic()
+    line = Connection(descriptor)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            job = line.recv()
+            answer: tuple[str, list[Record] | Exception]
+            try:
+                answer = "records", measure(job, lambda step: line.send(("step", step)))
+            except torch.AcceleratorError:
+                traceback.print_exc()
+                os._exit(1)  # the device is lost to this process
+            except BadInput as error:
+                answer = "error", error
+            except Exception:  # sent as text: not every exception can be pickled
+                answer = "error", RuntimeError(f"in a worker process: {traceback.format_exc()}")
+            except BaseException as error:  # Ctrl-C is not for a worker: a class has raised it
+                answer = "error", RuntimeError(describe(error))
+            line.send(answer)

@@ -1,0 +1,270 @@
+"""One job: build the task and the model, train the members, write down what became of each."""
+
+from collections.abc import Callable, Sequence
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqbench.axes import Outputs, Sequences
+from seqbench.errors import BadInput, describe
+from seqbench.machine import Peak, flushes_denormals, precision, products_in
+from seqbench.measure.user_defined import is_user_defined, load_classes
+from seqbench.models import MODELS
+from seqbench.models.base import count, matched
+from seqbench.random import Keys
+from seqbench.records.schema import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import Task
+from seqbench.text import cut
+from seqbench.training.checkpoint import Checkpoint
+from seqbench.training.loop import Outcome, train
+
+Forward = Callable[[Sequences, int], Outputs]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Members of one unit, to be trained side by side, and all that a worker must know of them.
+
+    Attributes
+    ----------
+    classes
+        Tasks and models that were passed as classes, pickled with their code.
+    code
+        The hash of the code of user-defined classes, "" without any, None where it is not known.
+    aside
+        The folder in which a long job lays its state, if it is to be taken up again after a kill.
+    regrouped
+        Whether these are part of a larger stack, which failed or lost its worker process twice.
+    """
+
+    unit: Unit
+    members: tuple[Member, ...]
+    provenance: Provenance
+    scan: str = "auto"
+    classes: bytes = b""
+    code: str | None = ""
+    aside: str = ""
+    regrouped: bool = False
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
+        if not self.aside or self.code is None or self.provenance.code is None:
+            return Checkpoint()
+        what = [self.unit, self.provenance, *self.members]
+        name = digest([self.scan, self.code, *(part.model_dump(mode="json") for part in what)])
+        return Checkpoint(Path(self.aside, f"{name}.pt"))
+
+    def part(self, members: Sequence[Member]) -> "Job":
+        """Return the job of some of its members, since the stack of them all did not work."""
+        return replace(self, members=tuple(members), regrouped=True)
+
+    def __str__(self) -> str:
+        seeds = ",".join(dict.fromkeys(str(member.seed) for member in self.members))
+        unit = self.unit
+        return f"{unit.task_spelled} lag {unit.lag} {unit.model_spelled} seeds {seeds}"
+
+
+def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> list[Record]:
+    """Return a record for each member of the job.
+
+    A stack that fails, for want of memory or for a fault in a model, is tried again in halves, so that in the end
+    the member alone that fails is recorded as failed.
+
+    Raises
+    ------
+    BadInput
+        What can't be measured as it was asked for is no measurement. Once it is under way, what a user-defined class
+        raises is a failure of that class.
+    torch.AcceleratorError
+        The device is lost to this process, and whatever runs here next would fail, too.
+    """
+    try:
+        with chdir("."):  # a user-defined class may go elsewhere
+            return _measure(job, progress)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        lost = isinstance(error, torch.AcceleratorError) and job.provenance.device == "cuda"
+        if lost or (isinstance(error, BadInput) and not is_user_defined(job.unit)):
+            raise
+        why = error
+    if len(job.members) == 1:
+        here = replace(job, provenance=whence(job))
+        return [failed(here, describe(why), no_memory(why))]
+    half = len(job.members) // 2
+    records = []
+    for members in (job.members[:half], job.members[half:]):
+        part = job.part(members)
+        records += measure(part, progress)
+        part.checkpoint.clear()
+    return records
+
+
+def build(
+    unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
+) -> tuple[Any, dict[str, int]]:
+    """Return the model of a unit with a member for each seed, and the sizes that match its parameters."""
+    precision(unit.precision, device.type)
+    model = MODELS[unit.model]
+    shape: dict[str, Any] = {
+        "inputs": task.inputs,
+        "outputs": task.outputs,
+        "layers": unit.layers,
+        "causal": task.causal,
+        **unit.model_options,
+    }
+    sizes = matched(model, unit.parameters, **shape)
+    seed = torch.tensor(seeds, device=device)
+    keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
+    built = model(keys, **shape, **sizes)
+    if unit.precision == "float64":
+        built.double()
+    if unit.precision == "bfloat16":
+        built.forward = in_bfloat16(built.forward, device)
+    return built, sizes
+
+
+def in_bfloat16(forward: Forward, device: torch.device) -> Forward:
+    """Return a forward pass with products in bfloat16, and with outputs in float32 again, for the loss.
+
+    The kernels of cuDNN for whole recurrences are float16 under autocast, whatever it is told: not for the scan
+    ``native``.
+    """
+
+    def lowered(x: Sequences, answers: int) -> Outputs:
+        with torch.autocast(device.type, torch.bfloat16):
+            return forward(x, answers).float()
+
+    return lowered
+
+
+def scan_in(precision: str, scan: str) -> str:
+    """Return the scan that is taken in a precision.
+
+    Raises
+    ------
+    BadInput
+        Where it would compute in another one: see ``in_bfloat16``, and ``ensemble`` keeps to that of its weights.
+    """
+    if precision != "bfloat16" or scan in ("fused", "reference"):
+        return scan
+    if scan == "auto":
+        return "reference"
+    raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, fused, reference")
+
+
+def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
+    load_classes(job.classes)
+    unit, device = job.unit, torch.device(job.provenance.device)
+    peak = Peak(job.provenance.device)
+    task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
+    model, sizes = build(unit, task, [member.seed for member in job.members], device)
+    model.scan = scan_in(unit.precision, job.scan)
+    with products_in(unit.precision):
+        outcomes = train(task, model, job.members, unit.budget, device, progress, job.checkpoint)
+    return [
+        Record(
+            unit_id=unit.id,
+            unit=unit,
+            member=outcome.member,
+            verdict=outcome.verdict,
+            score=outcome.score,
+            test_loss=outcome.test_loss,
+            train_score=outcome.train_score,
+            scale=possible(outcome, scale(task)),
+            steps=outcome.steps,
+            steps_to_solve=outcome.steps_to_solve,
+            curve=outcome.curve,
+            sizes=sizes,
+            parameters=count(model),
+            scan=getattr(model, "scanned", "none"),
+            regrouped=job.regrouped,
+            provenance=whence(job),
+            cost=cost(outcome.seconds, peak.bytes()),
+        )
+        for outcome in outcomes
+    ]
+
+
+def whence(job: Job) -> Provenance:
+    """Return where the records of a job come from, if it is measured here: as planned, but for what this process is."""
+    return job.provenance.model_copy(update={"flush_denormal": flushes_denormals()})
+
+
+def scale(task: Task) -> Scale:
+    """Return how the scores of a task are read."""
+    share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
+    lowest, highest = task.score_range or share
+    return Scale(
+        measure=cut(task.measure),
+        higher_is_better=task.higher_is_better,
+        chance=task.chance,
+        threshold=task.threshold,
+        lowest=lowest if isfinite(lowest) else None,
+        highest=highest if isfinite(highest) else None,
+    )
+
+
+def possible(outcome: Outcome, scale: Scale) -> Scale:
+    """Return the scale; raise where a score is one that its measure can't have: then the score is computed wrong."""
+    for score in (outcome.score, outcome.train_score, *outcome.curve.score):
+        if score is not None and not scale.holds(score):
+            low, high = scale.range
+            raise ValueError(
+                f"a score of {score:g} lies outside of its measure's range, {low:g} to {high:g}; "
+                "if it can be that, the task has to declare a score_range"
+            )
+    return scale
+
+
+def cost(seconds: float, memory: int) -> Cost:
+    """Return what a run cost, as of now."""
+    return Cost(
+        seconds=seconds,
+        peak_memory=memory,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def no_memory(error: BaseException | str) -> bool:
+    """Return whether memory was wanting; on a CPU torch has no error of its own for it."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def failed(job: Job, reason: str, memory: bool = False) -> Record:
+    """Return the record of a job of one member that gave no result: for want of memory, or for this reason."""
+    return Record(
+        unit_id=job.unit.id,
+        unit=job.unit,
+        member=job.members[0],
+        verdict="out_of_memory" if memory else "failed",
+        reason=None if memory else reason,
+        score=None,
+        test_loss=None,
+        scale=scale_of(job.unit),
+        steps=0,
+        steps_to_solve=None,
+        curve=Curve(step=[], loss=[], score=[]),
+        sizes={},
+        parameters=0,
+        scan="none",
+        provenance=job.provenance,
+        cost=cost(0.0, 0),
+    )
+
+
+def scale_of(unit: Unit) -> Scale:
+    """Return how the scores of a unit would be read, also where its task can't say."""
+    try:
+        return scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
+    except Exception:
+        return Scale(measure="not known", higher_is_better=True, chance=0.0, threshold=1.0)

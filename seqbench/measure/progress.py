@@ -1,0 +1,145 @@
+"""What a run says while it works: a live line on a terminal, plain lines elsewhere. All of it on standard error."""
+
+import sys
+from contextlib import suppress
+from time import monotonic
+from typing import Protocol, runtime_checkable
+
+from seqbench.measure.job import Job
+from seqbench.records.schema import Record
+from seqbench.text import printable
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """Whoever wants to know how a run goes on."""
+
+    def begin(self, jobs: int, steps: int) -> None:
+        """Hear how many jobs there are, and how many member steps they have at most."""
+
+    def step(self, job: Job, step: int) -> None:
+        """Hear that a job has done so many steps."""
+
+    def done(self, job: Job, records: list[Record]) -> None:
+        """Hear what became of a job."""
+
+    def say(self, line: str) -> None:
+        """Hear anything else."""
+
+    def end(self) -> None:
+        """Hear that the run is over, however it ended."""
+
+
+def outcome(job: Job, records: list[Record]) -> str:
+    """Return one line on what became of a job."""
+    if not records:
+        return f"{job}: not recorded, its worker process was killed from outside; the next run tries it again"
+    verdicts = [record.verdict for record in records]
+    counts = ", ".join(
+        f"{verdicts.count(v)} {v.replace('_', ' ')}" for v in dict.fromkeys(verdicts)
+    )
+    seconds = sum(record.cost.seconds for record in records)
+    reasons = dict.fromkeys(record.reason for record in records if record.reason)
+    why = f": {'; '.join(map(str, reasons))}" if reasons else ""
+    return f"{job}: {counts} ({seconds:.1f} s){why}"
+
+
+def failures(records: list[Record]) -> int:
+    """Return how many runs of a job gave no result that says anything of the model."""
+    return sum(record.verdict == "failed" for record in records) if records else 1
+
+
+class Plain:
+    """A line for each job that ends, with the time left.
+
+    Attributes
+    ----------
+    failed
+        How many runs have failed so far.
+    """
+
+    failed: int = 0
+
+    def begin(self, jobs: int, steps: int) -> None:
+        """Note how much there is to do."""
+        self.jobs, self.steps = jobs, max(1, steps)
+        self.ended = self.finished_steps = 0
+        self.since = monotonic()
+
+    def step(self, job: Job, step: int) -> None:
+        """Say nothing between jobs."""
+
+    def done(self, job: Job, records: list[Record]) -> None:
+        """Say what became of the job."""
+        self.failed += failures(records)
+        self.ended += 1
+        self.finished_steps += job.unit.budget.steps * len(job.members)
+        left = (monotonic() - self.since) * (self.steps / self.finished_steps - 1)
+        self.say(
+            f"[{self.ended}/{self.jobs}, about {max(0, left):.0f} s left] {outcome(job, records)}"
+        )
+
+    def say(self, line: str) -> None:
+        """Print a line; where nobody can hear it, the run goes on."""
+        with suppress(OSError):
+            print(printable(line), file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Nothing to clear."""
+
+
+class Live(Plain):
+    """A bar with the time left under the lines, for a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True)
+
+    def begin(self, jobs: int, steps: int) -> None:
+        """Draw the bar."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        super().begin(jobs, steps)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.total = self.bar.add_task("member steps", total=steps)
+        self.at: dict[Job, int] = {}
+        self.bar.start()
+
+    def step(self, job: Job, step: int) -> None:
+        """Move the bar."""
+        self.bar.advance(self.total, (step - self.at.get(job, 0)) * len(job.members))
+        self.at[job] = step
+
+    def done(self, job: Job, records: list[Record]) -> None:
+        """Move the bar to the end of the job, also where it was solved early."""
+        self.failed += failures(records)
+        self.step(job, job.unit.budget.steps)
+        self.say(outcome(job, records))
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        said = printable(line)
+        self.console.print(said, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self.bar.stop()
+
+
+def listener() -> Plain:
+    """Return the one that fits where standard error goes."""
+    return Live() if sys.stderr.isatty() else Plain()

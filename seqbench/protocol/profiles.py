@@ -1,0 +1,246 @@
+"""What to measure: smoke, quick, paper. A profile is data: its cells with their budgets, fixed before the first run."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import get_args
+
+from seqbench.errors import unknown
+from seqbench.protocol.settings import FINER, VIDEO_MODELS, Profile, Setting
+from seqbench.records.schema import Phase, Precision
+
+SMOKE = Profile(
+    name="smoke",
+    seeds=2,
+    parameters=1_000,
+    settings=(
+        Setting(
+            "adding",
+            (8,),
+            40,
+            1e-2,
+            ("rnn", "lstm", "gru", "transformer"),
+            batch=8,
+            validate_every=20,
+            validation_size=32,
+            test_size=64,
+        ),
+        Setting(
+            "latch",
+            (6,),
+            120,
+            1e-2,
+            ("rnn", "lstm"),
+            batch=8,
+            validate_every=20,
+            validation_size=32,
+            test_size=64,
+        ),
+        Setting(
+            "moving-shapes",
+            (1,),
+            20,
+            1e-2,
+            ("cnn_lstm",),
+            batch=8,
+            validate_every=10,
+            validation_size=16,
+            test_size=32,
+        ),
+    ),
+)
+
+QUICK = Profile(
+    name="quick",
+    seeds=3,
+    parameters=4_500,
+    settings=(
+        Setting("latch", (10, 40), 1_000, 1e-2),
+        Setting("adding", (10, 50), 2_000, 1e-2),
+        Setting("temporal-order", (15, 30), 1_500, 1e-2),
+        Setting("copy", (10,), 1_500, 1e-2),
+        Setting("parity", (100,), 2_000, 1e-2),
+        Setting("timed-spikes", (10,), 1_000, 1e-2),
+        Setting("recall", (4,), 1_000, 1e-2),
+        Setting("moving-shapes", (5, 20), 500, 3e-3, ("cnn_lstm",)),
+        Setting("sequential-digits", (0,), 1_000, 1e-2),
+        Setting("time-machine", (50,), 800, 1e-2),
+    ),
+)
+
+# What the claims of the report rest on beyond the core, the most telling for its time first; a task of the core has the
+# budget that it has there. The comments name the claims (seqbench/report/claims).
+_claims = partial(Setting, part="claims")
+CLAIMS = (
+    # cnn-lstm, applications
+    _claims("moving-shapes", (5,), 600, models=("frame_average", "pixel_lstm")),
+    _claims("moving-shapes:label=shape", (5,), 600, models=VIDEO_MODELS),
+    # tbptt, window
+    _claims("temporal-order", (15,), 2_000, models=("lstm:truncate=10",)),
+    _claims(
+        "temporal-order", (60,), 2_000, models=tuple(f"lstm:truncate={k}" for k in (10, 20, 50))
+    ),
+    _claims(
+        "temporal-order", (15,), 2_000, models=tuple(f"window_mlp:window={k}" for k in (8, 16))
+    ),
+    _claims(
+        "temporal-order",
+        (60,),
+        2_000,
+        models=tuple(f"window_mlp:window={k}" for k in (8, 16, 32, 64)),
+    ),
+    # applications, overfit
+    _claims("spoken-digits", (0,), 1_000, models=("lstm", "gru")),
+    _claims(
+        "sentiment", (80,), 1_000, models=("rnn", "lstm", "gru", "transformer", "lstm:dropout=0.3")
+    ),
+    _claims("sequential-digits", (0,), 1_000, models=("lstm:dropout=0.3",)),
+    _claims("topics", (80,), 1_000, models=("lstm", "gru")),
+    _claims("series", (72,), 1_000, models=("lstm", "gru")),
+    _claims("anomaly", (96,), 1_000, models=("lstm", "gru")),
+    # bidirectional
+    _claims("tagging", (8, 16), 1_500, models=("lstm", "bilstm", "gru", "transformer")),
+    # forget
+    _claims("reber-stream", (50, 100), 2_000, models=("lstm", "lstm_1997", "gru")),
+    # peephole, gru-equal, lstm-costly
+    _claims("spike-delay", (20, 40), 1_500, models=("lstm", "lstm_peephole")),
+    _claims("counting", (40,), 1_500),
+    _claims("counting:symbols=3", (40,), 1_500, models=("lstm", "lstm_peephole")),
+    # no-output-gate, and gru-equal
+    _claims("adding", (50,), 3_000, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("temporal-order", (60,), 2_000, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("parity", (200,), 2_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("timed-spikes", (12,), 1_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("copy", (20,), 2_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("latch", (50,), 3_000, models=("gru:hidden=32",)),
+    # attention
+    _claims("recall", (8,), 1_500, models=("lstm_attention",)),
+    _claims("copy", (20,), 2_500, models=("lstm_attention",)),
+    _claims("date-translation", (4, 12), 2_000, models=("lstm", "lstm_attention:kind=decoder")),
+    # depth
+    _claims("temporal-order", (60,), 2_000, models=("lstm:layers=2", "lstm:layers=4")),
+    _claims("adding", (50,), 3_000, models=("lstm:layers=2", "lstm:layers=4")),
+    _claims("copy", (20,), 2_500, models=("lstm:layers=2", "lstm:layers=4")),
+    # search
+    _claims("temporal-order", (60,), 2_000, models=("rnn", "lstm", "gru"), finer=FINER),
+    _claims("adding", (50,), 3_000, models=("rnn", "lstm", "gru"), finer=FINER),
+    # transformer-no-forgetting
+    _claims("induction", (64, 128), 1_500, models=("transformer",)),
+    # vanishing: a norm so large that nothing is clipped
+    _claims("latch", (30,), 3_000, models=("rnn", "lstm", "gru"), clip=1e9),
+)
+
+SIZES = tuple(f"{model}:hidden={H}" for model in ("rnn", "lstm", "gru") for H in (64, 128))
+
+LEDGER = (  # figures of papers whose protocol is a batch's
+    *(
+        Setting(task, (100,), 2_500, models=("rnn", "lstm", "transformer"), part="ledger")
+        for task in ("mod-arithmetic", "reverse", "duplicate")
+    ),
+    Setting("adding", (600,), 10_000, models=("rnn", "lstm", "gru"), part="ledger"),
+    Setting("copy", (1000,), 10_000, models=("rnn", "lstm", "gru"), part="ledger"),
+)
+
+FURTHER = (
+    # longer lags
+    Setting("latch", (200, 1000), 10_000, part="further"),
+    Setting("adding", (200,), 10_000, part="further"),
+    Setting("temporal-order", (200,), 10_000, part="further"),
+    Setting("timed-spikes", (50,), 10_000, part="further"),
+    Setting("recall", (32,), 10_000, part="further"),
+    # further tasks
+    Setting("temporal-order:relevant=3", (60,), 4_000, part="further"),
+    Setting("adding-1997", (50,), 4_000, part="further"),
+    Setting("multiplication", (50,), 4_000, part="further"),
+    Setting("reber", (1, 4), 4_000, part="further"),
+    Setting("cycle", (100,), 2_500, part="further"),
+    Setting("bucket-sort", (100,), 2_500, part="further"),
+    Setting("selective-copy", (32,), 4_000, part="further"),
+    Setting("induction", (64,), 1_500, part="further"),
+    Setting("shakespeare", (100,), 4_000, part="further"),
+    Setting("pixel-mnist:pool=2", (0,), 4_000, part="further"),
+    Setting("pixel-mnist:permuted=true:pool=2", (0,), 4_000, part="further"),
+    # sizes
+    *(
+        Setting(task, (lag,), steps, models=SIZES, part="further")
+        for task, lag, steps in (
+            ("adding", 50, 3_000),
+            ("temporal-order", 60, 2_000),
+            ("copy", 20, 2_500),
+            ("recall", 8, 1_500),
+        )
+    ),
+)
+
+PAPER = Profile(
+    name="paper",
+    seeds=10,
+    parameters=5_000,
+    tuned=True,
+    citable=True,
+    settings=(
+        # The core: every task at a near lag and at a far one (docs/adr/0022).
+        Setting("latch", (10, 50), 3_000),
+        Setting("adding", (10, 50), 3_000),
+        Setting("temporal-order", (15, 60), 2_000),
+        Setting("copy", (1, 20), 2_500),
+        Setting("parity", (60, 200), 2_500),
+        Setting("timed-spikes", (5, 12), 1_500),
+        Setting("recall", (2, 8), 1_500),
+        Setting("moving-shapes", (5, 20), 600, models=("cnn_lstm",)),
+        Setting("sequential-digits", (0, 64), 1_000),
+        Setting("time-machine", (20, 50), 1_000),
+        *CLAIMS,
+        *LEDGER,
+        *FURTHER,
+    ),
+)
+
+PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER)}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Which steps are timed, for every model: all combinations.
+
+    No part of the specification: what a step costs changes no score.
+
+    Attributes
+    ----------
+    lengths, batches, members
+        Every T, B and E.
+    rounds
+        How often each is timed, one after the other in turns.
+    hidden
+        Every H; None is the one that matches the profile's number of parameters.
+    scans
+        The ways in which a recurrence is run over time; a model that has not got one is timed by the others.
+    precisions
+        What the numbers are.
+    phases
+        What a step is.
+    """
+
+    lengths: tuple[int, ...]
+    batches: tuple[int, ...]
+    members: tuple[int, ...]
+    rounds: int
+    hidden: tuple[int | None, ...] = (None,)
+    scans: tuple[str, ...] = ("auto",)
+    precisions: tuple[Precision, ...] = ("float32",)
+    phases: tuple[Phase, ...] = get_args(Phase)
+
+
+TIMINGS = {
+    "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
+    "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
+    "paper": Timing(
+        lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15, hidden=(None, 32)
+    ),
+}
+
+
+def find_profile(name: str) -> Profile:
+    """Return a profile by name."""
+    if name not in PROFILES:
+        raise unknown("profile", name, PROFILES)
+    return PROFILES[name]

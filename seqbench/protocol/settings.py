@@ -1,0 +1,264 @@
+"""The protocol: what a cell of the benchmark is, and what all cells of a profile have in common.
+
+A setting says how one task is measured, the same for every model; a profile is a list of settings in the order in which
+they are measured, part by part. What all cells share (learning rates, seeds, size) is hashed into every record as the
+*specification*; what is a cell's own (task, model, budget) is hashed into the name of its unit (docs/adr/0020). Nothing
+here imports torch, so that plans can be shown at once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from statistics import median
+from typing import Any
+
+from seqbench.errors import BadInput, unknown
+from seqbench.records.schema import (
+    LAYERS,
+    SCHEMA,
+    Budget,
+    Manifest,
+    Precision,
+    Record,
+    digest,
+)
+from seqbench.values.fields import A_WORD, is_word
+from seqbench.values.variants import bare, parsed
+
+SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
+VIDEO_MODELS = ("cnn_lstm", "frame_average", "pixel_lstm")
+
+GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # the learning rates that every model is tuned over
+FINER = (1.7e-4, 5.5e-4, 1.7e-3, 5.5e-3, 1.7e-2)  # between them, and one above
+TUNING_SEEDS = (1000, 1001, 1002)  # never used for reporting
+CORE = "core"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one task is measured: the same for every model.
+
+    Attributes
+    ----------
+    task
+        The task's name, and its options if it has any: ``temporal-order:relevant=3``.
+    lags
+        The settings of its knob.
+    steps
+        Training steps at most.
+    learning_rate
+        The learning rate of all models where the profile does not tune.
+    models
+        The models measured on it, with their options: ``lstm:layers=2``.
+    part
+        The part of the profile: parts are measured one after the other.
+    finer
+        Learning rates that are measured on the tuning seeds only to be looked at; none of them is ever chosen.
+    """
+
+    task: str
+    lags: tuple[int, ...]
+    steps: int
+    learning_rate: float = 3e-3
+    models: tuple[str, ...] = SEQUENCE_MODELS
+    part: str = CORE
+    finer: tuple[float, ...] = ()
+    batch: int = 32
+    clip: float = 1.0
+    validate_every: int = 100
+    validation_size: int = 256
+    test_size: int = 1024
+
+    def budget(self, tuned: bool) -> Budget:
+        """Return what each member is given; a rate, too, where it is not tuned."""
+        return Budget(
+            learning_rate=None if tuned else self.learning_rate,
+            steps=self.steps,
+            batch=self.batch,
+            clip=self.clip,
+            validate_every=self.validate_every,
+            validation_size=self.validation_size,
+            test_size=self.test_size,
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task at one lag with one model."""
+
+    setting: Setting
+    lag: int
+    model: str
+
+    @property
+    def task(self) -> tuple[str, dict[str, Any]]:
+        """Return the name of the task and its options."""
+        return in_words(self.setting.task)
+
+    @property
+    def net(self) -> tuple[str, int, dict[str, Any]]:
+        """Return the name of the model, its number of layers, and its other options."""
+        name, options = in_words(self.model)
+        layers = options.pop("layers", LAYERS.get(name, 1))
+        if type(layers) is not int or layers < 1:
+            raise BadInput(
+                f"model '{self.model}' has no such number of layers; choose from 1 to 64"
+            )
+        return name, layers, options
+
+
+def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
+    """Return a name and its options; raise where the value of one could not be spelled in a record."""
+    name, options = parsed(spelling)
+    for option, value in options.items():
+        if isinstance(value, str) and not is_word(value):
+            raise BadInput(f"option {option} of '{name}' is '{value}': {A_WORD}")
+    return name, options
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A list of cells, and who is run in each.
+
+    Attributes
+    ----------
+    seeds
+        How many reporting seeds: 0, 1, ….
+    tuned
+        Whether the learning rate of each cell is chosen from ``GRID`` on the tuning seeds first.
+    parameters
+        The count that all models are matched to, as nearly as their sizes allow (``models.base.common_size``).
+    citable
+        Whether tables made from it may be cited.
+    guest
+        How a task is measured that the profile does not have; its name and lags are filled in.
+    """
+
+    name: str
+    settings: tuple[Setting, ...]
+    seeds: int
+    parameters: int
+    tuned: bool = False
+    citable: bool = False
+    guest: Setting = Setting("", (), 2_000, 1e-2)
+    precision: Precision = "float32"
+
+    @property
+    def specification(self) -> str:
+        """Return the hash of what is the same for all cells, fixed before the first run."""
+        return digest(
+            {
+                "schema": SCHEMA,
+                "profile": self.name,
+                "seeds": self.seeds,
+                "parameters": self.parameters,
+                "matched": SEQUENCE_MODELS,
+                "rates": [GRID, TUNING_SEEDS] if self.tuned else None,
+                "precision": self.precision,
+            }
+        )
+
+    def hosting(self, steps: int | None, learning_rate: float | None) -> "Profile":
+        """Return the profile with other steps, or another rate, for tasks that it does not have."""
+        if learning_rate and self.tuned:
+            raise BadInput(
+                f"profile '{self.name}' tunes the learning rate; choose another, or leave it out"
+            )
+        rate = learning_rate or self.guest.learning_rate
+        guest = replace(self.guest, steps=steps or self.guest.steps, learning_rate=rate)
+        return replace(self, guest=guest)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the parts in the order in which they are measured."""
+        return tuple(dict.fromkeys(setting.part for setting in self.settings))
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield every cell, in the order of the settings."""
+        for setting in self.settings:
+            for lag in setting.lags:
+                for model in setting.models:
+                    yield Cell(setting, lag, model)
+
+    def select(
+        self,
+        tasks: Sequence[str] = (),
+        models: Sequence[str] = (),
+        lags: Sequence[int] = (),
+        parts: Sequence[str] = (),
+    ) -> list[Cell]:
+        """Return the cells of these tasks, models, lags and parts; an empty selection means all.
+
+        A name without options stands for the name with any. A task that the profile does not have is a guest: it is
+        measured like those that are there, at the lags given; so is a model, on the settings of the first part.
+        """
+        for part in parts:
+            if part not in self.parts:
+                raise unknown("part", part, self.parts, f"profile '{self.name}'")
+        settings = [
+            s
+            for s in self.settings
+            if (not tasks or named(s.task, tasks)) and (not parts or s.part in parts)
+        ]
+        for task in tasks:
+            if not any(named(s.task, [task]) for s in self.settings):
+                if not lags:
+                    raise BadInput(
+                        f"profile '{self.name}' has no lags for task '{task}'; name some with --lag"
+                    )
+                settings.append(replace(self.guest, task=task, lags=tuple(lags)))
+        there = {str(lag) for s in settings for lag in s.lags}
+        for lag in lags:
+            if str(lag) not in there:
+                raise unknown("lag", str(lag), there, f"profile '{self.name}'")
+        return [
+            Cell(setting, lag, model)
+            for setting in settings
+            for lag in setting.lags
+            if not lags or lag in lags
+            for model in self.chosen(setting, models)
+        ]
+
+    def chosen(self, setting: Setting, models: Sequence[str]) -> list[str]:
+        """Return those of a setting's models that are asked for; in the first part, all that are."""
+        if not models:
+            return list(setting.models)
+        if setting.part in self.parts[:1]:
+            return list(models)
+        return [model for model in setting.models if named(model, models)]
+
+    def manifest(self, edition: str = "local") -> Manifest:
+        """Return what a results folder of this profile says of itself."""
+        return Manifest(
+            schema_version=SCHEMA,
+            edition=edition,
+            profile=self.name,
+            specification=self.specification,
+            citable=self.citable,
+        )
+
+
+def named(spelling: str, names: Sequence[str]) -> bool:
+    """Return whether an entry is among the names, by its whole spelling or without its options."""
+    return spelling in names or bare(spelling) in names
+
+
+def best_rate(records: Iterable[Record]) -> float:
+    """Return the learning rate that did best on validation: by solve rate, then by the median of the last losses.
+
+    Parameters
+    ----------
+    records
+        The tuning records of one unit.
+    """
+    by_rate: dict[float, list[Record]] = {}
+    for record in records:
+        by_rate.setdefault(record.member.learning_rate, []).append(record)
+
+    def merit(rate: float) -> tuple[float, float]:
+        runs = by_rate[rate]
+        solved = sum(run.steps_to_solve is not None for run in runs) / len(runs)
+        last = [run.curve.loss[-1] if run.curve.loss else None for run in runs]
+        return solved, -median(inf if loss is None else loss for loss in last)
+
+    return max(sorted(by_rate), key=merit)

@@ -1,0 +1,120 @@
+"""What an edition says beside what was measured: all that its tables and verdicts take from the code of its day.
+
+A later version has another tuning grid, more models, other words for a rule; an edition is still judged by its own
+(docs/adr/0028). It lies in the folder, as ``facts.json``, so it is data, and restricted as a record is.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seqbench.records.schema import Strict, Trial
+from seqbench.values.fields import Digest, Line, Name, Prose, Spelling
+
+Rate = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class ClaimWords(Strict):
+    """What a claim says of itself; its rule is code, and the same in all editions of one form."""
+
+    id: Name
+    sentence: Line
+    experiment: Line
+    rule: Prose
+
+
+class Published(Strict):
+    """A row of the replication ledger: what all kinds of them have."""
+
+    id: Name
+    paper: Line
+    experiment: Line
+    published: Line
+    mark: Literal["P", "S"]
+
+
+class PublishedTrials(Published):
+    """Trials in the paper's own protocol, which is named by its hash."""
+
+    kind: Literal["trials"] = "trials"
+    rate: float | None = Field(ge=0, le=1)
+    of: int | None = Field(gt=0)
+    sequences: int | None = Field(gt=0)
+    budget: int = Field(gt=0)
+    trials: int = Field(gt=0)
+    protocol: Digest
+    deviations: tuple[Line, ...]
+
+    def planned(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Return those of the trials that the row plans.
+
+        Trials are kept as they end: of more than these, the fastest might be there alone.
+        """
+        own = (self.id, self.protocol)
+        return [t for t in trials if (t.experiment, t.protocol) == own and t.seed < self.trials]
+
+
+class PublishedScore(Published):
+    """A figure of a model on a task that the benchmark has; without a lag, at the largest that was measured."""
+
+    kind: Literal["score"] = "score"
+    task: Spelling
+    lag: int | None
+    model: Spelling
+    solved: bool
+    of: Literal["run", "best"]
+    deviations: tuple[Line, ...]
+
+
+class PublishedPair(Published):
+    """A claim that one model solves a task more often than another, or just as often."""
+
+    kind: Literal["pair"] = "pair"
+    task: Spelling
+    lag: int | None
+    model: Spelling
+    other: Spelling
+    gap: bool
+    deviations: tuple[Line, ...]
+
+
+class PublishedAlone(Published):
+    """A figure that can't be repeated here, and why."""
+
+    kind: Literal["alone"] = "alone"
+    reason: Line
+
+
+LedgerRow = Annotated[
+    PublishedTrials | PublishedScore | PublishedPair | PublishedAlone, Field(discriminator="kind")
+]
+
+
+class Facts(Strict):
+    """What the tables and verdicts of a folder depend on, beside its records and the form of its tables.
+
+    Attributes
+    ----------
+    rates, finer_rates, tuning_seeds
+        The learning rates of the tuning, those that are only looked at, and the seeds of both.
+    tasks, models
+        The catalogues, in the order of the tables; guests come after them.
+    video_models
+        The models that read video; all others read sequences.
+    tables
+        The ids of the tables that the edition has, if they have a row.
+    claims, ledger
+        The rows of T14 and T10, in their order.
+    """
+
+    rates: tuple[Rate, ...] = Field(min_length=1)
+    finer_rates: tuple[Rate, ...]
+    tuning_seeds: tuple[Seed, ...]
+    tasks: tuple[Name, ...]
+    models: tuple[Name, ...]
+    video_models: tuple[Name, ...]
+    tables: tuple[Name, ...]
+    claims: tuple[ClaimWords, ...]
+    ledger: tuple[LedgerRow, ...]

@@ -1,0 +1,502 @@
+"""The source of truth: append, read, validate.
+
+A results folder::
+
+    manifest.json                              schema, edition, profile, specification
+    plan.jsonl                                 the cells that it is to hold
+    facts.json                                 of an edition: what its tables take from the code of its day
+    records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
+    throughput/<name>.jsonl
+    comparisons/<name>.jsonl                   goals for speed
+    baselines/<task>-lag<lag>-<options>.jsonl  what is reached without a network
+    probes/<instrument>-<name>.jsonl           what instruments saw inside of models
+    trials/<experiment>.jsonl                  of the replication ledger
+    systems/<system>.json
+    tables/
+    unfinished/                                the state of long jobs, while they run
+
+Each append writes one new file under a temporary name, flushes it to the disk and renames it, so that a run killed
+at any instant leaves whole files only. Nothing is ever dropped in silence: a line that does not fit the schema is an
+error that names its file and line, and so is a file that can't be read or that has no place here. A folder may come
+from a stranger: no link in it is followed. Hidden files, and those that desktops and editors leave, are passed over.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from seqbench.errors import BadInput, NotWritten, SpecificationDiffers
+from seqbench.records import layout
+from seqbench.records.facts import Facts
+from seqbench.records.files import write_whole
+from seqbench.records.schema import (
+    SCHEMA,
+    Baseline,
+    Comparison,
+    Manifest,
+    Member,
+    Planned,
+    Probe,
+    Record,
+    Strict,
+    System,
+    Throughput,
+    Trial,
+    Unit,
+    canonical,
+    digest,
+)
+
+T = TypeVar("T", bound=Strict)
+Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe, Trial)
+
+WINDOWS = (
+    "its line ends are those of Windows: it was converted on its way here; "
+    "copy the folder as it is (with git: set core.autocrlf to false, and clone again)"
+)
+
+
+class Store:
+    """A results folder.
+
+    Parameters
+    ----------
+    path
+        The folder; it is made by ``create`` only.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, str | Path):
+            raise BadInput(f"a results folder is named by a path; got a {type(path).__name__}")
+        self.path = Path(path)
+
+    @property
+    def unfinished(self) -> Path:
+        """Where long jobs lay aside what they have so far."""
+        return self.path.absolute() / "unfinished"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a results folder here."""
+        try:
+            return (self.path / "manifest.json").is_file()
+        except OSError as error:
+            raise BadInput(f"can't read {self.path}: {error.strerror}") from None
+
+    def manifest(self) -> Manifest:
+        """Return what the folder says of itself."""
+        file = self.path / "manifest.json"
+        if not self.exists:
+            raise BadInput(f"{self.path} is no results folder: it has no manifest.json")
+        return _whole(Manifest, file)
+
+    def create(self, manifest: Manifest) -> "Store":
+        """Make the folder, or check that the one which is there was made for the same thing."""
+        self.check(manifest)
+        if not self.exists:
+            write(self.path / "manifest.json", manifest.canonical() + "\n")
+        return self
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise if there is a folder that was made for something else, or for somebody's own files."""
+        if not self.exists:
+            if self.path.is_dir() and layout.entries(self.path):
+                raise BadInput(
+                    f"{self.path} is no results folder, and holds other files; "
+                    "choose an empty folder or a new one with --out"
+                )
+            return
+        there = self.manifest()
+        for field in ("schema_version", "edition", "profile"):
+            has, wants = getattr(there, field), getattr(manifest, field)
+            if has != wants:
+                raise BadInput(
+                    f"{self.path} holds results of {field.replace('_', ' ')} '{has}', this run is of '{wants}'; "
+                    "choose another folder with --out"
+                )
+        if there.specification != manifest.specification:
+            raise SpecificationDiffers(
+                f"{self.path} was measured under specification {there.specification}, the profile "
+                f"'{manifest.profile}' now has {manifest.specification}; choose another folder with --out"
+            )
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write the records of one unit, all or none; replace those of the same members."""
+        records = list(records)
+        unit = records[0].unit
+        members = sorted(canonical(r.member.model_dump(mode="json")) for r in records)
+        place = self._place(unit)
+        write_rows(place.with_name(f"{place.name}{digest(members)[:8]}.jsonl"), records)
+
+    def forget(self, unit: Unit, members: Iterable[Member]) -> None:
+        """Take out records of a unit that are about to be replaced by a new measurement.
+
+        A reporting seed is replaced whatever its learning rate was: the tuning may have chosen another.
+        """
+        members = list(members)
+        keys = {(unit.id, m.seed, m.learning_rate) for m in members}
+        reporting = {m.seed for m in members if m.role == "reporting"}
+        for file in self._unit_files(unit):
+            rows = [_row(Record, line, where) for where, line in _lines(file)]
+            kept = [
+                r
+                for r in rows
+                if r.key not in keys
+                and not (r.member.role == "reporting" and r.member.seed in reporting)
+            ]
+            if kept:
+                write_rows(file, kept)
+            else:
+                with _writing(file):
+                    file.unlink()
+
+    def forget_others(self, unit: Unit) -> None:
+        """Take out the records of all other conditions that stand in the same row of a table as this unit."""
+        for other in self.same_row(unit):
+            for file in self._unit_files(other):
+                with _writing(file):
+                    file.unlink()
+
+    def same_row(self, unit: Unit) -> list[Unit]:
+        """Return the units of the folder that differ from this one only in what a table does not tell apart."""
+        rows = {r.unit_id: r.unit for r in self.records()}
+        return [u for u in rows.values() if u.row == unit.row and u.id != unit.id]
+
+    def add_system(self, system: System) -> str:
+        """Keep the description of a machine; return its name."""
+        file = self.path / "systems" / f"{system.id}.json"
+        if not file.exists():
+            write(file, system.canonical() + "\n")
+        return system.id
+
+    def keep_plan(self, cells: Iterable[Planned]) -> None:
+        """Write down what the folder is to hold, in place of an older plan."""
+        write_rows(self.path / "plan.jsonl", cells)
+
+    def plan(self) -> list[Planned]:
+        """Return what the folder is to hold; nothing where that is not known."""
+        file = self.path / "plan.jsonl"
+        if not file.is_file():
+            return []
+        there: dict[str, str] = {}
+        rows = []
+        for where, line in _lines(file):
+            rows.append(_row(Planned, line, where))
+            if (first := there.setdefault(rows[-1].unit.id, where)) != where:
+                raise BadInput(f"{where}: the same cell as {first}")
+        return rows
+
+    def keep_facts(self, facts: Facts) -> None:
+        """Write down what the tables of an edition take from the code of its day."""
+        write(self.path / "facts.json", facts.canonical() + "\n")
+
+    def facts(self) -> Facts | None:
+        """Return what the tables take from the code of their day; None where the folder does not say it."""
+        file = self.path / "facts.json"
+        return _whole(Facts, file) if file.is_file() else None
+
+    def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
+        """Keep a table of step times under a name, in place of an older one."""
+        self._keep("throughput", name, rows)
+
+    def add_comparisons(self, name: str, rows: Iterable[Comparison]) -> None:
+        """Keep a table of goals under a name, in place of an older one."""
+        self._keep("comparisons", name, rows)
+
+    def add_baselines(self, rows: Iterable[Baseline]) -> None:
+        """Keep the baselines of one task at one lag, in place of older ones."""
+        rows = list(rows)
+        one = rows[0]
+        self._keep("baselines", f"{one.task}-lag{one.lag}-{digest(one.task_options)[:8]}", rows)
+
+    def add_probes(self, name: str, rows: Iterable[Probe]) -> None:
+        """Keep what instruments saw under a name, in place of what was there."""
+        self._keep("probes", name, rows)
+
+    def add_trials(self, experiment: str, rows: Iterable[Trial]) -> None:
+        """Keep more trials of an experiment, beside those that are there."""
+        there = [t for t in self.trials() if t.experiment == experiment]
+        self._keep("trials", experiment, [*there, *rows])
+
+    def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
+        write_rows(self.path / folder / f"{name}.jsonl", rows)
+
+    def records(self) -> list[Record]:
+        """Return all records; raise at the first line that is none, or that is there twice."""
+        return list(self._once(Record, "records"))
+
+    def throughput(self) -> list[Throughput]:
+        """Return all step times; raise as ``records`` does."""
+        return list(self._once(Throughput, "throughput"))
+
+    def comparisons(self) -> list[Comparison]:
+        """Return all goals; raise as ``records`` does."""
+        return list(self._once(Comparison, "comparisons"))
+
+    def baselines(self) -> list[Baseline]:
+        """Return all baselines; raise as ``records`` does."""
+        return list(self._once(Baseline, "baselines"))
+
+    def probes(self) -> list[Probe]:
+        """Return all that instruments saw; raise as ``records`` does."""
+        return list(self._once(Probe, "probes"))
+
+    def trials(self) -> list[Trial]:
+        """Return all trials of the ledger; raise as ``records`` does."""
+        return list(self._once(Trial, "trials"))
+
+    def systems(self) -> dict[str, System]:
+        """Return the machines by name."""
+        return {file.stem: _whole(System, file) for file in self.files("systems")}
+
+    def validate(self) -> list[str]:
+        """Return all that is wrong with the folder, a sentence each."""
+        manifest = self.manifest()
+        wrong = self.out_of_place()
+        if manifest.schema_version != SCHEMA:
+            wrong.append(
+                f"{self.path} has schema {manifest.schema_version}; this seqbench reads {SCHEMA}"
+            )
+        systems = {}
+        for file in self.files("systems", strict=False):
+            try:
+                systems[file.stem] = _whole(System, file)
+            except BadInput as error:
+                wrong.append(str(error))
+                continue
+            if systems[file.stem].id != file.stem:
+                wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
+        for read in (self.plan, self.facts):
+            try:
+                read()
+            except BadInput as error:
+                wrong.append(str(error))
+        rows = chain(
+            self._rows(Record, "records", strict=False),
+            self._rows(Throughput, "throughput", strict=False),
+            self._rows(Comparison, "comparisons", strict=False),
+            self._rows(Baseline, "baselines", strict=False),
+            self._rows(Probe, "probes", strict=False),
+            self._rows(Trial, "trials", strict=False),
+        )
+        rates: dict[tuple[str, int], float] = {}  # of the reporting runs
+        units: dict[tuple[str, int, str], str] = {}  # by the row of a table in which they stand
+        for where, row in rows:
+            if isinstance(row, BadInput):
+                wrong.append(str(row))
+                continue
+            if isinstance(row, Record) and row.member.role == "reporting":
+                rate = row.member.learning_rate
+                if rates.setdefault((row.unit_id, row.member.seed), rate) != rate:
+                    wrong.append(f"{where}: seed {row.member.seed} reports at two learning rates")
+            if isinstance(row, Record):
+                if units.setdefault(row.unit.row, row.unit_id) != row.unit_id:
+                    wrong.append(
+                        f"{where}: {' '.join(map(str, row.unit.row))} was measured under other conditions, too, "
+                        f"as unit {units[row.unit.row]}"
+                    )
+                if not where.startswith(str(self._place(row.unit))):
+                    wrong.append(
+                        f"{where}: records of this unit belong to {self._place(row.unit)}…"
+                    )
+            if row.system_id not in systems:
+                wrong.append(f"{where}: its system {row.system_id} has no file in systems/")
+            elif isinstance(row, Record) and (
+                row.provenance.specification != manifest.specification
+            ):
+                wrong.append(
+                    f"{where}: measured under specification {row.provenance.specification}, "
+                    f"the manifest says {manifest.specification}"
+                )
+        if converted := [line for line in wrong if line.endswith(WINDOWS)]:  # one cause, named once
+            others = [line for line in wrong if line not in converted]
+            more = f"; so are {len(converted) - 1} more lines" if converted[1:] else ""
+            return [*others, converted[0] + more]
+        files = self._hashes() if manifest.files else {}  # nothing to compare before it is sealed
+        for path in sorted(files.keys() | manifest.files.keys()):
+            found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
+            if found != expected:
+                wrong.append(
+                    f"{self.path / path}: sha256 is {found}, manifest.json says {expected}"
+                )
+        return wrong
+
+    def seal(self) -> None:
+        """Write the sha256 of every file into the manifest: from now on a changed digit is found."""
+        sealed = self.manifest().model_copy(update={"files": self._hashes()}).canonical()
+        file = self.path / "manifest.json"
+        _parse(Manifest, sealed.encode(), f"{file}")  # a file may have a name that can't be listed
+        write(file, f"{sealed}\n")
+
+    @contextmanager
+    def lock(self, *tasks: str) -> Iterator[None]:
+        """Hold the folder, or only what it holds of some tasks; a second run into it at the same time is refused."""
+        with ExitStack() as held:
+            whole = fcntl.LOCK_SH if tasks else fcntl.LOCK_EX
+            held.enter_context(self._hold(".lock", whole, "this folder"))
+            for task in sorted(tasks):
+                held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'"))
+            for leftover in layout.leftovers(self.path, tasks):
+                with suppress(OSError):
+                    leftover.unlink()
+            yield
+
+    @contextmanager
+    def _hold(self, name: str, how: int, what: str) -> Iterator[None]:
+        with _writing(self.path / name):
+            self.path.mkdir(parents=True, exist_ok=True)
+            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
+            file = os.fdopen(os.open(self.path / name, flags, 0o666), "r+")
+        with file:
+            try:
+                fcntl.flock(file, how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BadInput(
+                    f"another run writes to {what} in {self.path}; wait for it or choose --out"
+                ) from None
+            except OSError:
+                pass  # a file system that knows no locks
+            yield
+
+    def out_of_place(self) -> list[str]:
+        """Return a sentence for each thing in the folder that can't be read or has no place in it."""
+        return [str(wrong) for wrong in layout.look_over(self.path)]
+
+    def look_over(self) -> None:
+        """Raise at the first thing in the folder that can't be read or has no place in it; where there is a folder."""
+        if self.exists and (wrong := self.out_of_place()):
+            raise BadInput(wrong[0])
+
+    def _hashes(self) -> dict[str, str]:
+        """Return the sha256 of every file but the manifest and hidden ones, by path."""
+        return {
+            file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
+            for file in sorted(self.path.rglob("[!.]*"))
+            if file.is_file()
+            and not layout.is_litter(file.name)
+            and file != self.path / "manifest.json"
+            and self.unfinished not in file.absolute().parents
+        }
+
+    def files(self, folder: str, strict: bool = True) -> list[Path]:
+        """Return the files of a folder of measurements; raise at what is none, unless told to pass over it."""
+        if not (self.path / folder).exists():
+            return []
+        found = []
+        for file in layout.walk(self.path / folder, layout.DEPTH[folder]):
+            if isinstance(file, Path):
+                found.append(file)
+            elif strict:
+                raise file
+        return found
+
+    def _unit_files(self, unit: Unit) -> list[Path]:
+        place = self._place(unit)
+        return sorted(place.parent.glob(f"{place.name}*.jsonl"))
+
+    def _place(self, unit: Unit) -> Path:
+        """Return how the paths of a unit's files begin."""
+        return self.path / "records" / unit.task / f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-"
+
+    def _rows(
+        self, kind: type[Row], folder: str, strict: bool = True
+    ) -> Iterator[tuple[str, Row | BadInput]]:
+        """Yield where each line stands and what it holds, or what is wrong with it."""
+        seen: dict[tuple[object, ...], str] = {}
+        for file in self.files(folder, strict):
+            for where, line in _lines(file):
+                try:
+                    row = _row(kind, line, where)
+                except BadInput as error:
+                    yield where, error
+                    continue
+                if row.key in seen:
+                    yield where, BadInput(f"{where}: the same measurement as {seen[row.key]}")
+                else:
+                    seen[row.key] = where
+                    yield where, row
+
+    def _once(self, kind: type[Row], folder: str) -> Iterator[Row]:
+        for _, row in self._rows(kind, folder):
+            if isinstance(row, BadInput):
+                raise row
+            yield row
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    with _writing(path):
+        write_whole(path, text.encode())
+
+
+def write_rows(path: Path, rows: Iterable[Strict]) -> None:
+    """Write a file of rows, a line each, and only such lines as can be read again."""
+    lines = []
+    for number, row in enumerate(rows, start=1):
+        lines.append(row.canonical())
+        _row(type(row), lines[-1].encode(), f"{path}, line {number} (not written)")
+    write(path, "".join(f"{line}\n" for line in lines))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in a sentence why something can't be written."""
+    try:
+        yield
+    except OSError as error:
+        why = {errno.ENOSPC: "no space left on the disk", errno.EACCES: "no permission to write"}
+        raise NotWritten(
+            f"can't write {path}: {why.get(error.errno or 0, error.strerror or error)}"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"can't read {path}: {error.strerror}") from error
+
+
+def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield where each line stands, and what it holds; a file has one at least."""
+    for number, line in enumerate(_read(file).removesuffix(b"\n").split(b"\n"), start=1):
+        yield f"{file}, line {number}", line
+
+
+def _row(kind: type[T], line: bytes, where: str) -> T:
+    row = _parse(kind, line.removesuffix(b"\r"), where)
+    if line.endswith(b"\r"):
+        raise BadInput(f"{where}: {WINDOWS}")
+    if row.canonical().encode() != line:
+        raise BadInput(
+            f"{where}: not as seqbench writes it: a field is missing, twice or spelled otherwise"
+        )
+    return row
+
+
+def _whole(kind: type[T], file: Path) -> T:
+    """Return what a file of one object holds."""
+    text = _read(file)
+    if b"\r\n" in text:
+        raise BadInput(f"{file}: {WINDOWS}")
+    whole = _parse(kind, text, str(file))
+    if len(text) > len(whole.canonical()) + 1:  # an older one may lack what has a default now
+        raise BadInput(f"{file}: not as seqbench writes it: a field is twice or spelled otherwise")
+    return whole
+
+
+def _parse(kind: type[T], text: bytes, where: str) -> T:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{where}: {f'{field}: ' if field else ''}{first['msg']}") from None

@@ -1,0 +1,93 @@
+r"""What a row comes to: agrees, differs, not settled, or not run.
+
+Two rates, a published one and ours or those of two models, differ when Boschloo's exact test says so at 5 %, and agree
+when Newcombe's 90 % interval of the difference lies within ±.25. A published number of sequences agrees when our median
+is within a factor of two of it, where a trial that was given up counts as longer than its budget. A published run is
+repeated when most of ours come out like it: when Wilson's interval lies on its side of one half. The best of several
+seeds is compared with our best. With fewer runs than are planned, nothing is settled.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from seqbench.ledger.rows import Online, Pair, Score
+from seqbench.records.facts import PublishedPair, PublishedScore, PublishedTrials
+from seqbench.report import compare, stats
+
+Verdict = Literal["agrees", "differs", "not settled", "not run"]
+FACTOR = 2  # within which numbers of sequences agree
+EQUIVALENT = 0.25  # a difference of rates that does not count
+SIGNIFICANT = 0.05
+RUNS = 10  # of a model, at least
+
+
+class Trials(NamedTuple):
+    """The sequences that each trial took to succeed, and those that each other was given."""
+
+    succeeded: Sequence[int]
+    given_up: Sequence[int]
+
+    @property
+    def runs(self) -> int:
+        """Return the number of trials."""
+        return len(self.succeeded) + len(self.given_up)
+
+
+def of_trials(row: Online | PublishedTrials, trials: Trials) -> Verdict:
+    """Return the verdict on trials in the paper's own protocol; it is settled by as many as are planned."""
+    if not trials.runs:
+        return "not run"
+    if trials.runs < row.trials:
+        return "not settled"
+    found: list[Verdict] = []
+    if row.rate is not None:
+        published = row.of or trials.runs
+        k = round(row.rate * published)
+        found.append(of_rates(compare.Pair(k, published, len(trials.succeeded), trials.runs)))
+    if row.sequences is not None:
+        found.append(of_sequences(row.sequences, trials))
+    return next(v for v in ("differs", "not settled", "agrees") if v in found)  # the least of them
+
+
+def of_sequences(published: int, trials: Trials) -> Verdict:
+    """Return the verdict on a number of sequences."""
+    median = stats.median_survival(trials.succeeded, trials.given_up)
+    if median is None:  # longer than the budget, whatever it is
+        return "differs" if min(trials.given_up) >= FACTOR * published else "not settled"
+    return "agrees" if published / FACTOR <= median <= FACTOR * published else "differs"
+
+
+def of_score(row: Score | PublishedScore, solved: int, runs: int) -> Verdict:
+    """Return the verdict on a published figure of a model on a task."""
+    if not runs:
+        return "not run"
+    if runs < RUNS:
+        return "not settled"
+    if row.of == "best":
+        return "agrees" if (solved > 0) == row.solved else "differs"
+    _, low, high = stats.wilson(solved, runs)
+    if low <= 0.5 <= high:
+        return "not settled"
+    return "agrees" if (low > 0.5) == row.solved else "differs"
+
+
+def of_pair(row: Pair | PublishedPair, pair: compare.Pair) -> Verdict:
+    """Return the verdict on one model beside another, which comes first in the pair."""
+    if not pair.n1 or not pair.n2:
+        return "not run"
+    if min(pair.n1, pair.n2) < RUNS:
+        return "not settled"
+    if not pair.k1 + pair.k2:  # what neither learns tells nothing of the two
+        return "not settled"
+    found = of_rates(pair)
+    if not row.gap or found == "not settled":
+        return found
+    return "agrees" if found == "differs" and pair.difference > 0 else "differs"
+
+
+def of_rates(pair: compare.Pair) -> Verdict:
+    """Return whether two rates agree."""
+    if compare.boschloo(pair) < SIGNIFICANT:
+        return "differs"
+    alike = compare.newcombe(pair, compare.EQUIVALENCE)
+    return "agrees" if compare.inside(alike, -EQUIVALENT, EQUIVALENT) else "not settled"

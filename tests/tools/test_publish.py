@@ -1,0 +1,118 @@
+"""Publishing: an edition is whole, sealed, and never rewritten; each that is here is what its records give."""
+
+import sys
+from pathlib import Path
+
+import made
+import pytest
+
+from seqbench.errors import BadInput
+from seqbench.ledger.rows import ONLINE
+from seqbench.records.schema import Planned
+from seqbench.records.store import Store
+from seqbench.report.facts import facts_of_today
+from seqbench.report.folder import check_tables
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "benchmarks"))
+
+import publish  # noqa: E402
+
+EDITIONS = sorted(file.parent for file in ROOT.glob("results/*/manifest.json"))
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    citable = made.MANIFEST.model_copy(update={"citable": True})
+    store = Store(Path("results", "local", "smoke")).create(citable)
+    store.add_system(made.SYSTEM)
+    store.keep_plan([Planned(unit=made.UNIT, part="core", seeds=2)])
+    store.append([made.record(0), made.record(1)])
+    return store
+
+
+def test_an_edition_holds_all_and_is_sealed(source):
+    edition = publish.publish(source, "2026.1")
+    assert edition.path == Path("results", "2026.1")
+    assert edition.records() == source.records()
+    assert edition.plan() == source.plan()
+    manifest = edition.manifest()
+    assert (manifest.edition, manifest.citable) == ("2026.1", True)
+    assert {"plan.jsonl", "facts.json", "tables/T1.csv"} < manifest.files.keys()
+    assert edition.facts() == facts_of_today()
+    assert not publish.publish(source, "preview").manifest().citable
+
+
+def test_an_edition_is_not_rewritten_but_a_preview_is(source):
+    publish.publish(source, "2026.1")
+    publish.publish(source, "preview")
+    source.append([made.record(2)])
+    with pytest.raises(BadInput, match=r"2026\.1 is there already and is not rewritten"):
+        publish.publish(source, "2026.1")
+    assert len(publish.publish(source, "preview").records()) == 3
+
+
+def provenance(**changes):
+    return made.PROVENANCE.model_copy(update=changes)
+
+
+ROW = next(iter(ONLINE.values()))
+PUT = {
+    "records": lambda store, **code: store.append([made.record(3, provenance=provenance(**code))]),
+    "step times": lambda store, **code: store.add_throughput("mine", [made.throughput(**code)]),
+    "comparisons": lambda store, **code: store.add_comparisons("mine", [made.comparison(**code)]),
+    "baselines": lambda store, **code: store.add_baselines([made.baseline(**code)]),
+    "probes": lambda store, **code: store.add_probes("mine", [made.probe(0, **code)]),
+    "trials": lambda store, **code: store.add_trials(ROW.id, [made.trial(ROW, **code)]),
+}
+
+
+@pytest.mark.parametrize("code", [{"dirty": True}, {"commit": "unknown"}], ids=str)
+@pytest.mark.parametrize("kind", PUT)
+def test_what_was_measured_by_uncommitted_code_is_not_published(source, kind, code):
+    PUT[kind](source, **code)
+    says = f"1 {kind} were measured by code that was not committed"
+    with pytest.raises(BadInput, match=says):
+        publish.publish(source, "2026.1")
+    assert not Path("results", "2026.1").exists()
+
+
+def test_all_that_a_folder_holds_is_asked_for_its_code():
+    assert {*PUT, "systems"} == {{"throughput": "step times"}.get(p, p) for p in publish.PARTS}
+
+
+@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
+def test_every_table_here_is_what_the_records_beside_it_give(path):
+    store = Store(path)
+    assert store.manifest().files  # it is sealed
+    assert store.validate() == []
+    assert check_tables(store) == []
+
+
+@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
+def test_nothing_here_was_measured_by_uncommitted_code(path):
+    assert not any(row.dirty for rows in publish.measured(Store(path)).values() for row in rows)
+
+
+@pytest.mark.parametrize(
+    "edition",
+    ["..", ".", "", "/absolute", "../notes", "a b", "-x", ".hid", "x/y", "\x1b[2J", "local"],
+)
+def test_an_edition_has_a_name_of_its_own_and_nothing_is_touched(tmp_path, monkeypatch, edition):
+    monkeypatch.chdir(tmp_path)
+    source = Store(Path("results", "local", "quick")).create(made.MANIFEST)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput):
+        publish.publish(source, edition)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_edition_is_not_made_of_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = Store(Path("results", "preview")).create(made.MANIFEST)
+    with pytest.raises(BadInput, match="holds results that are not published"):
+        publish.publish(source, "preview")
+    assert source.exists
