@@ -173,7 +173,7 @@ def flowing(words: str) -> str:
 
 def facts(profile: Profile | None, name: str) -> dict[str, str]:
     """Return what the text of the book leaves open, by the name that stands there in braces."""
-    train = constants("train.py")
+    train = constants("training/loop.py")
     beta1, beta2 = train["BETAS"]  # type: ignore[misc]
     epsilon = power(float(train["EPSILON"]))  # type: ignore[arg-type]
     tuned = "The learning rate of each cell is chosen on tuning seeds of their own, by the solve rate on validation."

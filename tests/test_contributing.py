@@ -73,7 +73,7 @@ def test_without_a_recurrent_matrix_no_kernel_is_inherited():
     class Same(LSTMCell):
         pass
 
-    assert (Inputs.native, Inputs.form) == (None, None)
+    assert (Inputs.native, Inputs.spec) == (None, None)
     assert Same.native is LSTMCell.native
     assert Cell.hidden_to_hidden
 

@@ -314,8 +314,8 @@ def matched(
     """Return the sizes that give a model as nearly as can be so many parameters a member.
 
     A model says by ``size_options(**options)`` what sets its size: ``{"hidden": 8, "feedforward": 1}`` turns
-    ``hidden`` up in steps of 8 as far as it fits, then ``feedforward`` for the rest. Without such a method ``hidden`` alone is
-    turned. Every try is a model of no members: it has shapes, and no numbers to be drawn.
+    ``hidden`` up in steps of 8 as far as it fits, then ``feedforward`` for the rest. Without such a
+    method ``hidden`` alone is turned. Every try is a model of no members: it has shapes, and no numbers to be drawn.
 
     Parameters
     ----------

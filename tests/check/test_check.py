@@ -613,7 +613,7 @@ def test_an_address_of_anything():
         ("lsm", "unknown task or model 'lsm'; did you mean 'lstm'"),
         ("user_defined:Nobody", "can't import 'user_defined:Nobody'"),
         ("nowhere:Nobody", "can't import 'nowhere:Nobody'"),
-        ("guests:os", "a task or a model is a class"),
+        ("user_defined:os", "a task or a model is a class"),
     ],
 )
 def test_who_can_not_be_found(name, says):

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 import user_defined
-from .test_runs import Recorder, alone, same, smoke  # noqa: F401  a fixture for all of this file
 
 from seqbench import cli, machine
 from seqbench.errors import BadInput, NotWritten
 from seqbench.records.store import Store
 from seqbench.training.checkpoint import Checkpoint
+
+from .test_runs import Recorder, alone, same, smoke  # noqa: F401  a fixture for all of this file
 
 # User-defined classes
 

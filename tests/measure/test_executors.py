@@ -15,7 +15,6 @@ import pytest
 import torch
 import user_defined
 from made import PROVENANCE, UNIT
-from .test_runs import Recorder, alone, same, smoke  # noqa: F401  a fixture for all of this file
 
 from seqbench.errors import BadInput
 from seqbench.measure import executors as workers
@@ -24,6 +23,8 @@ from seqbench.measure.job import Job
 from seqbench.measure.runs import run
 from seqbench.records.schema import Member
 from seqbench.records.store import Store
+
+from .test_runs import Recorder, alone, same, smoke  # noqa: F401  a fixture for all of this file
 
 JOB = Job(UNIT, (Member(seed=0, learning_rate=1e-2),), PROVENANCE)
 PATIENCE = 120  # seconds for what comes at once on an idle machine: long enough for a busy one

@@ -29,14 +29,14 @@ RNN = '        "rnn": "seqbench.models.rnn:RNN",\n'
 LSTM = '        "lstm": "seqbench.models.lstm:LSTM",\n'
 CHANGES: dict[str, list[Edit]] = {
     "a rate is added to the grid": [
-        ("protocol.py", "3e-3, 1e-2)", "3e-3, 1e-2, 3e-2)"),
-        ("protocol.py", "5.5e-3, 1.7e-2)", "5.5e-3, 1.7e-2, 5.5e-2)"),
-        ("protocol.py", "(1000, 1001, 1002)", "(1000, 1001, 1002, 1003)"),
+        ("protocol/settings.py", "3e-3, 1e-2)", "3e-3, 1e-2, 3e-2)"),
+        ("protocol/settings.py", "5.5e-3, 1.7e-2)", "5.5e-3, 1.7e-2, 5.5e-2)"),
+        ("protocol/settings.py", "(1000, 1001, 1002)", "(1000, 1001, 1002, 1003)"),
     ],
     "a model and a task are added, others change places": [
         ("tasks/__init__.py", LATCH + ADDING, ADDING.replace("adding", "echo", 1) + ADDING + LATCH),
         ("models/__init__.py", RNN + LSTM, RNN.replace("rnn", "elman", 1) + LSTM + RNN),
-        ("protocol.py", '"pixel_lstm")', '"pixel_lstm", "gru")'),
+        ("protocol/settings.py", '"pixel_lstm")', '"pixel_lstm", "gru")'),
     ],
     "a docstring is reworded": [
         ("report/claims/memory.py", "Say of each task: it holds if the plain", "Said of the plain"),

@@ -12,7 +12,6 @@ from itertools import product
 
 import pytest
 import torch
-from .test_loop import ADDING, ECHO, budget, close, members, model_of, trained
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -26,6 +25,8 @@ from seqbench.training import cuda_graph as graph
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import WARM_UP, CudaGraph
 from seqbench.training.loop import Feed, Stack, step, train
+
+from .test_loop import ADDING, ECHO, budget, close, members, model_of, trained
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
