@@ -1,6 +1,6 @@
 """What the book takes from the code without running it: pages of the models, and facts that its text leaves open.
 
-Docstrings and constants are read from the syntax tree; options are those of the classes.
+Docstrings are read from the syntax tree; constants and options are those of the code.
 """
 
 import ast
@@ -12,7 +12,7 @@ from textwrap import dedent
 from seqbench.errors import unknown
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import PROFILES
-from seqbench.protocol.settings import Profile
+from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE, Profile
 from seqbench.records.schema import Manifest
 from seqbench.report import stats
 from seqbench.tasks import TASKS
@@ -31,18 +31,6 @@ def module_file(catalogue: dict[str, str], name: str) -> Path:
     """Return the source of a built-in entry."""
     module = catalogue[name].partition(":")[0]
     return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
-
-
-def constants(module: str) -> dict[str, object]:
-    """Return what a module sets to plain values at its top."""
-    found = {}
-    for node in ast.parse((PACKAGE / module).read_text("utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            try:
-                found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
-    return found
 
 
 # Models
@@ -173,14 +161,13 @@ def flowing(words: str) -> str:
 
 def facts(profile: Profile | None, name: str) -> dict[str, str]:
     """Return what the text of the book leaves open, by the name that stands there in braces."""
-    train = constants("training/loop.py")
-    beta1, beta2 = train["BETAS"]  # type: ignore[misc]
-    epsilon = power(float(train["EPSILON"]))  # type: ignore[arg-type]
+    beta1, beta2 = BETAS
+    epsilon = power(EPSILON)
     tuned = "The learning rate of each cell is chosen on tuning seeds of their own, by the solve rate on validation."
     return {
         "profile": plain_markdown(name),
         "adam": f"$\\beta_1 = {beta1:g}$, $\\beta_2 = {beta2:g}$ and $\\epsilon = {epsilon}$",
-        "patience": str(train["PATIENCE"]),
+        "patience": str(PATIENCE),
         "level": f"{stats.LEVEL:.0%}".replace("%", " %"),
         "seeds": str(profile.seeds) if profile else "several",
         "parameters": f"about {profile.parameters}" if profile else "as near as it can be",

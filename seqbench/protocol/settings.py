@@ -33,6 +33,10 @@ FINER = (1.7e-4, 5.5e-4, 1.7e-3, 5.5e-3, 1.7e-2)  # between them, and one above
 TUNING_SEEDS = (1000, 1001, 1002)  # never used for reporting
 CORE = "core"
 
+BETAS = (0.9, 0.999)  # of Adam
+EPSILON = 1e-8  # of Adam
+PATIENCE = 3  # validations in a row that must find a member solved
+
 
 @dataclass(frozen=True)
 class Setting:

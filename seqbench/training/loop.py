@@ -29,15 +29,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, PerMember
+from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Curve, Member, Verdict
 from seqbench.tasks.base import Split, Task
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import CudaGraph
 
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-PATIENCE = 3  # validations in a row that must find a member solved
 NUMBERS_AT_ONCE = 2**18  # of input data drawn in one go: random numbers come cheaper in bulk
 NUMBERS_ON_A_GPU = 2**22  # where the launch of a kernel costs more than what it does
 TOKENS_AT_ONCE = 2**17  # in one forward pass of an evaluation: bounds its memory
