@@ -334,6 +334,8 @@ def matched(
     """
     cls: Any = MODELS[model] if isinstance(model, str) else model
     nobody = Keys.span(cls.name, 1, "weights", 0, 0, 0)
+    if hasattr(cls, "dials"):  # the name of the method in version 0.1
+        raise BadInput(f"model '{cls.name}' has a method 'dials'; its name is 'size_options' now")
     size_options = cls.size_options(**options) if hasattr(cls, "size_options") else {"hidden": 1}
 
     def size(sizes: dict[str, int]) -> int:

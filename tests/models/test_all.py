@@ -200,3 +200,17 @@ def test_numbers_are_counted_for_one_member():
 def test_errors_teach(name, options, sentence):
     with pytest.raises(BadInput, match=sentence):
         make(name, **options)
+
+
+def test_a_class_that_names_its_sizes_in_the_old_way_is_told_the_new_one():
+    class Old(MODELS["rnn"]):
+        name = "old"
+
+        @classmethod
+        def dials(cls, **options):
+            return {"hidden": 8}
+
+    with pytest.raises(
+        BadInput, match="^model 'old' has a method 'dials'; its name is 'size_options' now$"
+    ):
+        matched(Old, 1_000, inputs=2, outputs=1)
