@@ -211,6 +211,6 @@ def test_a_class_that_names_its_sizes_in_the_old_way_is_told_the_new_one():
             return {"hidden": 8}
 
     with pytest.raises(
-        BadInput, match="^model 'old' has a method 'dials'; its name is 'size_options' now$"
+        BadInput, match=r"^model 'old' has a method 'dials'; its name is 'size_options' now$"
     ):
         matched(Old, 1_000, inputs=2, outputs=1)
