@@ -79,7 +79,7 @@ def env(session: nox.Session) -> None:
 @nox.session(python=False, requires=["env"])
 def bench(session: nox.Session) -> None:
     """Measure everything: accuracy, throughput, tables (-- --profile paper --device cuda)."""
-    run_shared(session, "python", "benchmarks/bench.py", *session.posargs)
+    run_shared(session, "python", "tools/bench.py", *session.posargs)
 
 
 @nox.session(python=False, requires=["env"])

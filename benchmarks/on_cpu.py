@@ -21,7 +21,7 @@ from paired import Median, in_turns, seconds
 from seqbench.text import cut
 from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_one, torchrl
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 B, T = 32, 100
 FIRST = (16, 64)  # steps of a sequence, whose first training step is timed
 COMPILED = 32  # steps; torch.compile unrolls the loop, and takes long for more
@@ -173,7 +173,7 @@ def no_gpu(rounds: int) -> Iterator[Row]:
         test = f"tests/scan/{name}"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
         since = perf_counter()
-        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=HERE.parent)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
         took = once(perf_counter() - since)
         *_, last = (done.stdout or done.stderr).strip().splitlines() or [""]
         row = Row.of(Goal("no-gpu", at_most=most), f"{test}: seconds", took, note=last)
@@ -184,7 +184,12 @@ def no_gpu(rounds: int) -> Iterator[Row]:
 def quick(rounds: int) -> Iterator[Row]:
     """Yield the minutes that the default benchmark takes, its environment apart."""
     with TemporaryDirectory() as folder:
-        command = [sys.executable, str(HERE / "bench.py"), "--out", str(Path(folder, "quick"))]
+        command = [
+            sys.executable,
+            str(ROOT / "tools" / "bench.py"),
+            "--out",
+            str(Path(folder, "quick")),
+        ]
         took = seconds(lambda: subprocess.run(command, check=True, capture_output=True)) / 60
     yield Row.of(Goal("cpu-quick", at_most=10), "nox -s bench: minutes", once(took))
 

@@ -32,7 +32,7 @@ from sides import (
     under,
 )
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 AIMS = {  # what stands in the table where there is no GPU
     "gpu-correct": ("fused / float64: relative error of h and of every gradient", "<= 1e-4, 4e-2, 1e-1"),
     "gpu-ensemble": ("LSTM with peepholes, 32 members, T = 1000: fused / 32 times nn.LSTM", ">= 10 and >= 3"),
@@ -272,7 +272,14 @@ def trainer(rounds: int) -> Iterator[Row]:
 
 def suite(rounds: int) -> Iterator[Row]:
     """Yield the minutes that the whole of ``paper`` takes; it goes on where it was stopped."""
-    command = [sys.executable, str(HERE / "bench.py"), "--profile", "paper", "--device", "cuda"]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "bench.py"),
+        "--profile",
+        "paper",
+        "--device",
+        "cuda",
+    ]
     took = seconds(lambda: subprocess.run(command, check=True, capture_output=True)) / 60
     yield Row.of(Goal("gpu-suite", at_most=30), "nox -s bench, paper: minutes", once(took))
 

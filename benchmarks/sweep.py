@@ -21,7 +21,7 @@ from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
 
 fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 
-FORMS: dict[str, tuple[CellSpec, int]] = {  # and the blocks of columns in the weights
+SPECS: dict[str, tuple[CellSpec, int]] = {  # and the blocks of columns in the weights
     "rnn": (RNNSpec(), 1),
     "lstm": (LSTMSpec(), 4),
     "lstm_peephole": (LSTMSpec(peepholes=True), 4),
@@ -38,7 +38,7 @@ HOW = ("width", "warps", "stages", "BB")
 
 def main(
     file: Annotated[Path, typer.Argument(help="Rows are added to it.")] = Path("sweep.jsonl"),
-    spec: Annotated[list[str], typer.Option(help="Of which forms.")] = [*FORMS],  # noqa: B006
+    specs: Annotated[list[str], typer.Option("--spec", help="Of which cells.")] = [*SPECS],  # noqa: B006
     hidden: Annotated[list[int], typer.Option(help="Of which widths.")] = [*HIDDEN],  # noqa: B006
     precision: Annotated[list[str], typer.Option(help="In which precisions.")] = [*ERROR],  # noqa: B006
     members: Annotated[int, typer.Option(help="E.")] = 32,
@@ -54,7 +54,7 @@ def main(
     about = shape | {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []  # fmt: skip
     done = {identity(row, about) for row in rows}
-    for name, H, how, which in product(spec, hidden, precision, ("forward", "backward")):
+    for name, H, how, which in product(specs, hidden, precision, ("forward", "backward")):
         key = about | dict(zip(KEY, (name, H, how, which), strict=True))
         left = [c for c in candidates(name, H, which, how) if identity(key | vars(c), about) not in done]  # fmt: skip
         if not left:
@@ -75,7 +75,7 @@ def identity(row: dict[str, Any], about: dict[str, Any]) -> tuple[Any, ...]:
 
 def candidates(name: str, H: int, which: str, precision: str) -> Iterator[Any]:
     """Yield the launches that are worth a try, the shipped one first."""
-    shipped = fused.configuration(FORMS[name][0], which, H, precision)
+    shipped = fused.configuration(SPECS[name][0], which, H, precision)
     yield shipped
     widths = [H] if H < 128 else [H, 64, 32]
     warps = (1, 2, 4) if H < 64 else (4, 8, 16)
@@ -91,7 +91,7 @@ class Pass:
     def __init__(
         self, name: str, H: int, precision: str, which: str, E: int, B: int, T: int
     ) -> None:
-        spec, G = FORMS[name]
+        spec, G = SPECS[name]
         random = torch.Generator(DEVICE).manual_seed(0)
 
         def normal(*shape: int, scale: float = 1.0) -> Tensor:
@@ -174,7 +174,7 @@ def measured(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the fastest launch of each kernel, and how much slower the shipped one is."""
     print(
-        f"{'form':18s} {'H':>4s} {'':5s} {'pass':9s}       ms  (width, warps, stages, BB)   shipped"
+        f"{'spec':18s} {'H':>4s} {'':5s} {'pass':9s}       ms  (width, warps, stages, BB)   shipped"
     )
     for key in dict.fromkeys(tuple(row[name] for name in KEY) for row in rows):
         of_key = [row for row in rows if tuple(row[name] for name in KEY) == key]
@@ -184,7 +184,7 @@ def show(rows: list[dict[str, Any]]) -> None:
             continue
         best = min(timed, key=lambda row: row["ms"])
         name, H, precision, which = key
-        shipped = vars(fused.configuration(FORMS[name][0], which, H, precision))
+        shipped = vars(fused.configuration(SPECS[name][0], which, H, precision))
         ours = [row["ms"] / best["ms"] for row in timed if shipped.items() <= row.items()]
         times = f"{ours[0]:.2f} x" if ours else "fails"
         how = str(tuple(best[k] for k in HOW))

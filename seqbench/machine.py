@@ -65,9 +65,9 @@ def _processor() -> str:
 def commit() -> tuple[str, bool]:
     """Return the commit of the code that runs, and whether it does not hold all of that code.
 
-    It does not where any file that git tracks was changed since, wherever it lies, or where the package or
-    ``benchmarks`` has files that git does not track. Where git can't tell, for want of a repository or because it
-    belongs to somebody else, the commit is "unknown", and nothing holds the code.
+    It does not where any file that git tracks was changed since, wherever it lies, or where the package,
+    ``benchmarks`` or ``tools`` has files that git does not track. Where git can't tell, for want of a repository or
+    because it belongs to somebody else, the commit is "unknown", and nothing holds the code.
     """
     here = Path(__file__).parent
     status = ("status", "--porcelain")
@@ -76,8 +76,8 @@ def commit() -> tuple[str, bool]:
         _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         head = _git(here, "rev-parse", "HEAD")
         changed = _git(here, *status, "--untracked-files=no", "--", ":/")
-        code = (str(here), str(here.parent / "benchmarks"))
-        new = _git(here, *status, "--untracked-files=all", "--", *code)
+        code = (here, here.parent / "benchmarks", here.parent / "tools")
+        new = _git(here, *status, "--untracked-files=all", "--", *map(str, code))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
     return head, bool(changed or new)

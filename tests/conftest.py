@@ -32,7 +32,7 @@ sys.meta_path.insert(0, AsTheyStand)
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from seqbench.tasks import sources as data  # noqa: E402
+from seqbench.tasks import sources  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -41,9 +41,9 @@ if BESIDE.is_dir():
     os.environ.setdefault("SEQBENCH_DATA", str(BESIDE))
 
 
-SOURCES = data.SOURCES
-fetch = data.fetch
-unreached: list[data.Source] = []
+SOURCES = sources.SOURCES
+fetch = sources.fetch
+unreached: list[sources.Source] = []
 
 
 def fetch_at_most_in_vain_once(source, path):
@@ -56,7 +56,7 @@ def fetch_at_most_in_vain_once(source, path):
     return True
 
 
-data.fetch = fetch_at_most_in_vain_once
+sources.fetch = fetch_at_most_in_vain_once
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from made import MANIFEST, UNIT, record
 
 from seqbench import cli
 from seqbench.errors import BadInput, warn_in_a_line
-from seqbench.measure import runs as engine
+from seqbench.measure import runs
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE
 from seqbench.records.store import Store, write
@@ -255,7 +255,7 @@ def test_it_can_be_interrupted(call, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine, "run", interrupted)
+    monkeypatch.setattr(runs, "run", interrupted)
     code, out, err = call("run", "-p", "smoke")
     assert (code, out) == (130, "")
     assert err.strip().splitlines()[-1].startswith("interrupted; what was measured is kept")

@@ -23,7 +23,7 @@ def package(tmp_path, monkeypatch) -> Path:
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
     root = tmp_path / "checkout"
-    for name in ("seqbench/machine.py", "seqbench/deep/file.py", "benchmarks/bench.py", "notes.md"):
+    for name in ("seqbench/machine.py", "seqbench/deep/file.py", "benchmarks/peers.py", "notes.md"):
         put(root / name)
     put(root / ".gitignore", "/results/local/\n__pycache__/\n")
     git(tmp_path, "init", "-q", str(root))
@@ -59,10 +59,11 @@ def test_a_clean_checkout_is_its_commit(package):
     ("file", "dirty"),
     [
         ("seqbench/deep/file.py", True),
-        ("benchmarks/bench.py", True),
+        ("benchmarks/peers.py", True),
         ("notes.md", True),
         ("seqbench/new.py", True),
         ("benchmarks/new/new.py", True),
+        ("tools/new.py", True),
         ("results/mine/records/a.jsonl", False),  # what is measured is no code
         ("results/local/quick/manifest.json", False),
         ("seqbench/__pycache__/file.pyc", False),
@@ -75,7 +76,7 @@ def test_what_was_changed_or_added(package, file, dirty):
 
 
 def test_a_file_that_is_gone(package):
-    (package / "benchmarks" / "bench.py").unlink()
+    (package / "benchmarks" / "peers.py").unlink()
     assert commit()[1]
 
 

@@ -16,7 +16,7 @@ from seqbench.tasks import TASKS
 
 def is_user_defined(unit: Unit) -> bool:
     """Return whether the task or the model of a unit is none of seqbench's own."""
-    return unit.task not in TASKS.builtin or unit.model not in MODELS.builtin
+    return TASKS.is_user_defined(unit.task) or MODELS.is_user_defined(unit.model)
 
 
 def pickle_classes(tasks: Sequence[Any], models: Sequence[Any]) -> bytes:

@@ -7,7 +7,7 @@ r"""A feed-forward net on the last few steps: the sequence models' baseline with
 What was k steps ago or more can't reach an answer, whatever is learned: where the lag is longer than the window, only
 chance is left.
 
-Source: the time-delay network in its simplest spec, with all of the window in one layer (Waibel et al., 1989).
+Source: the time-delay network in its simplest form, with all of the window in one layer (Waibel et al., 1989).
 """
 
 from math import sqrt

@@ -8,7 +8,7 @@ from made import PROVENANCE
 
 from seqbench.diagnostics import INSTRUMENTS, Instrument, probe
 from seqbench.errors import BadInput
-from seqbench.measure import runs as engine
+from seqbench.measure import runs
 from seqbench.measure.job import Job, build, measure
 from seqbench.measure.runs import unit_of
 from seqbench.models import MODELS
@@ -159,15 +159,15 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, what, words):
 def tuned(monkeypatch):
     profile = replace(SMOKE, name="tuned", tuned=True, settings=(replace(LATCH.setting, steps=20),))
     monkeypatch.setitem(PROFILES, "tuned", profile)
-    monkeypatch.setattr(engine, "GRID", (1e-3, 1e-2))
-    monkeypatch.setattr(engine, "TUNING_SEEDS", (1000,))
+    monkeypatch.setattr(runs, "GRID", (1e-3, 1e-2))
+    monkeypatch.setattr(runs, "TUNING_SEEDS", (1000,))
 
 
 def test_a_tuned_profile_finds_its_rates_in_the_folder(tuned, tmp_path):
     where = {"tasks": ["latch"], "models": ["rnn"], "out": tmp_path / "r", "seeds": 1}
     with pytest.raises(BadInput, match="lacks the tuning of latch lag 6 rnn"):
         probe.run("tuned", **where)
-    store = engine.run("tuned", engine="serial", **where)
+    store = runs.run("tuned", engine="serial", **where)
     (reported,) = {r.member for r in store.records() if r.member.role == "reporting"}
     probe.run("tuned", instruments=["gradient"], **where)
     assert {p.member for p in store.probes()} == {reported}

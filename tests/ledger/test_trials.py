@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from seqbench import cli, machine
 from seqbench.errors import BadInput
-from seqbench.ledger import trials as replicate
+from seqbench.ledger import trials
 from seqbench.ledger.online import Outcome
 from seqbench.ledger.rows import LEDGER, ONLINE
 from seqbench.records.schema import LAYERS
@@ -37,13 +37,13 @@ def ran(monkeypatch):
     """Replace the training; return which trials were asked for."""
     asked = []
 
-    def trials(row, seeds, until, progress, checkpoint):
+    def stand_in(row, seeds, until, progress, checkpoint):
         asked.append((row.id, list(seeds)))
         progress(64, len(seeds))
         for seed in seeds:
             yield [Outcome(seed, seed != 1, row.budget - (seed != 1), 0, 2560, 156, 1.5)]
 
-    monkeypatch.setattr(replicate, "run_trials", trials)
+    monkeypatch.setattr(trials, "run_trials", stand_in)
     return asked
 
 
@@ -90,9 +90,9 @@ def test_what_can_not_be_is_no_trial(changes, why):
 
 def test_only_what_is_lacking_is_run(tmp_path, ran):
     out = tmp_path / "out"
-    replicate.run(["hs97-order-4"], trials=2, out=out)
+    trials.run(["hs97-order-4"], trials=2, out=out)
     said = []
-    store = replicate.run(["hs97-order-4"], trials=3, out=out, say=said.append)
+    store = trials.run(["hs97-order-4"], trials=3, out=out, say=said.append)
     assert ran == [("hs97-order-4", [0, 1]), ("hs97-order-4", [2])]
     assert said == [
         "hs97-order-4: 2 trials are there already and are skipped",
@@ -107,7 +107,7 @@ def test_only_what_is_lacking_is_run(tmp_path, ran):
 
 def test_trials_of_another_protocol_do_not_count(store, ran):
     store.add_trials(ORDER.id, [trial(0, protocol="0" * 16)])
-    replicate.run(["hs97-order-4"], trials=1, out=store.path)
+    trials.run(["hs97-order-4"], trials=1, out=store.path)
     assert ran == [("hs97-order-4", [0])]
     assert len(store.trials()) == 2
     row = next(r for r in Results.read(store).table("T10").rows if r["row"] == "hs97-order-4")
@@ -116,32 +116,32 @@ def test_trials_of_another_protocol_do_not_count(store, ran):
 
 def test_trials_lie_beside_what_becomes_an_edition_and_beside_nothing_else(tmp_path, ran):
     manifest = made.MANIFEST.model_copy(update={"profile": "paper", "citable": True})
-    replicate.run(["hs97-order-4"], trials=1, out=Store(tmp_path / "a").create(manifest).path)
+    trials.run(["hs97-order-4"], trials=1, out=Store(tmp_path / "a").create(manifest).path)
     quick = Store(tmp_path / "b").create(made.MANIFEST)
     edition = manifest.model_copy(update={"edition": "2026.1"})
     for store in (quick, Store(tmp_path / "c").create(edition)):
         with pytest.raises(BadInput, match="choose another folder with --out"):
-            replicate.run(["hs97-order-4"], trials=1, out=store.path)
+            trials.run(["hs97-order-4"], trials=1, out=store.path)
         assert [file.name for file in store.path.iterdir()] == ["manifest.json"]
     assert len(ran) == 1
 
 
 def test_without_a_name_all_are_run(tmp_path, ran):
-    replicate.run(trials=1, out=tmp_path / "out")
+    trials.run(trials=1, out=tmp_path / "out")
     assert [id_ for id_, _ in ran] == list(ONLINE)
 
 
 @pytest.mark.parametrize(("what", "value"), [("trials", 0), ("budget", -1.0)])
 def test_nothing_is_done_for_no_trial_and_in_no_time(tmp_path, what, value):
     with pytest.raises(BadInput, match=f"{what} must be greater than 0"):
-        replicate.run(["hs97-reber"], out=tmp_path / "out", **{what: value})
+        trials.run(["hs97-reber"], out=tmp_path / "out", **{what: value})
     assert not (tmp_path / "out").exists()
 
 
 def test_a_real_trial_is_run_and_kept(tmp_path, monkeypatch):
     short = replace(ONLINE["hs97-reber-elman"], budget=20)
     monkeypatch.setitem(ONLINE, "hs97-reber-elman", short)
-    store = replicate.run(["hs97-reber-elman"], trials=2, out=tmp_path / "out")
+    store = trials.run(["hs97-reber-elman"], trials=2, out=tmp_path / "out")
     assert [(t.seed, t.success, t.sequences, t.parameters) for t in store.trials()] == [
         (0, False, 20, 435), (1, False, 20, 435),
     ]  # fmt: skip

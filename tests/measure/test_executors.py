@@ -17,7 +17,7 @@ import user_defined
 from made import PROVENANCE, UNIT
 
 from seqbench.errors import BadInput
-from seqbench.measure import executors as workers
+from seqbench.measure import executors
 from seqbench.measure.executors import FIRST, Worker, processes, serve
 from seqbench.measure.job import Job
 from seqbench.measure.runs import run
@@ -37,7 +37,7 @@ PATIENCE = 120  # seconds for what comes at once on an idle machine: long enough
 def line(monkeypatch):
     """A line to a worker that is a thread of this process, and measures nothing."""
     ours, theirs = socket.socketpair()
-    monkeypatch.setattr(workers, "make_deterministic", lambda: None)
+    monkeypatch.setattr(executors, "make_deterministic", lambda: None)
     thread = threading.Thread(target=serve, args=(theirs.detach(),))
     thread.start()
     with Connection(ours.detach()) as line:
@@ -52,7 +52,7 @@ def test_steps_and_then_records(line, monkeypatch):
         progress(20)
         return [job.unit.id]
 
-    monkeypatch.setattr(workers, "measure", two_steps)
+    monkeypatch.setattr(executors, "measure", two_steps)
     for _ in range(2):
         line.send(JOB)
         assert [line.recv() for _ in range(3)] == [
@@ -68,7 +68,7 @@ def test_an_exception_that_cannot_be_pickled_is_told_in_words(line, monkeypatch)
     def fail(job, progress):
         raise Unspeakable(1, 2)
 
-    monkeypatch.setattr(workers, "measure", fail)
+    monkeypatch.setattr(executors, "measure", fail)
     line.send(JOB)
     kind, error = line.recv()
     assert kind == "error"
@@ -81,7 +81,7 @@ def test_bad_input_stays_bad_input(line, monkeypatch):
     def refuse(job, progress):
         raise BadInput("choose the scan 'reference'")
 
-    monkeypatch.setattr(workers, "measure", refuse)
+    monkeypatch.setattr(executors, "measure", refuse)
     line.send(JOB)
     kind, error = line.recv()
     assert kind == "error"
@@ -99,7 +99,7 @@ def test_a_worker_that_lost_its_device_ends(line, monkeypatch, capsys):
         ended.append(code)
         raise EOFError  # as good an end as any for a thread
 
-    monkeypatch.setattr(workers, "measure", lose)
+    monkeypatch.setattr(executors, "measure", lose)
     monkeypatch.setattr(os, "_exit", end)
     line.send(JOB)
     while not ended:
@@ -204,7 +204,7 @@ def test_workers_end_when_their_run_is_killed(long_run):
 
 def test_a_worker_whose_run_is_gone_ends_also_while_it_imports_torch(tmp_path):
     (tmp_path / "torch.py").write_text("import time\ntime.sleep(600)\n")
-    path = os.pathsep.join([str(tmp_path), str(Path(workers.__file__).parents[2])])
+    path = os.pathsep.join([str(tmp_path), str(Path(executors.__file__).parents[2])])
     someone_else = os.getpid() + 1
     done = subprocess.run(
         [sys.executable, "-P", "-c", FIRST.format(line=0, parent=someone_else)],

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seqbench.measure import roofline as floor
+from seqbench.measure import roofline
 from seqbench.measure.roofline import COPIED, ROUNDS, SIDE, ceilings, work
 
 
@@ -40,7 +40,7 @@ def test_a_ceiling_is_the_best_of_a_few_rounds(monkeypatch):
     ends = [9, 7, 4, 5, 6, 8, 9, 3, 2, 4, 5, 6]  # the first of each warms up
     assert len(ends) == 2 * (1 + ROUNDS)
     looks = iter(itertools.chain.from_iterable((0.0, float(end)) for end in ends))
-    monkeypatch.setattr(floor, "perf_counter", lambda: next(looks))
+    monkeypatch.setattr(roofline, "perf_counter", lambda: next(looks))
     ceilings.cache_clear()
     try:
         n, copied = SIDE["cpu"], COPIED["cpu"]

@@ -16,14 +16,13 @@ from rich.console import Console
 import seqbench
 from seqbench import machine
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.measure import runs as engine
+from seqbench.measure import runs
 from seqbench.measure.job import Job, build, measure
 from seqbench.measure.progress import Live, Plain
 from seqbench.measure.runs import estimate, plan, run, suits, unit_of, work
 from seqbench.models import MODELS
 from seqbench.models.base import count
-from seqbench.protocol import profiles
-from seqbench.protocol import settings as protocol
+from seqbench.protocol import profiles, settings
 from seqbench.protocol.profiles import SMOKE
 from seqbench.protocol.settings import TUNING_SEEDS, Cell, Profile, Setting, best_rate
 from seqbench.records.schema import Curve, Member
@@ -158,7 +157,7 @@ def test_force_with_other_seeds_leaves_nothing_twice(tmp_path):
 
 
 def test_big_stacks_are_cut_and_give_every_member_once(tmp_path, monkeypatch):
-    monkeypatch.setitem(engine.MEMBERS_AT_ONCE, "cpu", 2)
+    monkeypatch.setitem(runs.MEMBERS_AT_ONCE, "cpu", 2)
     store, heard = smoke(tmp_path / "out", seeds=5)
     assert [len(job.members) for job in heard.jobs] == [2, 2, 1]
     assert sorted(r.member.seed for r in store.records()) == [0, 1, 2, 3, 4]
@@ -478,7 +477,7 @@ def test_no_job_is_started_after_the_time_is_up(tmp_path, monkeypatch):
     what = {"tasks": ["latch"], "models": ["rnn", "lstm", "gru"]}
     clock = itertools.count()
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "monotonic", lambda: float(next(clock)))
+        patch.setattr(runs, "monotonic", lambda: float(next(clock)))
         store, heard = smoke(tmp_path / "out", **what, budget=2.5)
     assert len(heard.jobs) == 2
     assert heard.lines == ["the time is up: 1 jobs were not started; run again to go on"]
@@ -513,7 +512,7 @@ def test_only_what_the_same_code_began_on_the_same_machine_is_gone_on_with(tmp_p
 @pytest.fixture
 def tuned(monkeypatch):
     """A profile that tunes two rates on two seeds; the second rate is the better one by far."""
-    for module in (protocol, engine):
+    for module in (settings, runs):
         monkeypatch.setattr(module, "GRID", (1e-5, 2e-2))
         monkeypatch.setattr(module, "TUNING_SEEDS", (1000, 1001))
     setting = Setting(
@@ -552,7 +551,7 @@ def test_finer_rates_are_measured_and_never_chosen(tmp_path, tuned, monkeypatch)
     (setting,) = tiny.settings
     finer = replace(tiny, settings=(replace(setting, finer=(1.5e-2, 3e-2)),))
     monkeypatch.setitem(profiles.PROFILES, "tiny", finer)
-    monkeypatch.setattr(engine, "best_rate", only_tuned)
+    monkeypatch.setattr(runs, "best_rate", only_tuned)
     store, heard = go(tmp_path / "out")
     assert [[m.role for m in job.members] for job in heard.jobs] == [
         ["tuning"] * 4 + ["search"] * 4,
@@ -574,10 +573,10 @@ def only_tuned(records):
 
 
 def test_tuning_that_was_stopped_goes_on(tmp_path, tuned, monkeypatch):
-    monkeypatch.setitem(engine.MEMBERS_AT_ONCE, "cpu", 3)
+    monkeypatch.setitem(runs.MEMBERS_AT_ONCE, "cpu", 3)
     clock = itertools.count()
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "monotonic", lambda: float(next(clock)))
+        patch.setattr(runs, "monotonic", lambda: float(next(clock)))
         store, heard = go(tmp_path / "out", budget=1.5)
     assert [len(job.members) for job in heard.jobs] == [2]  # of 4, three at most: two and two
     _, heard = go(tmp_path / "out", dry_run=True)
@@ -603,8 +602,8 @@ def test_force_leaves_no_seed_that_reports_at_the_rate_of_an_older_tuning(
 ):
     store, _ = go(tmp_path / "out")
     (rate,) = {r.member.learning_rate for r in store.records() if r.member.role == "reporting"}
-    other = next(rate_ for rate_ in engine.GRID if rate_ != rate)
-    monkeypatch.setattr(engine, "best_rate", lambda records: other)
+    other = next(rate_ for rate_ in runs.GRID if rate_ != rate)
+    monkeypatch.setattr(runs, "best_rate", lambda records: other)
     store, _ = go(tmp_path / "out", force=True)
     reporting = [r.member for r in store.records() if r.member.role == "reporting"]
     assert [(m.seed, m.learning_rate) for m in reporting] == [(0, other), (1, other)]

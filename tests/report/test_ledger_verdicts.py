@@ -6,8 +6,7 @@ import pytest
 
 from seqbench.errors import BadInput
 from seqbench.ledger.rows import LEDGER, ONLINE, Blocks, Online, Pair, Score, Source, online
-from seqbench.report import compare
-from seqbench.report import ledger_verdicts as verdicts
+from seqbench.report import compare, ledger_verdicts
 from seqbench.report.ledger_verdicts import Trials
 
 ROW = Online(
@@ -33,7 +32,7 @@ PAIR = Pair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
     ],
 )
 def test_a_rate_and_a_number_of_sequences(succeeded, given_up, verdict):
-    assert verdicts.of_trials(ROW, Trials(succeeded, [4_000] * given_up)) == verdict
+    assert ledger_verdicts.of_trials(ROW, Trials(succeeded, [4_000] * given_up)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -51,15 +50,15 @@ def test_a_rate_and_a_number_of_sequences(succeeded, given_up, verdict):
 )
 def test_a_rate_alone(rate, of, k, verdict):
     row = replace(ROW, rate=rate, of=of, sequences=None)
-    assert verdicts.of_trials(row, Trials([10] * k, [4_000] * (10 - k))) == verdict
+    assert ledger_verdicts.of_trials(row, Trials([10] * k, [4_000] * (10 - k))) == verdict
 
 
 def test_trials_that_were_given_up_count_as_longer():
     row = replace(ROW, rate=None)
-    assert verdicts.of_trials(row, Trials([900] * 6, [4_000] * 4)) == "agrees"
-    assert verdicts.of_trials(row, Trials([900] * 4, [4_000] * 6)) == "differs"
+    assert ledger_verdicts.of_trials(row, Trials([900] * 6, [4_000] * 4)) == "agrees"
+    assert ledger_verdicts.of_trials(row, Trials([900] * 4, [4_000] * 6)) == "differs"
     short = Trials([900] * 4, [1_500] * 6)  # their median may still be within a factor of two
-    assert verdicts.of_trials(row, short) == "not settled"
+    assert ledger_verdicts.of_trials(row, short) == "not settled"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_trials_that_were_given_up_count_as_longer():
     ],
 )
 def test_one_published_run(solved, k, runs, verdict):
-    assert verdicts.of_score(replace(SCORE, solved=solved), k, runs) == verdict
+    assert ledger_verdicts.of_score(replace(SCORE, solved=solved), k, runs) == verdict
 
 
 @pytest.mark.parametrize(
@@ -84,8 +83,8 @@ def test_one_published_run(solved, k, runs, verdict):
 )
 def test_the_best_of_several_seeds(solved, k, verdict):
     row = replace(SCORE, solved=solved, of="best")
-    assert verdicts.of_score(row, k, 10) == verdict
-    assert verdicts.of_score(row, k, 9) == "not settled"
+    assert ledger_verdicts.of_score(row, k, 10) == verdict
+    assert ledger_verdicts.of_score(row, k, 9) == "not settled"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_the_best_of_several_seeds(solved, k, verdict):
 )
 def test_one_model_beside_another(gap, a, b, runs, verdict):
     pair = compare.Pair(b, runs, a, runs)  # the other model comes first
-    assert verdicts.of_pair(replace(PAIR, gap=gap), pair) == verdict
+    assert ledger_verdicts.of_pair(replace(PAIR, gap=gap), pair) == verdict
 
 
 def test_every_row_has_an_id_of_its_own_and_no_unknown_figure():

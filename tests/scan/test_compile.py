@@ -24,7 +24,7 @@ pytestmark = [
 fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 
 SHARED = 227 * 1024  # bytes that a program can have on sm_90
-FORMS = {
+SPECS = {
     "tanh": (RNNSpec(), 1),  # and the blocks of columns in its weights
     "relu": (RNNSpec("relu"), 1),
     "lstm": (LSTMSpec(), 4),
@@ -97,13 +97,13 @@ def compiled(launch):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32", "fp32"])
-@pytest.mark.parametrize("spec", FORMS)
+@pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("which", ["forward", "backward"])
 def test_it_fits(spec, precision, which, monkeypatch, tmp_path, record_property):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     for H in HIDDEN:
         with monkeypatch.context() as patch:
-            kernel = compiled(caught(*FORMS[spec], which, H, precision, patch))
+            kernel = compiled(caught(*SPECS[spec], which, H, precision, patch))
         file = tmp_path / "kernel.cubin"
         file.write_bytes(kernel.asm["cubin"])
         usage = subprocess.check_output([CUOBJDUMP, "-res-usage", file], text=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -46,10 +46,7 @@ def temporal_order(task: Task, x: list[int]) -> dict[int, Any]:
         low, high = (int(hundredths) * task.lag // 100 for hundredths in window.split("-"))
         assert low <= place < high
     order = "".join(string[t] for t in places)
-    classes = {
-        2: "XX XY YX YY",
-        3: "XXX XXY XYX XYY YXX YXY YYX YYY",
-    }[task.relevant].split()
+    classes = ["".join(each) for each in product("XY", repeat=task.relevant)]
     return {len(x) - 1: classes.index(order)}
 
 

@@ -15,10 +15,10 @@ import pooch
 import pytest
 
 from seqbench.errors import BadInput, DataMissing
-from seqbench.tasks import sources as data
+from seqbench.tasks import sources
 
 BYTES = b"a small book"
-SOURCE = data.Source(
+SOURCE = sources.Source(
     name="book",
     file="book.txt",
     licence="public domain",
@@ -90,8 +90,8 @@ def own(tmp_path, monkeypatch) -> Path:
     """The user's directory, named by the variable; the cache is empty, too, and a book is known."""
     monkeypatch.setenv("SEQBENCH_DATA", str(tmp_path / "own"))
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
-    monkeypatch.setattr(data, "SOURCES", (SOURCE,))
-    monkeypatch.setattr(data, "PATIENCE", 2.0)
+    monkeypatch.setattr(sources, "SOURCES", (SOURCE,))
+    monkeypatch.setattr(sources, "PATIENCE", 2.0)
     return tmp_path / "own" / "book" / "book.txt"
 
 
@@ -114,8 +114,8 @@ def put(path: Path, content: bytes) -> Path:
 def test_found_where_the_variable_says(own):
     put(own, BYTES)
     put(own.parents[2] / "cache" / "seqbench" / "book" / "book.txt", b"not looked at")
-    assert data.locate("book", "book.txt") == own
-    assert data.status()[0]["found"] == str(own)
+    assert sources.locate("book", "book.txt") == own
+    assert sources.status()[0]["found"] == str(own)
 
 
 @pytest.mark.parametrize("variable", ["", None, "elsewhere"])
@@ -125,40 +125,40 @@ def test_found_in_the_cache(own, monkeypatch, variable):
     else:
         monkeypatch.setenv("SEQBENCH_DATA", variable)
     cached = put(own.parents[2] / "cache" / "seqbench" / "book" / "book.txt", BYTES)
-    assert data.locate("book", "book.txt") == cached
+    assert sources.locate("book", "book.txt") == cached
 
 
 def test_other_bytes_are_refused_with_both_hashes(own):
     put(own, b"another book")
     with pytest.raises(BadInput) as caught:
-        data.locate("book", "book.txt")
+        sources.locate("book", "book.txt")
     assert not isinstance(caught.value, DataMissing)
     for part in (str(own), SOURCE.sha256, sha256(b"another book").hexdigest()):
         assert part in str(caught.value)
-    assert data.status()[0]["found"] == f"differs: {own}"
+    assert sources.status()[0]["found"] == f"differs: {own}"
 
 
 def test_missing_is_said_in_one_line(own):
     with pytest.raises(DataMissing) as caught:
-        data.locate("book", "book.txt")
+        sources.locate("book", "book.txt")
     line = str(caught.value)
     assert "\n" not in line
     for part in ("'book'", str(own.parent), "cache", "SEQBENCH_DATA", "book/book.txt"):
         assert part in line
-    assert data.status()[0]["found"] == "missing"
+    assert sources.status()[0]["found"] == "missing"
 
 
 def refused(kind: type[BadInput] = BadInput) -> str:
     """Return the one line with which the book is refused."""
     with pytest.raises(BadInput) as caught:
-        data.locate("book", "book.txt")
+        sources.locate("book", "book.txt")
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_a_cache_that_can_not_be_written_to_is_said_in_one_line(own, server, monkeypatch, capfd):
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
     cache = put(own.parents[2] / "cache", b"a file in its place")
     line = refused(DataMissing)
     assert f"since {cache / 'seqbench' / 'book'} can't be written to (not a directory)" in line
@@ -174,20 +174,20 @@ def test_a_file_that_can_not_be_read_is_named(own, monkeypatch):
     put(own, BYTES)
     monkeypatch.setattr(Path, "read_bytes", deny)
     assert refused() == f"{own} can't be read (permission denied); let it be read, or remove it"
-    assert data.status()[0]["found"] == f"unreadable: {own}"
+    assert sources.status()[0]["found"] == f"unreadable: {own}"
 
 
 def test_a_directory_in_the_place_of_the_file_is_named(own):
     own.mkdir(parents=True)
     assert refused() == f"{own} is a directory; put the file book.txt in its place"
-    assert data.status()[0]["found"] == f"unreadable: {own}"
+    assert sources.status()[0]["found"] == f"unreadable: {own}"
 
 
 def test_a_link_that_leads_nowhere_is_a_missing_file(own, server, monkeypatch):
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
     own.parent.mkdir(parents=True)
     own.symlink_to("nowhere")
-    assert data.locate("book", "book.txt").read_bytes() == BYTES
+    assert sources.locate("book", "book.txt").read_bytes() == BYTES
 
 
 def test_a_variable_that_names_a_file_is_told(own, monkeypatch):
@@ -195,22 +195,22 @@ def test_a_variable_that_names_a_file_is_told(own, monkeypatch):
     monkeypatch.setenv("SEQBENCH_DATA", str(file))
     assert refused() == f"SEQBENCH_DATA is '{file}', which is no directory"
     with pytest.raises(BadInput, match="which is no directory"):
-        data.status()
+        sources.status()
 
 
 def test_unknown_names_are_answered_with_the_known(own):
     with pytest.raises(
         BadInput, match=r"unknown data set 'bok/book.txt'; did you mean 'book/book.txt'"
     ):
-        data.locate("bok", "book.txt")
+        sources.locate("bok", "book.txt")
 
 
 def test_fetched_once(own, server, monkeypatch, log, capfd):
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
-    path = data.locate("book", "book.txt")
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    path = sources.locate("book", "book.txt")
     assert path.read_bytes() == BYTES
     assert path.is_relative_to(own.parents[2] / "cache")
-    assert data.locate("book", "book.txt") == path
+    assert sources.locate("book", "book.txt") == path
     assert server.asked == ["/right"]
     assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
 
@@ -218,8 +218,8 @@ def test_fetched_once(own, server, monkeypatch, log, capfd):
 def test_a_file_is_taken_out_of_an_archive(own, server, monkeypatch):
     bad = [f"{page}#book.txt" for page in ("/wrong.zip", "/empty.zip", "/wrong")]
     addresses = server.at(*bad, "/shelf.zip#book.txt")
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=addresses),))
-    path = data.locate("book", "book.txt")
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=addresses),))
+    path = sources.locate("book", "book.txt")
     assert path.read_bytes() == BYTES
     assert server.asked == ["/wrong.zip", "/empty.zip", "/wrong", "/shelf.zip"]
     assert [file.name for file in path.parent.iterdir()] == ["book.txt"]
@@ -237,27 +237,27 @@ def test_of_an_archive_only_what_it_holds_counts(own, server, monkeypatch):
         members="*book*.txt",
         addresses=server.at("/wrong", "/wrong.zip", "/library.zip"),
     )
-    monkeypatch.setattr(data, "SOURCES", (library,))
+    monkeypatch.setattr(sources, "SOURCES", (library,))
     two = {"book2": b"the second part", "book": BYTES}
     monkeypatch.setitem(PAGES, "/library.zip", packed(**two, magazine=b"not a book"))
-    fetched = data.locate("book", "books.zip")
+    fetched = sources.locate("book", "books.zip")
     assert server.asked == ["/wrong", "/wrong.zip", "/library.zip"]
     assert ZipFile(fetched).read("in/book2/book2.txt") == b"the second part"
     mine = put(own.with_name("books.zip"), packed(**two))
     assert mine.read_bytes() != fetched.read_bytes()
-    assert data.locate("book", "books.zip") == mine
+    assert sources.locate("book", "books.zip") == mine
     put(mine, packed(book=BYTES))
     with pytest.raises(BadInput, match="not the file it should be"):
-        data.locate("book", "books.zip")
-    assert data.found(library) == f"differs: {mine}"
+        sources.locate("book", "books.zip")
+    assert sources.found(library) == f"differs: {mine}"
 
 
 def test_a_large_file_is_given_the_time_it_takes(own, server, monkeypatch):
-    monkeypatch.setattr(data, "PATIENCE", 0.01)
-    monkeypatch.setattr(data, "RATE", 1)  # twelve seconds for twelve bytes
+    monkeypatch.setattr(sources, "PATIENCE", 0.01)
+    monkeypatch.setattr(sources, "RATE", 1)  # twelve seconds for twelve bytes
     monkeypatch.setattr(pooch, "HTTPDownloader", slow(0.3))
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
-    assert data.locate("book", "book.txt").read_bytes() == BYTES
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    assert sources.locate("book", "book.txt").read_bytes() == BYTES
 
 
 def slow(seconds: float):
@@ -276,44 +276,44 @@ def test_the_second_address_serves_where_the_first_does_not(
     own, server, monkeypatch, first, log, capfd
 ):
     addresses = server.at(first, "/right")
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=addresses),))
-    assert data.locate("book", "book.txt").read_bytes() == BYTES
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=addresses),))
+    assert sources.locate("book", "book.txt").read_bytes() == BYTES
     assert server.asked == [first, "/right"]
     assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
 
 
 @pytest.mark.parametrize("paths", [("/gone", "/wrong"), ("/never",) * 8])
 def test_a_fetch_fails_in_time_in_silence_and_for_good(own, server, monkeypatch, paths, log, capfd):
-    monkeypatch.setattr(data, "PATIENCE", 0.5)
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at(*paths)),))
+    monkeypatch.setattr(sources, "PATIENCE", 0.5)
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=server.at(*paths)),))
     with pytest.raises(DataMissing):
-        data.locate("book", "book.txt")
+        sources.locate("book", "book.txt")
     # each that never answers has half of the time: it is up before the last of eight is asked
     assert paths != ("/never",) * 8 or len(server.asked) < len(paths)
     assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
-    assert data.status()[0]["found"] == "missing"
+    assert sources.status()[0]["found"] == "missing"
 
 
 def test_a_home_that_can_not_be_written_to_is_a_failed_fetch(own, server, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "file" / name)
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=server.at("/right")),))
     with pytest.raises(DataMissing):
-        data.locate("book", "book.txt")
+        sources.locate("book", "book.txt")
 
 
 def test_a_host_without_a_name_is_a_failed_fetch(own, monkeypatch):
     nowhere = ("http://no-such-host.invalid/book.txt", "http://127.0.0.1:9/book.txt")
-    monkeypatch.setattr(data, "SOURCES", (replace(SOURCE, addresses=nowhere),))
+    monkeypatch.setattr(sources, "SOURCES", (replace(SOURCE, addresses=nowhere),))
     with pytest.raises(DataMissing):
-        data.locate("book", "book.txt")
+        sources.locate("book", "book.txt")
 
 
 def test_the_table_is_what_it_says():
-    for source in data.SOURCES:
+    for source in sources.SOURCES:
         assert len(source.sha256) == 64
         assert source.licence
         assert source.addresses
-        place = data.found(source)
+        place = sources.found(source)
         if place != "missing" and not source.members:  # an archive may be packed in other ways
             assert Path(place).stat().st_size == source.bytes

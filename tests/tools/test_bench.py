@@ -21,7 +21,7 @@ from seqbench.records.schema import Member
 from seqbench.records.store import Store, write
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "benchmarks"))
+sys.path += [str(ROOT / "tools"), str(ROOT / "benchmarks")]
 
 import bench  # noqa: E402
 import collect  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 
 from seqbench.records.store import Store
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill.py"  # does the same with twenty kills
+SCRIPT = Path(__file__).parents[2] / "tools" / "kill.py"  # does the same with twenty kills
 
 
 @pytest.mark.slow

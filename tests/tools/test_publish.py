@@ -14,7 +14,7 @@ from seqbench.report.facts import facts_of_today
 from seqbench.report.folder import check_tables
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "tools"))
 
 import publish  # noqa: E402
 

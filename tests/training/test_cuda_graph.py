@@ -21,7 +21,7 @@ from seqbench.errors import DataMissing
 from seqbench.models import MODELS
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
-from seqbench.training import cuda_graph as graph
+from seqbench.training import cuda_graph
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import WARM_UP, CudaGraph
 from seqbench.training.loop import Feed, Stack, step, train
@@ -200,8 +200,8 @@ class Deck:
 def deck(monkeypatch) -> Deck:
     """Let a CPU capture, on tape."""
     deck = Deck()
-    monkeypatch.setattr(graph, "cuda", deck)
-    monkeypatch.setattr(graph, "DEVICES", ("cpu",))
+    monkeypatch.setattr(cuda_graph, "cuda", deck)
+    monkeypatch.setattr(cuda_graph, "DEVICES", ("cpu",))
     return deck
 
 
@@ -335,7 +335,7 @@ def test_captured_or_not_or_on_a_cpu_a_training_is_the_same(monkeypatch, name, m
     )
     captured = on_gpu(task, model, who, **short)
     assert len(replays) == 12 - WARM_UP
-    monkeypatch.setattr(graph, "DEVICES", ())
+    monkeypatch.setattr(cuda_graph, "DEVICES", ())
     plain = on_gpu(task, model, who, **short)
     here = train(task, model_of(model, task, [0, 1]), who, budget(**short), CPU)
     for one, other, third in zip(captured, plain, here, strict=True):

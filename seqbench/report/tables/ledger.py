@@ -11,8 +11,7 @@ from seqbench.records.facts import (
     PublishedTrials,
 )
 from seqbench.records.schema import Record, Trial
-from seqbench.report import compare, stats
-from seqbench.report import ledger_verdicts as verdicts
+from seqbench.report import compare, ledger_verdicts, stats
 from seqbench.report.frame import Results, described
 from seqbench.report.ledger_verdicts import Trials
 from seqbench.report.table import Column, Content, Row, fixed
@@ -101,7 +100,7 @@ def of_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
     mine = entry.planned(trials)
     succeeded = [t.sequences for t in mine if t.success]
     found = Trials(succeeded, [t.sequences for t in mine if not t.success])
-    row: Row = {"verdict": verdicts.of_trials(entry, found), "budget": entry.budget}
+    row: Row = {"verdict": ledger_verdicts.of_trials(entry, found), "budget": entry.budget}
     if not mine:
         return row
     return row | rate_of(len(succeeded), len(mine)) | {
@@ -120,7 +119,7 @@ def of_score(entry: PublishedScore, records: Sequence[Record]) -> Row:
     """Return what the benchmark's runs say of a figure."""
     mine = runs_of(records, entry.task, entry.lag, entry.model)
     solved = sum(r.verdict == "solved" for r in mine)
-    row: Row = {"verdict": verdicts.of_score(entry, solved, len(mine))}
+    row: Row = {"verdict": ledger_verdicts.of_score(entry, solved, len(mine))}
     if not mine:
         return row
     scores = [r.score for r in mine if r.score is not None]
@@ -143,7 +142,7 @@ def of_pair(entry: PublishedPair, records: Sequence[Record]) -> Row:
     sides = [runs_of(records, entry.task, lag, model) for model in (entry.other, entry.model)]
     counts = ((sum(r.verdict == "solved" for r in side), len(side)) for side in sides)
     pair = compare.Pair(*chain.from_iterable(counts))
-    row: Row = {"verdict": verdicts.of_pair(entry, pair)}
+    row: Row = {"verdict": ledger_verdicts.of_pair(entry, pair)}
     if not pair.n1 or not pair.n2:
         return row
     return row | rate_of(pair.k2, pair.n2) | {"other_rate": pair.k1 / pair.n1}

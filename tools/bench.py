@@ -56,20 +56,19 @@ def bench(
         "device": device, "workers": workers, "out": out,
     }  # fmt: skip
 
-    from seqbench.measure import runs as engine
-    from seqbench.measure import throughput
+    from seqbench.measure import runs, throughput
     from seqbench.report.folder import write_tables
     from seqbench.report.frame import Results
 
     # A dry run raises what is wrong, and writes nothing.
-    engine.run(profile, **asked, dry_run=True, listen=Silent())
+    runs.run(profile, **asked, dry_run=True, listen=Silent())
     store = Store(throughput.folder(chosen, out).path.absolute()).create(chosen.manifest())
     for part in chosen.parts[
         :-1
     ]:  # what is to come first must not wait for the notebook of its task
         if time() < until:
             left = until - time() if until < inf else None
-            engine.run(profile, **asked | {"parts": [part], "out": store.path}, budget=left)
+            runs.run(profile, **asked | {"parts": [part], "out": store.path}, budget=left)
     plans = [
         plan
         for task in asked["tasks"]
@@ -81,7 +80,7 @@ def bench(
     for plan in plans:
         if plan not in lessons and time() < until:
             left = until - time() if until < inf else None
-            engine.run(profile, **asked | plan.part | {"out": store.path}, budget=left)
+            runs.run(profile, **asked | plan.part | {"out": store.path}, budget=left)
     if time() < until:
         wrong += timed(chosen, store, asked, force)
     else:
@@ -155,10 +154,10 @@ class Plan:
 
 def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> Plan | None:
     """Return what the store lacks of a task, or None if it lacks nothing or the task can't be measured here."""
-    from seqbench.measure import runs as engine
+    from seqbench.measure import runs
 
     cells = chosen.select([name], asked["models"], asked["lags"])
-    cells = [cell for cell in cells if engine.suits(cell)]
+    cells = [cell for cell in cells if runs.suits(cell)]
     if not cells:
         complain(f"{name} is skipped: none of these models can read it")
         return None
@@ -166,14 +165,14 @@ def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> 
     there = {record.key for record in records}
     members = lacking = work = 0
     for cell in cells:
-        task = engine.task_of(cell)
+        task = runs.task_of(cell)
         try:
             length = task.sample(task.keys("train", 0, 0, 1)).x.shape[1]
         except DataMissing as missing:
             complain(f"{name} is skipped: {missing}")
             return None
-        unit = engine.unit_of(cell, chosen)
-        now, later = engine.members_of(unit, cell, chosen, asked["seeds"], records)
+        unit = runs.unit_of(cell, chosen)
+        now, later = runs.members_of(unit, cell, chosen, asked["seeds"], records)
         more = later + sum((unit.id, m.seed, m.learning_rate) not in there for m in now)
         members += len(now) + later
         lacking += more
@@ -194,11 +193,11 @@ def taught(
     idle.
     """
     from seqbench import machine
-    from seqbench.measure import runs as engine
+    from seqbench.measure import runs
 
     told = {"profile": profile, "device": asked["device"], "seeds": asked["seeds"], "run": True}
     told["results"] = str(store.path)
-    team = asked["workers"] or engine.default_workers(machine.device(asked["device"]))
+    team = asked["workers"] or runs.default_workers(machine.device(asked["device"]))
     waiting = deque(
         sorted(lessons, key=lambda plan: plan.work)
     )  # the longest, at the end, goes first

@@ -15,8 +15,9 @@ from typing import Any
 
 import psutil
 
-HERE = Path(__file__).parent
-RESULTS = HERE / ".asv" / "results"  # as in asv.conf.json
+ROOT = Path(__file__).parents[1]
+SUITE = ROOT / "benchmarks"  # where asv.conf.json lies
+RESULTS = SUITE / ".asv" / "results"  # as it says
 TIME = "step.Step.track_seconds_per_token"
 MEMORY = "step.Step.track_peak_memory"
 COMPILING = "step.Step.track_compile_seconds"
@@ -59,9 +60,7 @@ def run_asv(
             | {
                 "HOME": home,
                 # asv takes PYTHONPATH out of the environment
-                "ASV_PYTHONPATH": os.pathsep.join(
-                    [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-                ),
+                "ASV_PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
                 "SEQBENCH_PROFILE": profile,
                 "SEQBENCH_DEVICE": device,
                 "SEQBENCH_MODELS": ",".join(models),
@@ -77,7 +76,7 @@ def run_to_its_end(command: list[str], env: dict[str, str]) -> subprocess.Comple
     """Run a command in this folder; if this process is interrupted, nothing of it lives on."""
     with subprocess.Popen(
         command,
-        cwd=HERE,
+        cwd=SUITE,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """Make an edition of a results folder: what is published, sealed, and never rewritten.
 
-    python benchmarks/publish.py results/local/quick preview
+    python tools/publish.py results/local/quick preview
 
 It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes down what the tables
 take from the code of today, and the tables, checks it, and seals it: from then on ``seqbench validate`` finds every
@@ -95,7 +95,7 @@ def named_edition(source: Store, edition: str) -> Store:
 def main(arguments: list[str]) -> int:
     """Publish; return an exit code."""
     if len(arguments) != 2:
-        print("usage: python benchmarks/publish.py RESULTS EDITION", file=sys.stderr)
+        print("usage: python tools/publish.py RESULTS EDITION", file=sys.stderr)
         return 2
     try:
         store = publish(Store(arguments[0]), arguments[1])

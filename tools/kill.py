@@ -5,8 +5,8 @@ the time that the undisturbed run took. When a run comes to its end its records 
 until so many runs were killed. With ``--worker`` one of the workers is killed in the place of all, and the run goes on
 by itself. ::
 
-    python benchmarks/kill.py --kills 50 --profile smoke --seeds 4
-    python benchmarks/kill.py --kills 12 --worker --profile smoke --seeds 4
+    python tools/kill.py --kills 50 --profile smoke --seeds 4
+    python tools/kill.py --kills 12 --worker --profile smoke --seeds 4
 """
 
 import argparse

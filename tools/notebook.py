@@ -1,6 +1,6 @@
 """Execute one notebook, as a process that ends with the one that started it: what ``bench.py`` runs side by side.
 
-python benchmarks/notebook.py book/notebooks/adding.md adding.ipynb '{"run": true}'
+python tools/notebook.py book/notebooks/adding.md adding.ipynb '{"run": true}'
 """
 
 import json
