@@ -54,6 +54,7 @@ class Row:
     ours: Side | None = None
     theirs: Side | None = None
     note: str = ""
+    id: str | None = None  # where a claim asks for the row
 
     @classmethod
     def of(cls, goal: Goal, what: str, found: Median, **more: Any) -> "Row":

@@ -162,9 +162,10 @@ def first_steps(rounds: int) -> Iterator[Row]:
                 first, later = seconds(step), seconds(step)
             except Exception as error:  # no compiler
                 reason = cut(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
-                yield Row(goal.name, what, str(goal), note=reason)
+                yield Row(goal.name, what, str(goal), note=reason, id=f"{how}-{length}")
             else:
-                yield Row.of(goal, what, once(max(0.0, first - later)))
+                seconds_more = once(max(0.0, first - later))
+                yield Row.of(goal, what, seconds_more, id=f"{how}-{length}")
 
 
 def no_gpu(rounds: int) -> Iterator[Row]:

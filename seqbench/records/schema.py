@@ -389,14 +389,22 @@ class Side(Strict):
 
 
 class Comparison(Strict):
-    """A goal for speed, and what was measured for it: most often, how many times as fast one side is as another."""
+    """A goal for speed, and what was measured for it: most often, how many times as fast one side is as another.
+
+    Attributes
+    ----------
+    id
+        The name by which a claim finds the row; None, and not written, where none asks for it.
+    measured, interval
+        The median over interleaved rounds and its 95 % interval by bootstrap; None where the note says why not.
+    """
 
     kind: Literal["comparison"] = "comparison"
     schema_version: Literal[1] = SCHEMA
+    id: Name | None = Field(default=None, exclude_if=lambda id: id is None)
     goal: Line
     what: Line
     aim: Line  # in words; "" where nothing is aimed at
-    # The median over interleaved rounds, and its 95 % interval by bootstrap; None where the note says why not.
     measured: Number | None
     interval: tuple[Number, Number] | None
     rounds: int = Field(ge=0, le=MOST)

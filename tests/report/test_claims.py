@@ -184,10 +184,10 @@ def given(
                 )
             case Compiled(how, length):
                 value = pick(first_step or {}, f"{how} {length}", 1.0)
-                what = f"{how}, T = {length}: seconds of the first step"
+                what, id_ = f"the first step by {how} at {length}", f"{how}-{length}"
                 comparisons.append(
                     made.comparison(
-                        goal="compile", what=what, measured=value, interval=None, rounds=1
+                        goal="compile", what=what, id=id_, measured=value, interval=None, rounds=1
                     )
                 )
     return results(records=records, probes=probes, throughput=throughput, comparisons=comparisons)
@@ -592,3 +592,15 @@ def test_the_table_shows_a_verdict():
     assert "lstm:layers=2 10/10, lstm 0/10: +1.00" in row["evidence"]
     assert row["missing"] is None
     assert first(("a", "b")) == "a; b"
+
+
+def test_first_steps_of_an_edition_without_ids_are_found_by_what_they_say():
+    said = "loop, T = 64: seconds of the first step of an LSTM, H = 32, beyond a later one"
+    rows = [
+        made.comparison(goal="compile", what=what, measured=value, interval=None, rounds=1)
+        for what, value in ((said, 17.0), ("loop, T = 64: something else", 1.0))
+    ]
+    seen = Evidence(results(comparisons=rows))
+    assert seen.compiled("loop", 64).measured == 17.0
+    assert seen.compiled("loop", 16) is None
+    assert '"id"' not in rows[0].model_dump_json()

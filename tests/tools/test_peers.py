@@ -116,7 +116,7 @@ def test_a_peer_that_is_not_there_says_so():
     assert row.note == "not measured: ImportError: No module named 'torchrl'"
 
 
-def test_first_steps_are_told_as_the_claim_on_compiling_looks_for_them(monkeypatch):
+def test_the_claim_on_compiling_finds_first_steps_by_their_ids(monkeypatch):
     def first_takes(seconds):
         waits = iter([seconds, 0.0])
         return lambda: sleep(next(waits))
@@ -124,7 +124,7 @@ def test_first_steps_are_told_as_the_claim_on_compiling_looks_for_them(monkeypat
     monkeypatch.setattr(on_cpu, "one_by_one", lambda make, shape: first_takes(shape.T / 400))
     monkeypatch.setattr(on_cpu, "members", lambda model, shape: first_takes(0.01))
     rows = [vars(row) for row in on_cpu.first_steps(1)]
-    told = [comparison(**row) for row in rows]
+    told = [comparison(**row | {"what": f"in other words, {k}"}) for k, row in enumerate(rows)]
     seen = Evidence(SimpleNamespace(comparisons=told))
     for need in CLAIMS["loop-compile"].needs:
         assert need.lacking(seen) == ""
