@@ -31,7 +31,7 @@ from seqbench.measure import runs
 from seqbench.measure.executors import processes
 from seqbench.measure.job import Job, build
 from seqbench.protocol.profiles import QUICK
-from seqbench.protocol.settings import Cell, Setting
+from seqbench.protocol.settings import Condition, Setting
 from seqbench.records.schema import Budget, Member, Provenance, Unit
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
@@ -64,7 +64,7 @@ def briefly(unit: Unit, steps: int) -> Unit:
 
 def unit_of(model: str, steps: int) -> Unit:
     """Return a unit on the adding problem."""
-    cell = Cell(Setting("adding", (T,), steps, RATE), T, model)
+    cell = Condition(Setting("adding", (T,), steps, RATE), T, model)
     return briefly(runs.unit_of(cell, replace(QUICK, parameters=PARAMETERS)), steps)
 
 
@@ -127,7 +127,7 @@ def data(rounds: int) -> Iterator[Ratio]:
             TASKS[setting.task](lag=lag),
             f"data / training, {setting.task} {lag}, {model}, E = 3",
         )
-        unit = briefly(runs.unit_of(Cell(setting, lag, model), QUICK), STEPS)
+        unit = briefly(runs.unit_of(Condition(setting, lag, model), QUICK), STEPS)
         what = unit, task, members_of(3)
         try:
             timings = in_turns([partial(make_data, *what), partial(train_once, *what, CPU)], rounds)

@@ -226,7 +226,7 @@ def profiles_table() -> str:
     for p in PROFILES.values():
         rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
         tasks = len({bare(setting.task) for setting in p.settings})
-        cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.cells()})
+        cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.conditions()})
         lines.append(
             f"| `{p.name}` | {tasks} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
         )

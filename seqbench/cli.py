@@ -226,7 +226,7 @@ def profiles(options: bool) -> Rows:
     return [
         {
             "name": profile.name,
-            "cells": sum(1 for _ in profile.cells()),
+            "conditions": sum(1 for _ in profile.conditions()),
             "parts": ", ".join(profile.parts),
             "seeds": profile.seeds,
             "parameters": profile.parameters,

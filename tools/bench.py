@@ -156,23 +156,23 @@ def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> 
     """Return what the store lacks of a task, or None if it lacks nothing or the task can't be measured here."""
     from seqbench.measure import runs
 
-    cells = chosen.select([name], asked["models"], asked["lags"])
-    cells = [cell for cell in cells if runs.suits(cell)]
-    if not cells:
+    conditions = chosen.select([name], asked["models"], asked["lags"])
+    conditions = [condition for condition in conditions if runs.suits(condition)]
+    if not conditions:
         complain(f"{name} is skipped: none of these models can read it")
         return None
     records = store.records()
     there = {record.key for record in records}
     members = lacking = work = 0
-    for cell in cells:
-        task = runs.task_of(cell)
+    for condition in conditions:
+        task = runs.task_of(condition)
         try:
             length = task.sample(task.keys("train", 0, 0, 1)).x.shape[1]
         except DataMissing as missing:
             complain(f"{name} is skipped: {missing}")
             return None
-        unit = runs.unit_of(cell, chosen)
-        now, later = runs.members_of(unit, cell, chosen, asked["seeds"], records)
+        unit = runs.unit_of(condition, chosen)
+        now, later = runs.members_of(unit, condition, chosen, asked["seeds"], records)
         more = later + sum((unit.id, m.seed, m.learning_rate) not in there for m in now)
         members += len(now) + later
         lacking += more
@@ -181,7 +181,7 @@ def planned(name: str, chosen: Profile, store: Store, asked: dict[str, Any]) -> 
         complain(f"{name}: all {members} members are measured already")
         return None
     complain(f"{name}: {lacking} of {members} members are to be measured")
-    return Plan(name, tuple(dict.fromkeys(cell.model for cell in cells)), work)
+    return Plan(name, tuple(dict.fromkeys(condition.model for condition in conditions)), work)
 
 
 def taught(

@@ -1,8 +1,8 @@
-"""From the cells of a profile to probes in a store: train a cell's members again, and let the instruments look.
+"""Train the members of a condition again, and let the instruments look into them.
 
-The trained weights of a run are not kept, and need not be: the same unit with the same seeds gives them again. So a
-cell is trained as ``measure`` trains it, and each member's weights are held when it leaves; nothing is scored here that
-a run has not scored. All members are looked at on the same sequences, the first of the test set.
+The trained weights of a run are not kept: the same unit with the same seeds gives them again. So a condition is
+trained as ``measure`` trains it, and each member's weights are kept when its training ends. Nothing is scored here
+that a run has not scored. All members are looked at on the same sequences, the first of the test set.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from seqbench.measure.job import build
 from seqbench.measure.runs import MEMBERS_AT_ONCE, members_of, names, suits, unit_of
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import find_profile
-from seqbench.protocol.settings import TUNING_SEEDS, Cell, Profile
+from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile
 from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, digest
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
@@ -45,7 +45,7 @@ def run(
     out: str | Path | None = None,
     say: Callable[[str], Any] = lambda line: None,
 ) -> Store:
-    """Look into the members of a profile's cells where the store lacks it; return the store.
+    """Look into the members of a profile's conditions where the store lacks it; return the store.
 
     Parameters
     ----------
@@ -72,12 +72,15 @@ def run(
             raise unknown("instrument", name, INSTRUMENTS)
     if seeds is not None and seeds > min(TUNING_SEEDS):
         raise BadInput(f"seeds must be at most {min(TUNING_SEEDS)}; got {seeds}")
-    cells = select(chosen, names(TASKS, tasks), names(MODELS, models), lags, parts)
+    conditions = select(chosen, names(TASKS, tasks), names(MODELS, models), lags, parts)
     device = machine.device(device)
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     store.check(chosen.manifest())
     store.look_over()
-    work = [(unit_of(cell, chosen), who) for cell, who in members(cells, chosen, store, seeds)]
+    work = [
+        (unit_of(condition, chosen), who)
+        for condition, who in members(conditions, chosen, store, seeds)
+    ]
     machine.make_deterministic()
     store.create(chosen.manifest())
     with store.lock():
@@ -108,32 +111,34 @@ def select(
     models: Sequence[str],
     lags: Sequence[int],
     parts: Sequence[str],
-) -> list[Cell]:
-    """Return the cells that are looked at."""
+) -> list[Condition]:
+    """Return the conditions that are looked at."""
     known = [setting.task for setting in chosen.settings if setting.task in RELEVANT]
-    cells = chosen.select(tasks or known, models, lags, parts or chosen.parts[:1])
+    conditions = chosen.select(tasks or known, models, lags, parts or chosen.parts[:1])
     if not tasks:  # then those that the models can read are meant
-        cells = [cell for cell in cells if suits(cell)]
+        conditions = [condition for condition in conditions if suits(condition)]
     if not lags:
-        cells = [cell for cell in cells if cell.lag == max(cell.setting.lags)]
-    if not cells:
+        conditions = [
+            condition for condition in conditions if condition.lag == max(condition.setting.lags)
+        ]
+    if not conditions:
         raise BadInput(f"profile '{chosen.name}' has no task here that these models can read")
-    return cells
+    return conditions
 
 
 def members(
-    cells: Sequence[Cell], chosen: Profile, store: Store, seeds: int | None
-) -> Iterator[tuple[Cell, list[Member]]]:
-    """Yield each cell with its reporting members; raise where their learning rate is not known yet."""
+    conditions: Sequence[Condition], chosen: Profile, store: Store, seeds: int | None
+) -> Iterator[tuple[Condition, list[Member]]]:
+    """Yield each condition with its reporting members; raise where their learning rate is not known yet."""
     records = store.records() if chosen.tuned and store.exists else []
-    for cell in cells:
-        who, later = members_of(unit_of(cell, chosen), cell, chosen, seeds, records)
+    for condition in conditions:
+        who, later = members_of(unit_of(condition, chosen), condition, chosen, seeds, records)
         if later:
             raise BadInput(
-                f"{store.path} lacks the tuning of {cell.setting.task} lag {cell.lag} {cell.model}; "
-                f"measure it first: seqbench run --profile {chosen.name} --task {cell.setting.task}"
+                f"{store.path} lacks the tuning of {condition.setting.task} lag {condition.lag} {condition.model}; "
+                f"measure it first: seqbench run --profile {chosen.name} --task {condition.setting.task}"
             )
-        yield cell, [member for member in who if member.role == "reporting"]
+        yield condition, [member for member in who if member.role == "reporting"]
 
 
 def built_for(unit: Unit) -> tuple[Any, Any]:

@@ -40,14 +40,17 @@ def run(
     for name in tasks:
         if name not in TASKS:
             raise unknown("task", name, TASKS)
-    cells = {(cell.setting.task, cell.lag): None for cell in chosen.select(tasks, lags=lags)}
+    conditions = {
+        (condition.setting.task, condition.lag): None
+        for condition in chosen.select(tasks, lags=lags)
+    }
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     store.check(chosen.manifest())
     store.look_over()
     store.create(chosen.manifest())
     with store.lock():
         missing = set()
-        for name, lag in cells:
+        for name, lag in conditions:
             if name in missing:
                 continue
             try:

@@ -27,7 +27,14 @@ from seqbench.measure.user_defined import is_user_defined, name_code, pickle_cla
 from seqbench.models import MODELS
 from seqbench.models.base import common_size
 from seqbench.protocol.profiles import find_profile
-from seqbench.protocol.settings import GRID, SEQUENCE_MODELS, TUNING_SEEDS, Cell, Profile, best_rate
+from seqbench.protocol.settings import (
+    GRID,
+    SEQUENCE_MODELS,
+    TUNING_SEEDS,
+    Condition,
+    Profile,
+    best_rate,
+)
 from seqbench.random import Keys
 from seqbench.records.schema import LAYERS, Member, Planned, Provenance, Record, Unit
 from seqbench.records.store import Store
@@ -64,69 +71,71 @@ class Plan:
     skipped: list[str] = field(default_factory=list)
 
 
-def reads(cell: Cell) -> tuple[str, str]:
-    """Return what the task of a cell is and what its model reads: ``video`` or ``sequence``."""
-    kind = "video" if isinstance(task_of(cell).inputs, tuple) else "sequence"
-    return kind, getattr(MODELS[cell.net[0]], "reads", "sequence")
+def reads(condition: Condition) -> tuple[str, str]:
+    """Return what the task of a condition is and what its model reads: ``video`` or ``sequence``."""
+    kind = "video" if isinstance(task_of(condition).inputs, tuple) else "sequence"
+    return kind, getattr(MODELS[condition.net[0]], "reads", "sequence")
 
 
-def peeks(cell: Cell) -> bool:
+def peeks(condition: Condition) -> bool:
     """Return whether the model would see what comes after an answer that is due."""
-    task, model = TASKS[cell.task[0]], MODELS[cell.net[0]]
+    task, model = TASKS[condition.task[0]], MODELS[condition.net[0]]
     return task.causal and getattr(model, "both_ways", False)
 
 
-def suits(cell: Cell) -> bool:
+def suits(condition: Condition) -> bool:
     """Return whether the model can read the task."""
-    return len(set(reads(cell))) == 1 and not peeks(cell)
+    return len(set(reads(condition))) == 1 and not peeks(condition)
 
 
-def unit_of(cell: Cell, chosen: Profile) -> Unit:
-    """Return the unit that measures a cell; raise where the task can't have the lag or the model can't read it."""
+def unit_of(condition: Condition, chosen: Profile) -> Unit:
+    """Return the unit that measures a condition; raise where the task can't have the lag or the model can't read it."""
     try:
-        return _unit_of(cell, chosen)
+        return _unit_of(condition, chosen)
     except BadInput:
         raise
     except (Exception, SystemExit) as error:  # in a user-defined class
-        what = f"{cell.setting.task} at lag {cell.lag} with {cell.model}"
+        what = f"{condition.setting.task} at lag {condition.lag} with {condition.model}"
         raise BadInput(f"{what} can't be measured: {describe(error)}") from None
 
 
-def _unit_of(cell: Cell, chosen: Profile) -> Unit:
-    (name, task_options), (net, layers, model_options) = cell.task, cell.net
-    kind, wanted = reads(cell)
+def _unit_of(condition: Condition, chosen: Profile) -> Unit:
+    (name, task_options), (net, layers, model_options) = condition.task, condition.net
+    kind, wanted = reads(condition)
     if kind != wanted:
-        raise BadInput(f"model '{cell.model}' reads {wanted}, but task '{name}' is {kind}")
-    if peeks(cell):
-        raise BadInput(f"model '{cell.model}' reads both ways, but task '{name}' asks step by step")
-    task = task_of(cell)
+        raise BadInput(f"model '{condition.model}' reads {wanted}, but task '{name}' is {kind}")
+    if peeks(condition):
+        raise BadInput(
+            f"model '{condition.model}' reads both ways, but task '{name}' asks step by step"
+        )
+    task = task_of(condition)
     task_options = check_options("task", name, TASKS[name], task_options)
     model_options = check_options("model", net, MODELS[net], model_options)
     if layers != LAYERS.get(net, 1):
         check_options("model", net, MODELS[net], {"layers": layers})
     if layers != LAYERS.get(net, 1) or model_options or net not in MODELS.builtin:
-        try_model(cell.model, net, task, {"layers": layers} | model_options)
+        try_model(condition.model, net, task, {"layers": layers} | model_options)
     return Unit(
         task=name,
         task_version=task.version,
-        lag=cell.lag,
+        lag=condition.lag,
         task_options=task_options,
         model=net,
         model_version=getattr(MODELS[net], "version", 1),
         parameters=size(task, chosen.parameters),
         layers=layers,
         model_options=model_options,
-        budget=cell.setting.budget(chosen.tuned),
+        budget=condition.setting.budget(chosen.tuned),
         precision=chosen.precision,
     )
 
 
-def task_of(cell: Cell) -> Task:
-    """Return the task of a cell; raise where its class can't make it, or does not say how it is scored."""
-    name, options = cell.task
+def task_of(condition: Condition) -> Task:
+    """Return the task of a condition; raise where its class can't make it, or does not say how it is scored."""
+    name, options = condition.task
     options = check_options("task", name, TASKS[name], options)
     try:
-        task: Task = TASKS[name](lag=cell.lag, **options)
+        task: Task = TASKS[name](lag=condition.lag, **options)
         if name not in TASKS.builtin:
             scale(task)
             if task.loss not in LOSSES:
@@ -136,7 +145,7 @@ def task_of(cell: Cell) -> Task:
         raise
     except (Exception, SystemExit) as error:
         why = describe(error)
-        raise BadInput(f"task '{name}' can't be made at lag {cell.lag}: {why}") from None
+        raise BadInput(f"task '{name}' can't be made at lag {condition.lag}: {why}") from None
 
 
 def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
@@ -163,18 +172,18 @@ def size(task: Task, parameters: int) -> int:
 
 
 def members_of(
-    unit: Unit, cell: Cell, chosen: Profile, seeds: int | None, records: Iterable[Record]
+    unit: Unit, condition: Condition, chosen: Profile, seeds: int | None, records: Iterable[Record]
 ) -> tuple[list[Member], int]:
     """Return the members of a unit that can be measured now, and the number of those that wait for the tuning."""
     reporting = range(chosen.seeds if seeds is None else seeds)
     if not chosen.tuned:
-        return [Member(seed=s, learning_rate=cell.setting.learning_rate) for s in reporting], 0
+        return [Member(seed=s, learning_rate=condition.setting.learning_rate) for s in reporting], 0
     tuning = [Member(seed=s, learning_rate=r, role="tuning") for r in GRID for s in TUNING_SEEDS]
     tuned = [r for r in records if r.unit_id == unit.id and r.member.role == "tuning"]
     waiting = len(tuned) < len(tuning)
     tuning += [
         Member(seed=s, learning_rate=r, role="search")
-        for r in cell.setting.finer
+        for r in condition.setting.finer
         for s in TUNING_SEEDS
     ]
     if waiting:
@@ -184,7 +193,7 @@ def members_of(
 
 
 def plan(
-    cells: Iterable[Cell],
+    conditions: Iterable[Condition],
     chosen: Profile,
     records: Sequence[Record],
     provenance: Provenance,
@@ -197,7 +206,9 @@ def plan(
     result = Plan()
     there = {record.key for record in records}
     usable: dict[str, bool] = {}
-    for unit, cell in {unit_of(cell, chosen): cell for cell in cells}.items():
+    for unit, condition in {
+        unit_of(condition, chosen): condition for condition in conditions
+    }.items():
         if unit.task not in usable:
             missing = missing_data(unit)
             usable[unit.task] = missing is None
@@ -205,7 +216,7 @@ def plan(
                 result.skipped.append(f"{unit.task} is skipped: {missing}")
         if not usable[unit.task]:
             continue
-        members, later = members_of(unit, cell, chosen, seeds, records)
+        members, later = members_of(unit, condition, chosen, seeds, records)
         lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in there]
         result.there += len(members) - len(lacking)
         result.later += later
@@ -322,16 +333,16 @@ def run(
             f"seeds must be at most {min(TUNING_SEEDS)}; the tuning has those that follow"
         )
     chosen = chosen.hosting(steps, learning_rate)
-    cells = chosen.select(names(TASKS, tasks), names(MODELS, models), lags, parts)
-    own = [cell.task[0] for cell in cells if cell.setting in chosen.settings]
+    conditions = chosen.select(names(TASKS, tasks), names(MODELS, models), lags, parts)
+    own = [condition.task[0] for condition in conditions if condition.setting in chosen.settings]
     if own and (steps or learning_rate):
         raise BadInput(
             f"profile '{chosen.name}' says itself how task '{own[0]}' is measured; "
             "steps and learning_rate are for tasks that it does not have"
         )
     if not tasks:  # then those that the models can read are meant
-        cells = [cell for cell in cells if suits(cell)]
-    if not cells:
+        conditions = [condition for condition in conditions if suits(condition)]
+    if not conditions:
         raise BadInput(
             f"profile '{chosen.name}' has nothing that these models can read at these lags"
         )
@@ -364,7 +375,7 @@ def run(
 
     def planned(part: str = "") -> Plan:
         records = measured if force else store.records()  # what counts as there
-        some = [cell for cell in cells if part in ("", cell.setting.part)]
+        some = [condition for condition in conditions if part in ("", condition.setting.part)]
         with chdir("."):  # a user-defined class may go elsewhere
             return plan(some, chosen, records, provenance, seeds, scan, pickled, store.unfinished)
 
@@ -389,13 +400,13 @@ def run(
     store.look_over()
     store.systems()  # each can be read
     if not force:
-        refuse_another_row([unit_of(cell, chosen) for cell in cells], store)
+        refuse_another_row([unit_of(condition, chosen) for condition in conditions], store)
     ahead = planned()
     if dry_run:
         show(ahead, store, workers, listen)
         return store
     store.create(chosen.manifest())
-    with store.lock(*{cell.task[0] for cell in cells}):
+    with store.lock(*{condition.task[0] for condition in conditions}):
         store.keep_plan(whole_plan(chosen))
         store.add_system(system)
         ahead = planned()  # anew: another run may have ended since
@@ -403,7 +414,7 @@ def run(
             listen.say(line)
         if ahead.there:
             listen.say(f"{ahead.there} members are measured already and are skipped")
-        for part in dict.fromkeys(cell.setting.part for cell in cells):
+        for part in dict.fromkeys(condition.setting.part for condition in conditions):
             ahead = planned(part)
             while ahead.jobs:
                 before = len(measured)
@@ -451,8 +462,11 @@ def time_given(budget: float | None) -> float:
 
 def whole_plan(chosen: Profile) -> list[Planned]:
     """Return all that a profile plans, whatever of it is measured now."""
-    cells = {unit_of(cell, chosen): cell.setting.part for cell in reversed(list(chosen.cells()))}
-    return [Planned(unit=u, part=p, seeds=chosen.seeds) for u, p in reversed(cells.items())]
+    conditions = {
+        unit_of(condition, chosen): condition.setting.part
+        for condition in reversed(list(chosen.conditions()))
+    }
+    return [Planned(unit=u, part=p, seeds=chosen.seeds) for u, p in reversed(conditions.items())]
 
 
 def _run(

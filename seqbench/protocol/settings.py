@@ -1,9 +1,10 @@
-"""The protocol: what a cell of the benchmark is, and what all cells of a profile have in common.
+"""The protocol: what a condition of the benchmark is, and what all conditions of a profile have in common.
 
-A setting says how one task is measured, the same for every model; a profile is a list of settings in the order in which
-they are measured, part by part. What all cells share (learning rates, seeds, size) is hashed into every record as the
-*specification*; what is a cell's own (task, model, budget) is hashed into the name of its unit (docs/adr/0020). Nothing
-here imports torch, so that plans can be shown at once.
+A *condition* is a task at a lag with a model. A *setting* says how one task is measured, the same for every model; a
+*profile* is a list of settings in the order in which they are measured, part by part. What all conditions share
+(learning rates, seeds, size) is hashed into every record as the *specification*; what belongs to one condition (task,
+model, budget) is hashed into the name of its unit (docs/adr/0020). Nothing here imports torch, so that plans can be
+shown at once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +88,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Condition:
     """One task at one lag with one model."""
 
     setting: Setting
@@ -122,14 +123,14 @@ def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Profile:
-    """A list of cells, and who is run in each.
+    """A list of conditions, and who is run in each.
 
     Attributes
     ----------
     seeds
         How many reporting seeds: 0, 1, ….
     tuned
-        Whether the learning rate of each cell is chosen from ``GRID`` on the tuning seeds first.
+        Whether the learning rate of each condition is chosen from ``GRID`` on the tuning seeds first.
     parameters
         The count that all models are matched to, as nearly as their sizes allow (``models.base.common_size``).
     citable
@@ -149,7 +150,7 @@ class Profile:
 
     @property
     def specification(self) -> str:
-        """Return the hash of what is the same for all cells, fixed before the first run."""
+        """Return the hash of what is the same for all conditions, fixed before the first run."""
         return digest(
             {
                 "schema": SCHEMA,
@@ -177,12 +178,12 @@ class Profile:
         """Return the parts in the order in which they are measured."""
         return tuple(dict.fromkeys(setting.part for setting in self.settings))
 
-    def cells(self) -> Iterator[Cell]:
-        """Yield every cell, in the order of the settings."""
+    def conditions(self) -> Iterator[Condition]:
+        """Yield every condition, in the order of the settings."""
         for setting in self.settings:
             for lag in setting.lags:
                 for model in setting.models:
-                    yield Cell(setting, lag, model)
+                    yield Condition(setting, lag, model)
 
     def select(
         self,
@@ -190,8 +191,8 @@ class Profile:
         models: Sequence[str] = (),
         lags: Sequence[int] = (),
         parts: Sequence[str] = (),
-    ) -> list[Cell]:
-        """Return the cells of these tasks, models, lags and parts; an empty selection means all.
+    ) -> list[Condition]:
+        """Return the conditions of these tasks, models, lags and parts; an empty selection means all.
 
         A name without options stands for the name with any. A task that the profile does not have is a guest: it is
         measured like those that are there, at the lags given; so is a model, on the settings of the first part.
@@ -216,7 +217,7 @@ class Profile:
             if str(lag) not in there:
                 raise unknown("lag", str(lag), there, f"profile '{self.name}'")
         return [
-            Cell(setting, lag, model)
+            Condition(setting, lag, model)
             for setting in settings
             for lag in setting.lags
             if not lags or lag in lags

@@ -24,7 +24,7 @@ from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.protocol import profiles, settings
 from seqbench.protocol.profiles import SMOKE
-from seqbench.protocol.settings import TUNING_SEEDS, Cell, Profile, Setting, best_rate
+from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, best_rate
 from seqbench.records.schema import Curve, Member
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
@@ -647,7 +647,7 @@ def test_a_time_that_is_none_is_refused(tmp_path, monkeypatch):
 
 def test_a_learning_rate_that_is_not_tuned_is_of_the_unit():
     setting = Setting("adding", (8,), 40, 1e-2)
-    cell, other = (Cell(s, 8, "lstm") for s in (setting, replace(setting, learning_rate=1e-3)))
+    cell, other = (Condition(s, 8, "lstm") for s in (setting, replace(setting, learning_rate=1e-3)))
     assert unit_of(cell, SMOKE).id != unit_of(other, SMOKE).id
     assert unit_of(cell, profiles.PAPER).id == unit_of(other, profiles.PAPER).id
 
@@ -739,7 +739,7 @@ def test_an_estimate_comes_from_what_is_most_alike():
 
 
 def test_a_unit_is_what_the_profile_says():
-    cell = next(c for c in SMOKE.cells() if c.model == "transformer")
+    cell = next(c for c in SMOKE.conditions() if c.model == "transformer")
     unit = unit_of(cell, SMOKE)
     assert (unit.task, unit.lag, unit.model, unit.layers) == ("adding", 8, "transformer", 2)
     assert abs(unit.parameters - SMOKE.parameters) <= SMOKE.parameters // 10
@@ -750,7 +750,7 @@ def test_a_unit_is_what_the_profile_says():
 
 
 def test_a_plan_counts_what_is_there(tmp_path):
-    cells = [Cell(SMOKE.settings[1], 6, "rnn")]
+    cells = [Condition(SMOKE.settings[1], 6, "rnn")]
     ahead = plan(cells, SMOKE, [], PROVENANCE)
     assert [len(job.members) for job in ahead.jobs] == [2]
     unit = ahead.jobs[0].unit
@@ -778,7 +778,7 @@ def test_the_specification_holds_what_all_cells_share():
 def test_a_unit_holds_what_is_a_cell_s_own():
     setting = SMOKE.settings[0]
     units = {
-        unit_of(Cell(setting, lag, model), SMOKE).id
+        unit_of(Condition(setting, lag, model), SMOKE).id
         for setting in (setting, replace(setting, clip=2.0), replace(setting, steps=50))
         for lag in (8, 9)
         for model in ("lstm", "lstm:layers=2", "lstm:forget_bias=0.0", "gru")
@@ -787,7 +787,7 @@ def test_a_unit_holds_what_is_a_cell_s_own():
 
 
 def test_options_come_by_name_and_make_a_cell_of_its_own():
-    cell = Cell(
+    cell = Condition(
         Setting("temporal-order:relevant=3", (30,), 10), 30, "lstm:layers=2:forget_bias=0.5"
     )
     unit = unit_of(cell, SMOKE)
@@ -795,7 +795,7 @@ def test_options_come_by_name_and_make_a_cell_of_its_own():
     assert (unit.model, unit.layers, unit.model_options) == ("lstm", 2, {"forget_bias": 0.5})
     assert unit.task_spelled == "temporal-order:relevant=3"
     assert unit.model_spelled == "lstm:forget_bias=0.5:layers=2"
-    wrong = Cell(Setting("temporal-order:relevent=3", (30,), 10), 30, "lstm")
+    wrong = Condition(Setting("temporal-order:relevent=3", (30,), 10), 30, "lstm")
     with pytest.raises(
         BadInput, match=r"unknown option of task 'temporal-order' 'relevent'; did you mean"
     ):
@@ -808,7 +808,9 @@ COARSE = {"window_mlp:window=64": 0.04, "pixel_lstm": 0.021}
 
 @pytest.mark.parametrize("profile", [profiles.QUICK, profiles.PAPER])
 def test_compared_models_have_the_same_number_of_parameters_within_2_percent(profile):
-    cells = {(cell.setting.task, cell.model): cell for cell in profile.cells()}  # a lag of each
+    cells = {
+        (cell.setting.task, cell.model): cell for cell in profile.conditions()
+    }  # a lag of each
     for cell in cells.values():
         if not suits(cell) or ":hidden=" in cell.model:
             continue
@@ -821,13 +823,13 @@ def test_compared_models_have_the_same_number_of_parameters_within_2_percent(pro
 
 
 def test_a_model_that_reads_both_ways_is_not_asked_step_by_step():
-    cell = Cell(Setting("copy", (3,), 10), 3, "bilstm")
+    cell = Condition(Setting("copy", (3,), 10), 3, "bilstm")
     assert not suits(cell)
     with pytest.raises(
         BadInput, match="model 'bilstm' reads both ways, but task 'copy' asks step by step"
     ):
         unit_of(cell, SMOKE)
-    assert suits(Cell(Setting("latch", (3,), 10), 3, "bilstm"))
+    assert suits(Condition(Setting("latch", (3,), 10), 3, "bilstm"))
 
 
 def test_parts_are_measured_in_their_order(tmp_path, monkeypatch):

@@ -344,7 +344,7 @@ def test_they_are_those_that_were_written_down():
 
 def test_all_that_they_rest_on_is_planned():
     planned = {
-        Place(cell.setting.task, cell.lag, cell.model): cell.setting for cell in PAPER.cells()
+        Place(cell.setting.task, cell.lag, cell.model): cell.setting for cell in PAPER.conditions()
     }
     for name, claim in CLAIMS.items():
         at = [
@@ -358,14 +358,16 @@ def test_all_that_they_rest_on_is_planned():
             setting = planned[need.where]
             budgets.setdefault(need.where[:2], set()).add(setting.budget(True).canonical())
         assert all(len(alike) == 1 for alike in budgets.values()), name
-    searched = {Place(c.setting.task, c.lag, c.model) for c in PAPER.cells() if c.setting.finer}
+    searched = {
+        Place(c.setting.task, c.lag, c.model) for c in PAPER.conditions() if c.setting.finer
+    }
     assert {n.where for n in CLAIMS["search"].needs if isinstance(n, Searched)} == searched
 
 
 def test_the_core_comes_first_and_a_cell_has_one_budget():
     assert PAPER.parts[:2] == ("core", "claims")
     budgets: dict[Place, set[str]] = {}
-    for cell in PAPER.cells():
+    for cell in PAPER.conditions():
         where = Place(cell.setting.task, cell.lag, cell.model)
         budgets.setdefault(where, set()).add(cell.setting.budget(True).canonical())
     assert all(len(each) == 1 for each in budgets.values())

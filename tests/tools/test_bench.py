@@ -307,7 +307,7 @@ def test_a_task_without_a_notebook_is_run_directly_and_only_once(call, notebooks
 def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
     store = Store("out").create(SMOKE.manifest())
     store.add_system(SYSTEM)
-    unit = unit_of(next(SMOKE.cells()), SMOKE)
+    unit = unit_of(next(SMOKE.conditions()), SMOKE)
     by = PROVENANCE.model_copy(update={"specification": SMOKE.specification})
     job = Job(unit, (Member(seed=0, learning_rate=unit.budget.learning_rate),), by)
     store.append([failed(job, "it could not be")])
