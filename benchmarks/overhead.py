@@ -27,9 +27,9 @@ from paired import Median, in_turns, seconds
 from seqbench import machine
 from seqbench.cli import answer, obey
 from seqbench.errors import DataMissing, unknown
-from seqbench.measure import runs
 from seqbench.measure.executors import processes
 from seqbench.measure.job import Job, build
+from seqbench.measure.select import unit_of as unit_of_condition
 from seqbench.protocol.profiles import QUICK
 from seqbench.protocol.settings import Condition, Setting
 from seqbench.records.schema import Budget, Member, Provenance, Unit
@@ -65,7 +65,7 @@ def briefly(unit: Unit, steps: int) -> Unit:
 def unit_of(model: str, steps: int) -> Unit:
     """Return a unit on the adding problem."""
     cell = Condition(Setting("adding", (T,), steps, RATE), T, model)
-    return briefly(runs.unit_of(cell, replace(QUICK, parameters=PARAMETERS)), steps)
+    return briefly(unit_of_condition(cell, replace(QUICK, parameters=PARAMETERS)), steps)
 
 
 def bare(task: Task, net: torch.nn.Module, seed: int, budget: Budget) -> None:
@@ -127,7 +127,7 @@ def data(rounds: int) -> Iterator[Ratio]:
             TASKS[setting.task](lag=lag),
             f"data / training, {setting.task} {lag}, {model}, E = 3",
         )
-        unit = briefly(runs.unit_of(Condition(setting, lag, model), QUICK), STEPS)
+        unit = briefly(unit_of_condition(Condition(setting, lag, model), QUICK), STEPS)
         what = unit, task, members_of(3)
         try:
             timings = in_turns([partial(make_data, *what), partial(train_once, *what, CPU)], rounds)

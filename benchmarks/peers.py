@@ -23,6 +23,7 @@ from seqbench import machine
 from seqbench.cli import AsJson, Device, Out, answer, obey, printed
 from seqbench.errors import unknown
 from seqbench.measure import throughput
+from seqbench.measure.folder import LOCAL, open_folder, write_into
 from seqbench.protocol.profiles import PROFILES
 from seqbench.records.schema import Comparison
 from seqbench.records.store import Store
@@ -51,10 +52,10 @@ def main(
         if name not in here:
             raise unknown("goal", name, here)
     machine.make_deterministic()
-    store = Store(throughput.folder(PROFILES["quick"], out).path)
-    store.create(store.manifest() if store.exists else PROFILES["quick"].manifest())
-    with store.lock():
-        system = store.add_system(machine.system(device))
+    store = Store(LOCAL / "quick" if out is None else out)  # of whatever profile
+    manifest = store.manifest() if store.exists else PROFILES["quick"].manifest()
+    with write_into(open_folder(store.path, manifest), manifest, device):
+        system = machine.system(device).id
         whence = throughput.here(device)
         missing = [
             Row(name, what, aim, note=NO_GPU).record(**whence, device="cuda")

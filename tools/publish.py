@@ -22,7 +22,16 @@ from seqbench.report.folder import FORM, check_tables, write_tables
 from seqbench.text import printable
 from seqbench.values.fields import Name
 
-PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials", "systems")
+PARTS = (
+    "records",
+    "throughput",
+    "comparisons",
+    "baselines",
+    "probes",
+    "trials",
+    "systems",
+    "specs",
+)
 PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
 
 

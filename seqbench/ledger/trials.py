@@ -19,6 +19,7 @@ from seqbench.ledger.online import Outcome
 from seqbench.ledger.online import run as run_trials
 from seqbench.ledger.rows import ONLINE, Online, online
 from seqbench.machine import Peak
+from seqbench.measure.folder import open_folder, write_into
 from seqbench.measure.job import cost
 from seqbench.records.schema import SCHEMA, Manifest, Trial, digest
 from seqbench.records.store import Store
@@ -58,16 +59,16 @@ def run(
     rows = [online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
     machine.make_deterministic()
     until = monotonic() + (inf if budget is None else budget)
-    store = opened(Store(out))
-    with store.lock(*(row.id for row in rows)):
-        store.add_system(machine.system("cpu"))
+    manifest = manifest_of(Store(out))
+    store = open_folder(out, manifest)
+    with write_into(store, manifest, "cpu", *(row.id for row in rows)):
         for row in rows:
             _run(row, trials or row.trials, store, until, say)
     return store
 
 
-def opened(store: Store) -> Store:
-    """Return the folder; one that is not there is made for the ledger alone.
+def manifest_of(store: Store) -> Manifest:
+    """Return what a folder of trials says of itself; one that is not there is made for the ledger alone.
 
     Trials may also lie beside runs of one's own that are to become an edition.
     """
@@ -79,16 +80,14 @@ def opened(store: Store) -> Store:
         citable=False,
     )
     if not store.exists:
-        return store.create(made)
+        return made
     there = store.manifest()
     if not there.citable and there.profile != made.profile:
         raise BadInput(
             f"{store.path} holds results of profile '{there.profile}', beside which no trials are kept; "
             "choose another folder with --out"
         )
-    store.check(there.model_copy(update={"schema_version": SCHEMA, "edition": made.edition}))
-    store.look_over()
-    return store
+    return there.model_copy(update={"schema_version": SCHEMA, "edition": made.edition})
 
 
 def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None:

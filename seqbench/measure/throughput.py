@@ -36,13 +36,14 @@ import torch
 from seqbench import machine
 from seqbench.errors import BadInput, unknown
 from seqbench.machine import products_in
+from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import build, no_memory, scan_in
 from seqbench.measure.roofline import UPDATED, Work, ceilings, work
 from seqbench.models import MODELS
 from seqbench.models.base import count
 from seqbench.models.streaming import Streamed, stream
 from seqbench.protocol.profiles import TIMINGS, Timing, find_profile
-from seqbench.protocol.settings import Profile, Setting
+from seqbench.protocol.settings import Setting
 from seqbench.random import Keys
 from seqbench.records.schema import LAYERS, Phase, Precision, Roofline, Throughput, Unit
 from seqbench.records.store import Store
@@ -457,16 +458,12 @@ def run(
     device = machine.device(device)
     for precision in timing.precisions:
         machine.precision(precision, device)
-    store = folder(chosen, out)
-    store.check(chosen.manifest())
-    store.look_over()
+    store = open_profile(out, chosen)
     machine.make_deterministic()
     steps = plan(models or MODELS, timing, chosen.parameters, device, say)
     if not steps:
         raise BadInput("no step is left that could be timed")
-    store.create(chosen.manifest())
-    with store.lock():
-        store.add_system(machine.system(device))
+    with write_into(store, chosen.manifest(), device):
         there = set() if force else measured(store, device)
         for length, batch in product(timing.lengths, timing.batches):
             lacking = {
@@ -523,11 +520,6 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
         raise BadInput(
             f"a step of {tokens:,} tokens would not fit into memory; choose at most {MOST_TOKENS:,} (T x B x E)"
         )
-
-
-def folder(chosen: Profile, out: str | Path | None) -> Store:
-    """Return the results folder of a profile."""
-    return Store(Path("results", "local", chosen.name) if out is None else out)
 
 
 def measured(store: Store, device: str) -> set[tuple[Any, ...]]:

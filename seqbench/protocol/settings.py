@@ -23,6 +23,7 @@ from seqbench.records.schema import (
     Record,
     digest,
 )
+from seqbench.records.spec import RunSpec
 from seqbench.values.fields import A_WORD, is_word
 from seqbench.values.variants import bare, parsed
 
@@ -137,6 +138,8 @@ class Profile:
         Whether tables made from it may be cited.
     guest
         How a task is measured that the profile does not have; its name and lags are filled in.
+    grid, tuning_seeds
+        The learning rates that a profile that tunes chooses from, and the seeds on which it does.
     """
 
     name: str
@@ -147,6 +150,8 @@ class Profile:
     citable: bool = False
     guest: Setting = Setting("", (), 2_000, 1e-2)
     precision: Precision = "float32"
+    grid: tuple[float, ...] = GRID
+    tuning_seeds: tuple[int, ...] = TUNING_SEEDS
 
     @property
     def specification(self) -> str:
@@ -158,20 +163,28 @@ class Profile:
                 "seeds": self.seeds,
                 "parameters": self.parameters,
                 "matched": SEQUENCE_MODELS,
-                "rates": [GRID, TUNING_SEEDS] if self.tuned else None,
+                "rates": [self.grid, self.tuning_seeds] if self.tuned else None,
                 "precision": self.precision,
             }
         )
 
-    def hosting(self, steps: int | None, learning_rate: float | None) -> "Profile":
-        """Return the profile with other steps, or another rate, for tasks that it does not have."""
-        if learning_rate and self.tuned:
+    def asked(self, spec: RunSpec) -> "Profile":
+        """Return the profile with the grid of a specification, and its steps and rate for a task of one's own."""
+        if spec.grid and not self.tuned:
+            raise BadInput(f"profile '{self.name}' tunes no learning rate; leave grid out")
+        if len(set(spec.grid)) < len(spec.grid):
+            raise BadInput(f"grid has a learning rate twice: {list(spec.grid)}")
+        if spec.seeds is not None and spec.seeds > min(self.tuning_seeds):
+            raise BadInput(
+                f"seeds must be at most {min(self.tuning_seeds)}; the tuning has those that follow"
+            )
+        if spec.learning_rate and self.tuned:
             raise BadInput(
                 f"profile '{self.name}' tunes the learning rate; choose another, or leave it out"
             )
-        rate = learning_rate or self.guest.learning_rate
-        guest = replace(self.guest, steps=steps or self.guest.steps, learning_rate=rate)
-        return replace(self, guest=guest)
+        rate = spec.learning_rate or self.guest.learning_rate
+        guest = replace(self.guest, steps=spec.steps or self.guest.steps, learning_rate=rate)
+        return replace(self, guest=guest, grid=tuple(sorted(spec.grid)) or self.grid)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -4,15 +4,17 @@ A folder may come from a stranger. No link in it is followed: what is read and w
 Hidden files, and those that desktops and editors leave, are passed over.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqbench.errors import BadInput
 
 DEPTH = {  # how far below each folder of measurements its files lie
     "records": 2, "throughput": 1, "comparisons": 1, "baselines": 1, "probes": 1, "trials": 1, "systems": 1,
+    "specs": 1,
 }  # fmt: skip
-ENDINGS = (".json", ".jsonl")
+ENDINGS = {"specs": (".toml",)}  # of the files in it; elsewhere:
+ROWS = (".json", ".jsonl")
 BESIDE = ("tables", "notebooks", "unfinished")  # made from the measurements, or on the way to them
 ALONE = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
@@ -24,7 +26,7 @@ def look_over(folder: Path) -> Iterator[BadInput]:
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and entry.name in DEPTH:
-            found = walk(entry, DEPTH[entry.name])
+            found = files_in(folder, entry.name)
             yield from (wrong for wrong in found if isinstance(wrong, BadInput))
         elif entry.is_dir() and entry.name in BESIDE:
             yield from links(entry)
@@ -32,14 +34,19 @@ def look_over(folder: Path) -> Iterator[BadInput]:
             yield out_of_place(entry)
 
 
-def walk(folder: Path, depth: int) -> Iterator[Path | BadInput]:
+def files_in(folder: Path, kind: str) -> Iterator[Path | BadInput]:
+    """Yield the files that a results folder holds of a kind, and an error for whatever else lies among them."""
+    return walk(folder / kind, DEPTH[kind], ENDINGS.get(kind, ROWS))
+
+
+def walk(folder: Path, depth: int, endings: Sequence[str]) -> Iterator[Path | BadInput]:
     """Yield the files so many levels below a folder, and an error for whatever else is there."""
     for entry in entries(folder):
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and depth > 1:
-            yield from walk(entry, depth - 1)
-        elif entry.is_file() and depth == 1 and entry.suffix in ENDINGS:
+            yield from walk(entry, depth - 1, endings)
+        elif entry.is_file() and depth == 1 and entry.suffix in endings:
             yield entry
         else:
             yield out_of_place(entry)

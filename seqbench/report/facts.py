@@ -1,5 +1,6 @@
 """Where the facts of a folder come from: from itself, or for an older edition from this package, else from the code."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from seqbench.ledger.rows import LEDGER, Missing, Online, Pair, Row, Score
@@ -23,13 +24,20 @@ def facts_of(store: Store) -> Facts:
         return own
     if manifest.edition != "local" and manifest.form in EARLIER:
         return Facts.model_validate_json(EARLIER[manifest.form].read_bytes())
-    return facts_of_today()
+    grids = {spec.grid for spec in store.specs().values() if spec.grid}
+    return facts_of_today(rates=sorted(grids.pop()) if grids else GRID)  # one, by its specification
 
 
-def facts_of_today() -> Facts:
-    """Return what this code says: of one's own results, and of an edition that is published now."""
+def facts_of_today(rates: Sequence[float] = GRID) -> Facts:
+    """Return what this code says of one's own results, and of an edition that is published now.
+
+    Parameters
+    ----------
+    rates
+        The learning rates that the runs were tuned over.
+    """
     return Facts(
-        rates=GRID,
+        rates=tuple(rates),
         finer_rates=FINER,
         tuning_seeds=TUNING_SEEDS,
         tasks=tuple(TASKS.builtin),

@@ -13,11 +13,12 @@ from made import PROVENANCE, SYSTEM
 from seqbench import cli, machine
 from seqbench.measure import throughput
 from seqbench.measure.job import Job, failed
-from seqbench.measure.runs import unit_of
+from seqbench.measure.select import unit_of
 from seqbench.measure.throughput import PHASES
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE, TIMINGS
 from seqbench.records.schema import Member
+from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store, write
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +92,7 @@ def test_asv_s_file_is_read(tmp_path):
 def test_what_asv_measured_becomes_rows(tmp_path, monkeypatch):
     file = tmp_path / "asv.json"
     file.write_text(json.dumps(ASV))
-    asked = {"device": "cpu", "models": ["rnn", "lstm"]}
+    asked = RunSpec(device="cpu", models=("rnn", "lstm"))
     calls = []
     monkeypatch.setattr(collect, "run_asv", lambda *what: calls.append(what) or file)
     monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
@@ -122,7 +123,7 @@ def test_steps_that_are_there_are_not_timed_again(tmp_path, monkeypatch):
     monkeypatch.setattr(throughput, "measured", lambda *_: everything)
     monkeypatch.setattr(collect, "run_asv", lambda *_: pytest.fail("asv was run"))
     assert (
-        bench.timed(SMOKE, Store(tmp_path), {"device": "cpu", "models": ["rnn", "lstm"]}, False)
+        bench.timed(SMOKE, Store(tmp_path), RunSpec(device="cpu", models=("rnn", "lstm")), False)
         == []
     )
 
@@ -134,7 +135,7 @@ def test_asv_s_failure_is_told_and_fails_the_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(collect, "run_asv", fail)
     monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
     store = Store(tmp_path / "out").create(SMOKE.manifest())
-    assert bench.timed(SMOKE, store, {"device": "cpu", "models": ["rnn"]}, False) == [1]
+    assert bench.timed(SMOKE, store, RunSpec(device="cpu", models=("rnn",)), False) == [1]
     assert "asv says why" in capsys.readouterr().err
     assert store.throughput() == []
 
@@ -143,7 +144,7 @@ def test_without_a_commit_the_steps_are_timed_without_asv(tmp_path, monkeypatch)
     monkeypatch.setattr(machine, "commit", lambda: ("unknown", False))
     monkeypatch.setattr(collect, "run_asv", lambda *_: pytest.fail("asv was run"))
     store = Store(tmp_path / "out").create(SMOKE.manifest())
-    assert bench.timed(SMOKE, store, {"device": "cpu", "models": ["rnn"]}, False) == []
+    assert bench.timed(SMOKE, store, RunSpec(device="cpu", models=("rnn",)), False) == []
     assert len(store.throughput()) == 6
 
 
@@ -321,22 +322,19 @@ def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
 def test_a_task_whose_data_is_missing_is_skipped_with_a_line(capsys, monkeypatch):
     from user_defined import Absent
 
-    from seqbench.protocol.settings import Profile, Setting
+    from seqbench.measure.select import select
     from seqbench.tasks import TASKS
 
     monkeypatch.setitem(TASKS.added, "absent", Absent)
-    profile = Profile("smoke", (Setting("absent", (3,), 10, models=("rnn",)),), 1, 1_000)
-    asked = {"models": [], "lags": [], "seeds": None}
-    assert bench.planned("absent", profile, Store("nowhere"), asked) is None
+    asked = RunSpec(profile="smoke", tasks=("absent",), lags=(3,), models=("rnn",), device="cpu")
+    assert bench.lacking_tasks(select(asked), Store("nowhere")) == []
     assert capsys.readouterr().err == "absent is skipped: nobody knows where it is\n"
 
 
 def test_when_the_time_is_up_nothing_is_started(call, notebooks, monkeypatch):
     (notebooks / "latch.md").write_text(NOTEBOOK.format(code=FAILS))
     monkeypatch.setattr(bench, "timed", lambda *_: pytest.fail("steps were timed"))
-    looks = iter([0.0, *[100.0] * 99])
-    monkeypatch.setattr(bench, "time", lambda: next(looks))
-    code, _, err = call("-p", "smoke", "--tasks", "latch", "--budget", "1s", "--out", "out")
+    code, _, err = call("-p", "smoke", "--tasks", "latch", "--budget", "0.000001s", "--out", "out")
     assert code == 0
     assert "the time is up" in err
     assert Store("out").records() == []

@@ -79,7 +79,9 @@ def test_what_was_measured_by_uncommitted_code_is_not_published(source, kind, co
 
 
 def test_all_that_a_folder_holds_is_asked_for_its_code():
-    assert {*PUT, "systems"} == {{"throughput": "step times"}.get(p, p) for p in publish.PARTS}
+    assert {*PUT, "systems", "specs"} == {
+        {"throughput": "step times"}.get(p, p) for p in publish.PARTS
+    }
 
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
