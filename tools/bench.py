@@ -18,10 +18,11 @@ from typing import Annotated, Any
 
 import typer
 
-import collect
+import step_times
+from processes import end_children
 from seqbench.cli import Device, Out, ProfileName, answer, complain, duration, listed, numbers, obey
 from seqbench.errors import BadInput, DataMissing
-from seqbench.protocol.profiles import TIMINGS, find_profile
+from seqbench.protocol.profiles import find_profile
 from seqbench.protocol.settings import Profile
 from seqbench.records.store import Store
 from seqbench.values.variants import bare
@@ -82,7 +83,9 @@ def bench(
             left = until - time() if until < inf else None
             runs.run(profile, **asked | plan.part | {"out": store.path}, budget=left)
     if time() < until:
-        wrong += timed(chosen, store, asked, force)
+        wrong += step_times.time_missing_steps(
+            chosen, store, asked["models"], asked["device"], force
+        )
     else:
         complain("the time is up; run again to go on")
     files = write_tables(store)
@@ -221,7 +224,7 @@ def taught(
             sleep(0.1)
     finally:
         if running:
-            collect.end_children()  # kernels and their workers, too
+            end_children()  # kernels and their workers, too
     return wrong
 
 
@@ -238,50 +241,6 @@ def start(plan: Plan, told: dict[str, Any], workers: int, until: float) -> Popen
         stdin=DEVNULL,
         start_new_session=True,
     )
-
-
-# Throughput, by asv
-
-
-def timed(chosen: Profile, store: Store, asked: dict[str, Any], force: bool) -> list[int]:
-    """Time the steps that the store lacks for this code on this machine; return exit codes of what failed."""
-    from seqbench import machine
-    from seqbench.measure import throughput
-    from seqbench.models import MODELS
-
-    machine.make_deterministic()
-    device, models = machine.device(asked["device"]), asked["models"]
-    timing, size = TIMINGS[chosen.name], chosen.parameters
-    steps = throughput.plan(models or MODELS, timing, size, device, complain)
-    there = throughput.measured(store, device)
-    if not force and all(throughput.identity(facts) in there for facts in steps.values()):
-        complain("steps: timed already")
-        return []
-    commit, _ = machine.commit()
-    if commit == "unknown":
-        complain("steps: asv needs a git commit and there is none here; they are timed without it")
-        throughput.run(
-            chosen.name, models=models, device=device, out=store.path, force=force, say=complain
-        )
-        return []
-    complain("steps: asv times those of every model")
-    system = machine.system(device)
-    try:
-        found = collect.steps(collect.run_asv(system.id, commit, chosen.name, device, models))
-    except collect.AsvFailed as error:
-        complain(f"steps: asv failed: {str(error).strip()[-2000:]}")
-        return [1]
-    whence = throughput.here(device)
-    rows = []
-    for (model, phase, scan, *shape), measured in found.items():
-        step = throughput.Case(model, *shape[:3], scan, shape[3]), phase
-        if step in steps:
-            floor = throughput.floor(step, size, device)
-            rows.append(throughput.row(steps[step], throughput.Timed(*measured), whence, floor))
-    with store.lock():
-        store.add_system(system)
-        throughput.keep(store, rows)
-    return []
 
 
 if __name__ == "__main__":

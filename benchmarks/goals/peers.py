@@ -1,7 +1,7 @@
 """The goals for speed, each against what a user would take instead: paired ratios, met or not.
 
-    python benchmarks/peers.py                          # everything that this machine can measure
-    python benchmarks/peers.py --goal cpu-cells --rounds 30
+    python benchmarks/goals/peers.py                          # everything that this machine can measure
+    python benchmarks/goals/peers.py --goal cpu-cells --rounds 30
 
 A ratio says how many times as fast seqbench's training step is as the other's; both are timed in every round, on the
 same data, in one process, and what is printed is the median with a 95 % bootstrap interval. Beside it stand the peak
@@ -16,9 +16,8 @@ from typing import Annotated
 
 import typer
 
-import on_cpu
-import on_gpu
-from goals import Row
+from benchmarks.goals import on_cpu, on_gpu
+from benchmarks.goals.goals import Row
 from seqbench import machine
 from seqbench.cli import AsJson, Device, Out, answer, obey, printed
 from seqbench.errors import unknown

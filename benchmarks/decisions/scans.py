@@ -14,13 +14,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from goals import Timed
-from paired import Median, in_turns
+from benchmarks.goals.goals import Timed
+from benchmarks.goals.implementations import Shape, members
+from benchmarks.goals.paired import Median, in_turns
 from seqbench import machine
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.scan import SCANS, chosen
-from sides import Shape, members
 
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("rnn", {}),

@@ -1,7 +1,7 @@
 """What the trainer costs over a bare loop, making data, and what a second worker is worth: paired ratios.
 
-    python benchmarks/overhead.py                      # all of it, a few minutes on a quiet machine
-    python benchmarks/overhead.py --part trainer --rounds 30 --json overhead.json
+    python benchmarks/goals/overhead.py                      # all of it, a few minutes on a quiet machine
+    python benchmarks/goals/overhead.py --part trainer --rounds 30 --json overhead.json
 
 Both sides of a ratio are timed in every round, in alternating order, so that whatever else the machine does falls on
 both; what is printed is the median of the rounds' ratios with a 95 % bootstrap interval.
@@ -23,7 +23,7 @@ import typer
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from paired import Median, in_turns, seconds
+from benchmarks.goals.paired import Median, in_turns, seconds
 from seqbench import machine
 from seqbench.cli import answer, obey
 from seqbench.errors import DataMissing, unknown

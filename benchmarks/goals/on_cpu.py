@@ -15,13 +15,23 @@ import torch
 from torch import nn
 from torch._inductor import config as inductor
 
-import overhead
-from goals import Goal, Peer, Row, Timed, compared, figures, once
-from paired import Median, in_turns, seconds
+from benchmarks.goals import overhead
+from benchmarks.goals.goals import Goal, Peer, Row, Timed, compared, figures, once
+from benchmarks.goals.implementations import (
+    Shape,
+    Step,
+    compiled,
+    in_turn,
+    loop,
+    members,
+    module,
+    one_by_one,
+    torchrl,
+)
+from benchmarks.goals.paired import Median, in_turns, seconds
 from seqbench.text import cut
-from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_one, torchrl
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 B, T = 32, 100
 FIRST = (16, 64)  # steps of a sequence, whose first training step is timed
 COMPILED = 32  # steps; torch.compile unrolls the loop, and takes long for more

@@ -12,13 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-import overhead
-from goals import Goal, Peer, Row, Timed, compared, figures, once
-from paired import Median, in_turns, seconds
-from seqbench.models import MODELS
-from seqbench.random import Keys
-from seqbench.scan import scan
-from sides import (
+from benchmarks.goals import overhead
+from benchmarks.goals.goals import Goal, Peer, Row, Timed, compared, figures, once
+from benchmarks.goals.implementations import (
     Shape,
     Step,
     compiled,
@@ -31,8 +27,12 @@ from sides import (
     torchrl,
     under,
 )
+from benchmarks.goals.paired import Median, in_turns, seconds
+from seqbench.models import MODELS
+from seqbench.random import Keys
+from seqbench.scan import scan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 AIMS = {  # what stands in the table where there is no GPU
     "gpu-correct": ("fused / float64: relative error of h and of every gradient", "<= 1e-4, 4e-2, 1e-1"),
     "gpu-ensemble": ("LSTM with peepholes, 32 members, T = 1000: fused / 32 times nn.LSTM", ">= 10 and >= 3"),

@@ -16,8 +16,8 @@ import typer
 from torch import Tensor
 from torch.nn import functional as F
 
-from goals import Timed
-from paired import Median, in_turns
+from benchmarks.goals.goals import Timed
+from benchmarks.goals.paired import Median, in_turns
 from seqbench import machine
 from seqbench.models.cnn_lstm import Convolution
 from seqbench.random import Keys

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from paired import Median, in_turns
+from benchmarks.goals.implementations import Step
+from benchmarks.goals.paired import Median, in_turns
 from seqbench import machine
 from seqbench.records.schema import Comparison, Side
 from seqbench.text import cut
-from sides import Step
 
 SAMPLE = 0.05  # seconds that one timing takes at least, in as many steps as it needs
 WARM_UP = 5  # steps that nobody counts; a CUDA graph is captured after three

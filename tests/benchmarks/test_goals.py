@@ -1,8 +1,6 @@
 """The goals for speed: what a row says, and that both sides of a ratio take the same step."""
 
-import sys
 from functools import partial
-from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
 
@@ -11,20 +9,13 @@ import torch
 from made import comparison
 from torch import nn
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+from benchmarks.goals import goals, implementations, on_cpu, on_gpu, peers
+from seqbench.cli import obey
+from seqbench.records.store import Store
+from seqbench.report.claims import CLAIMS
+from seqbench.report.claims.evidence import Evidence
 
-import goals  # noqa: E402
-import on_cpu  # noqa: E402
-import on_gpu  # noqa: E402
-import peers  # noqa: E402
-import sides  # noqa: E402
-from seqbench.cli import obey  # noqa: E402
-from seqbench.records.store import Store  # noqa: E402
-from seqbench.report.claims import CLAIMS  # noqa: E402
-from seqbench.report.claims.evidence import Evidence  # noqa: E402
-
-SMALL = sides.Shape(2, 3, 5, 4)
+SMALL = implementations.Shape(2, 3, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +38,11 @@ def test_sides_take_the_same_step(model, monkeypatch):
     """From the same weights, the same ones: else their times could not be compared."""
     kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[model]
     nets = []
-    monkeypatch.setattr(sides, "Net", partial(made, sides.Net, nets))
+    monkeypatch.setattr(implementations, "Net", partial(made, implementations.Net, nets))
     stacks = []
-    monkeypatch.setattr(sides, "Stack", partial(made, sides.Stack, stacks))
-    ours = sides.members(model, SMALL, "reference")
-    theirs = sides.one_by_one(sides.module(kind), SMALL)
+    monkeypatch.setattr(implementations, "Stack", partial(made, implementations.Stack, stacks))
+    ours = implementations.members(model, SMALL, "reference")
+    theirs = implementations.one_by_one(implementations.module(kind), SMALL)
     layer, readout = stacks[0].model.layers[0], stacks[0].model.readout
     with torch.no_grad():
         for net, weights, W, b in zip(
@@ -78,7 +69,7 @@ def made(kind, into, *args):
 def test_the_loop_is_torchs_module():
     torch.manual_seed(0)
     for kind in (nn.RNN, nn.LSTM, nn.GRU):
-        whole, loop = sides.module(kind)(SMALL), sides.loop(kind)(SMALL)
+        whole, loop = implementations.module(kind)(SMALL), implementations.loop(kind)(SMALL)
         for p, q in zip(loop.parameters(), whole.parameters(), strict=True):
             p.data.copy_(q.data)
         x, _ = SMALL.data()
