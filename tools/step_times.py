@@ -49,11 +49,11 @@ def run_suite(folder: Path, name: str, commit: str) -> int:
     """Run the suite with this interpreter; return asv's exit code.
 
     asv's command line keeps the description of a machine in the home directory, under the name of the host. Here it
-    lies in the folder, as do the results, and holds nothing but the name by which our records call the machine.
+    lies in the folder, beside ``results/``, and holds nothing but the name by which our records call the machine.
     """
     os.chdir(SUITE)  # the paths in asv.conf.json start there
     config = Config.load()
-    config.results_dir = str(folder)
+    config.results_dir = str(folder / "results")
     machines = str(folder / "machines.json")
     described = dict.fromkeys((field for field, _ in Machine.fields), "") | {"machine": name}
     MachineCollection.save(name, described, machines)
@@ -86,12 +86,11 @@ def measure(
             # An empty cache, so that the seconds to compile a kernel are measured in every run.
             "TRITON_CACHE_DIR": str(Path(folder, "triton")),
         }
-        results = Path(folder, "results")
-        command = [sys.executable, __file__, str(results), name, commit]
+        command = [sys.executable, __file__, folder, name, commit]
         done = run_to_end(command, os.environ | chosen)
         if done.returncode:
             raise AsvFailed(done.stdout)
-        return dict(read_results(results))
+        return dict(read_results(Path(folder, "results")))
 
 
 def read_results(folder: Path) -> "Iterator[tuple[Step, Timed]]":

@@ -177,7 +177,7 @@ def files_below(folder):
 
 
 @pytest.mark.slow
-def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch, capfd):
     commit, _ = machine.commit()
     if commit == "unknown":
         pytest.skip("asv needs a git commit")
@@ -195,6 +195,7 @@ def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch):
         assert timed.memory >= 0
     assert list(home.iterdir()) == []
     assert files_below(step_times.SUITE) == before
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
