@@ -27,10 +27,10 @@ SMALL = implementations.Shape(2, 3, 5, 4)
     ],
 )
 def test_a_goal_is_met_or_not(goal, met, missed, text):
-    assert goal.met(met) is True
-    assert goal.met(missed) is False
+    assert goal.is_met(met) is True
+    assert goal.is_met(missed) is False
     assert str(goal) == text
-    assert goals.Goal("a").met(3.0) is None
+    assert goals.Goal("a").is_met(3.0) is None
 
 
 @pytest.mark.parametrize("model", ["lstm", "gru", "rnn"])
@@ -41,8 +41,8 @@ def test_sides_take_the_same_step(model, monkeypatch):
     monkeypatch.setattr(implementations, "Net", partial(made, implementations.Net, nets))
     stacks = []
     monkeypatch.setattr(implementations, "Stack", partial(made, implementations.Stack, stacks))
-    ours = implementations.members(model, SMALL, "reference")
-    theirs = implementations.one_by_one(implementations.module(kind), SMALL)
+    ours = implementations.make_ensemble(model, SMALL, "reference")
+    theirs = implementations.make_one_by_one(implementations.build_module, kind, SMALL)
     layer, readout = stacks[0].model.layers[0], stacks[0].model.readout
     with torch.no_grad():
         for net, weights, W, b in zip(
@@ -69,17 +69,18 @@ def made(kind, into, *args):
 def test_the_loop_is_torchs_module():
     torch.manual_seed(0)
     for kind in (nn.RNN, nn.LSTM, nn.GRU):
-        whole, loop = implementations.module(kind)(SMALL), implementations.loop(kind)(SMALL)
+        whole = implementations.build_module(kind, SMALL)
+        loop = implementations.build_loop(kind, SMALL)
         for p, q in zip(loop.parameters(), whole.parameters(), strict=True):
             p.data.copy_(q.data)
-        x, _ = SMALL.data()
+        x, _ = SMALL.draw()
         torch.testing.assert_close(loop(x[0])[0], whole(x[0])[0])
 
 
 def test_a_row_says_what_was_measured(monkeypatch):
     monkeypatch.setattr(goals, "SAMPLE", 0.0)
     slow, fast = (partial(slept, seconds) for seconds in (2e-3, 5e-4))
-    (row,) = goals.Peer(goals.Goal("a", at_least=1.5), "b", fast, slow).rows(3)
+    (row,) = goals.Peer(goals.Goal("a", at_least=1.5), "b", fast, slow).measure(3)
     assert row.measured > 1.5
     assert row.interval[0] <= row.measured <= row.interval[1]
     assert (row.met, row.rounds, row.aim) == (True, 3, ">= 1.5")
@@ -101,7 +102,7 @@ def test_a_peer_that_is_not_there_says_so():
     def some():
         yield goals.Peer(goals.Goal("a", at_least=1.0), "b", absent, absent)
 
-    (row,) = goals.compared(some, 3)
+    (row,) = goals.compare_peers(some, 3)
     assert row.measured is None
     assert row.met is None
     assert row.note == "not measured: ImportError: No module named 'torchrl'"
@@ -112,9 +113,11 @@ def test_the_claim_on_compiling_finds_first_steps_by_their_ids(monkeypatch):
         waits = iter([seconds, 0.0])
         return lambda: sleep(next(waits))
 
-    monkeypatch.setattr(on_cpu, "one_by_one", lambda make, shape: first_takes(shape.T / 400))
-    monkeypatch.setattr(on_cpu, "members", lambda model, shape: first_takes(0.01))
-    rows = [vars(row) for row in on_cpu.first_steps(1)]
+    monkeypatch.setattr(
+        on_cpu, "make_one_by_one", lambda build, kind, shape: first_takes(shape.T / 400)
+    )
+    monkeypatch.setattr(on_cpu, "make_ensemble", lambda model, shape: first_takes(0.01))
+    rows = [vars(row) for row in on_cpu.time_first_steps(1)]
     told = [comparison(**row | {"what": f"in other words, {k}"}) for k, row in enumerate(rows)]
     seen = Evidence(SimpleNamespace(comparisons=told))
     for need in CLAIMS["loop-compile"].needs:
@@ -135,7 +138,7 @@ def measured(monkeypatch, tmp_path):
             for value in values[name]:
                 seen.append(store.comparisons() if store.exists else [])
                 yield goals.Row.of(
-                    goals.Goal(name, at_most=1.0), f"{name} {value}", goals.once(value)
+                    goals.Goal(name, at_most=1.0), f"{name} {value}", goals.take_once(value)
                 )
 
         monkeypatch.setattr(on_cpu, "PARTS", {name: partial(part, name=name) for name in values})

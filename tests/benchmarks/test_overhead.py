@@ -19,15 +19,15 @@ def test_a_ratio_is_a_median_with_its_interval():
 def test_sides_are_timed_in_turns():
     turns = []
     sides = [lambda name=name: turns.append(name) or len(turns) for name in "ab"]
-    assert paired.in_turns(sides, 2) == [[3, 4], [6, 5]]
+    assert paired.time_in_turns(sides, 2) == [[3, 4], [6, 5]]
     assert "".join(turns) == "baabba"
 
 
 def test_the_bare_loop_learns_what_the_trainer_learns():
     """Else their times could not be compared."""
-    unit, task = overhead.unit_of("lstm", steps=3), TASKS["adding"](lag=overhead.T)
+    unit, task = overhead.make_unit("lstm", steps=3), TASKS["adding"](lag=overhead.T)
     ours, theirs = (build(unit, task, [4], overhead.CPU)[0] for _ in range(2))
     train(task, ours, [Member(seed=4, learning_rate=overhead.RATE)], unit.budget, overhead.CPU)
-    overhead.bare(task, theirs, 4, unit.budget)
+    overhead.train_by_hand(task, theirs, 4, unit.budget)
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
