@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import collect
+import step_times
+from processes import end_children
 from seqbench.cli import (
     AskedProfile,
     Out,
@@ -32,8 +33,6 @@ from seqbench.cli import (
     obey,
 )
 from seqbench.errors import BadInput
-from seqbench.protocol.profiles import TIMINGS
-from seqbench.protocol.settings import Profile
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 
@@ -80,16 +79,18 @@ def bench(
     store = Store(store.path.absolute()).create(selection.profile.manifest())
     wrong = measure_accuracy(selection, store, given)
     if given.in_time:
-        wrong += timed(selection.profile, store, asked, force)
+        wrong += step_times.time_missing_steps(
+            selection.profile, store, asked.models, asked.device, force
+        )
     else:
         complain("the time is up; run again to go on")
     print_tables(store)
-    wrong += compared(store)
+    wrong += compare(store)
     complain(
-        f"build the book from them with: python -m nox -s book -- --results {shown(store.path)}"
+        f"build the book from them with: python -m nox -s book -- --results {shorten(store.path)}"
     )
     if failed := sum(record.verdict == "failed" for record in store.records()):
-        complain(f"{failed} runs failed; seqbench report runs {shown(store.path)} says why")
+        complain(f"{failed} runs failed; seqbench report runs {shorten(store.path)} says why")
         wrong.append(1)
     complain(
         f"this took {time() - since:.0f} s" + (f"; {len(wrong)} parts failed" if wrong else "")
@@ -106,15 +107,15 @@ def print_tables(store: Store) -> None:
     accuracy = Results.read(store).table("T1")
     rows = [{k: row[k] for k in BRIEF} for row in accuracy.values if row.get("solved") is not None]
     answer({accuracy.title: rows}, as_json=False)
-    complain(f"{len(files)} files of tables are in {shown(store.path / 'tables')}")
+    complain(f"{len(files)} files of tables are in {shorten(store.path / 'tables')}")
 
 
-def shown(path: Path) -> Path:
+def shorten(path: Path) -> Path:
     """Return a path as one would type it here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def compared(store: Store) -> list[int]:
+def compare(store: Store) -> list[int]:
     """Say whether the results reproduce the newest edition of their specification; return [1] if they contradict it."""
     from seqbench.report.verify import find_edition, verify
 
@@ -236,7 +237,7 @@ def execute_notebooks(
             sleep(0.1)
     finally:
         if running:
-            collect.end_children()  # kernels and their workers, too
+            end_children()  # kernels and their workers, too
     return wrong
 
 
@@ -255,50 +256,6 @@ def start_notebook(
         stdin=DEVNULL,
         start_new_session=True,
     )
-
-
-# Throughput, by asv
-
-
-def timed(chosen: Profile, store: Store, asked: RunSpec, force: bool) -> list[int]:
-    """Time the steps that the store lacks for this code on this machine; return exit codes of what failed."""
-    from seqbench import machine
-    from seqbench.measure import throughput
-    from seqbench.models import MODELS
-
-    machine.make_deterministic()
-    device, models = machine.device(asked.device), list(asked.models)
-    timing, size = TIMINGS[chosen.name], chosen.parameters
-    steps = throughput.plan(models or MODELS, timing, size, device, complain)
-    there = throughput.measured(store, device)
-    if not force and all(throughput.identity(facts) in there for facts in steps.values()):
-        complain("steps: timed already")
-        return []
-    commit, _ = machine.commit()
-    if commit == "unknown":
-        complain("steps: asv needs a git commit and there is none here; they are timed without it")
-        throughput.run(
-            chosen.name, models=models, device=device, out=store.path, force=force, say=complain
-        )
-        return []
-    complain("steps: asv times those of every model")
-    system = machine.system(device)
-    try:
-        found = collect.steps(collect.run_asv(system.id, commit, chosen.name, device, models))
-    except collect.AsvFailed as error:
-        complain(f"steps: asv failed: {str(error).strip()[-2000:]}")
-        return [1]
-    whence = throughput.here(device)
-    rows = []
-    for (model, phase, scan, *shape), measured in found.items():
-        step = throughput.Case(model, *shape[:3], scan, shape[3]), phase
-        if step in steps:
-            floor = throughput.floor(step, size, device)
-            rows.append(throughput.row(steps[step], throughput.Timed(*measured), whence, floor))
-    with store.lock():
-        store.add_system(system)
-        throughput.keep(store, rows)
-    return []
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ def test_every_table_here_is_what_the_records_beside_it_give(path):
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
 def test_nothing_here_was_measured_by_uncommitted_code(path):
-    assert not any(row.dirty for rows in publish.measured(Store(path)).values() for row in rows)
+    assert not any(
+        row.dirty for rows in publish.list_measured(Store(path)).values() for row in rows
+    )
 
 
 @pytest.mark.parametrize(
