@@ -401,7 +401,7 @@ def throughput(
     }  # fmt: skip
 
     from seqbench.measure import throughput as timing
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = timing.run(
         profile,
@@ -426,7 +426,7 @@ def baselines(
     """Compute what methods without a network reach on a profile's tasks, and keep it beside the runs."""
     lags = numbers(lag, "lag")
     from seqbench.measure import baselines as reached
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = reached.run(profile, tasks=listed(task), lags=lags, out=out, say=complain)
     answer({"baselines": printed(Results.read(store).table("T7"), as_json)}, as_json)
@@ -455,7 +455,7 @@ def inside(
     """
     lags = numbers(lag, "lag")
     from seqbench.diagnostics import probe
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = probe.run(
         profile,
@@ -487,7 +487,7 @@ def replicate(
     """Repeat published experiments in their own protocol: the trials that the folder lacks, then the ledger."""
     seconds = duration(budget)
     from seqbench.ledger.trials import run as repeat
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = repeat(listed(experiments or []), trials=trials, budget=seconds, out=out, say=complain)
     answer({"ledger": printed(Results.read(store).table("T10"), as_json)}, as_json)
@@ -537,16 +537,16 @@ def report(
         raise BadInput("--format writes one table that is named, and goes without --json")
     from seqbench.records.store import Store
     from seqbench.report.folder import write_tables
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = Store(folder or QUICK)
     results = Results.read(store)
     if table:
-        found = [results.named_table(table, str(store.path))]
+        found = [results.find_table(table, str(store.path))]
     else:
         found = [results.table("T1"), results.table("T2")]
     if tasks_shown:
-        found = [each.of_tasks(tasks_shown) for each in found]
+        found = [each.select_tasks(tasks_shown) for each in found]
     texts = [written(each, form) for each in found] if form else []
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
@@ -574,10 +574,10 @@ def cite(
 ) -> None:
     """Print how to cite a table of a results folder."""
     from seqbench.records.store import Store
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
     from seqbench.report.table import REFERENCES
 
-    found = Results.read(Store(folder)).named_table(table, str(folder))
+    found = Results.read(Store(folder)).find_table(table, str(folder))
     print(written(found, form, REFERENCES), end="")
 
 
@@ -585,13 +585,13 @@ def cite(
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
     from seqbench.records.store import Store
-    from seqbench.report.folder import check_tables, unlike_today
+    from seqbench.report.folder import check_tables, describe_other_form
 
     store = Store(folder)
     wrong = [printable(sentence) for sentence in store.validate()]
     if not wrong:  # tables are compared with what the records give: only sound records give any
         wrong = [printable(sentence) for sentence in check_tables(store)]
-        if unlike := unlike_today(store):
+        if unlike := describe_other_form(store):
             complain(unlike)
     if as_json:
         print(json.dumps({"folder": str(folder), "wrong": wrong}, ensure_ascii=False))
@@ -624,11 +624,13 @@ def verify(
         edition = Path("results") / edition
     found = verification(rerun, Store(edition) if edition else find_edition(rerun))
     if as_json:
-        print(json.dumps(found.document(), ensure_ascii=False, allow_nan=False))
+        print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        cells = found.cell_rows(everything=False)
-        answer({"cells that differ": cells, "models": found.model_rows()}, as_json=False)
-        print(*map(printable, (*found.counts(), found.sentence)), sep="\n")
+        conditions = found.list_condition_rows(everything=False)
+        answer(
+            {"conditions that differ": conditions, "models": found.list_model_rows()}, as_json=False
+        )
+        print(*map(printable, (*found.list_counts(), found.sentence)), sep="\n")
     raise typer.Exit(found.exit_code)
 
 

@@ -17,7 +17,7 @@ from seqbench.measure import runs
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE
 from seqbench.records.store import Store, write
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 from seqbench.report.table import FORMATS
 from seqbench.tasks import TASKS
 
@@ -369,7 +369,7 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     assert code == 1
     assert "T1.csv" in out
     monkeypatch.setattr("seqbench.report.folder.FORM", 3)
-    monkeypatch.setattr("seqbench.report.folder.ALIKE", [3])
+    monkeypatch.setattr("seqbench.report.folder.REPRODUCIBLE_FORMS", [3])
     code, out, _ = call("validate", "results")
     assert (code, "no seal speaks for them" in out) == (1, True)
     store.seal()

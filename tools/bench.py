@@ -58,7 +58,7 @@ def bench(
 
     from seqbench.measure import runs, throughput
     from seqbench.report.folder import write_tables
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     # A dry run raises what is wrong, and writes nothing.
     runs.run(profile, **asked, dry_run=True, listen=Silent())

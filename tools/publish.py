@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from seqbench.errors import BadInput
 from seqbench.records.store import Store
-from seqbench.report.facts import facts_of
+from seqbench.report.facts import read_facts
 from seqbench.report.folder import FORM, check_tables, write_tables
 from seqbench.text import printable
 from seqbench.values.fields import Name
@@ -61,7 +61,7 @@ def publish(source: Store, edition: str) -> Store:
                 shutil.copyfile(file, copy)
         if plan := source.plan():
             made.keep_plan(plan)
-        made.keep_facts(facts_of(source))
+        made.keep_facts(read_facts(source))
         write_tables(made)
         made.seal()
         if wrong := [*made.validate(), *check_tables(made)]:

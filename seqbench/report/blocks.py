@@ -12,35 +12,35 @@ from functools import cached_property
 from math import inf
 
 from seqbench.records.schema import Record
-from seqbench.report.frame import place
+from seqbench.report.results import find_position
 
 SEED = 0  # of every bootstrap: the same records give the same bytes
 
-Place = tuple[str, int]  # a task at a lag
-Runs = dict[Place, list[Record]]  # of a model
+TaskLag = tuple[str, int]  # a task at a lag
+Runs = dict[TaskLag, list[Record]]  # of a model
 
 
-def runs_by_model(records: Iterable[Record]) -> dict[str, Runs]:
+def group_by_model(records: Iterable[Record]) -> dict[str, Runs]:
     """Return the runs of each model in each cell, in their order; of several versions the newest counts."""
     found: dict[str, Runs] = {}
     for record in records:
         unit = record.unit
         cells = found.setdefault(unit.model_spelled, {})
-        runs = cells.setdefault(place_of(record), [])
+        runs = cells.setdefault(get_task_lag(record), [])
         if runs and runs[0].unit_id != unit.id:
-            if version(record) < version(runs[0]):
+            if get_versions(record) < get_versions(runs[0]):
                 continue
             runs.clear()
         runs.append(record)
     return found
 
 
-def place_of(record: Record) -> Place:
+def get_task_lag(record: Record) -> TaskLag:
     """Return the task, with its options, and the lag."""
     return record.unit.task_spelled, record.unit.lag
 
 
-def version(record: Record) -> tuple[int, int]:
+def get_versions(record: Record) -> tuple[int, int]:
     """Return the versions of the task and the model."""
     return record.unit.task_version, record.unit.model_version
 
@@ -53,15 +53,17 @@ class Block:
     others: dict[str, Runs]
 
     @cached_property
-    def common(self) -> list[Place]:
+    def common(self) -> list[TaskLag]:
         """Return the cells of all models, in the order of the first."""
         first, *rest = self.runs.values()
         return [at for at in first if all(at in runs for runs in rest)]
 
 
-def blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
+def find_blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
     """Return the blocks of models, all in the order of the catalogue."""
-    names = sorted(models, key=lambda name: (place(catalogue, name.partition(":")[0]), name))
+    names = sorted(
+        models, key=lambda name: (find_position(catalogue, name.partition(":")[0]), name)
+    )
     found = []
     while names:
         reach = set(models[names[0]])
@@ -75,11 +77,11 @@ def blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
     return found
 
 
-def solved(runs: Iterable[Record]) -> list[bool]:
+def mark_solved(runs: Iterable[Record]) -> list[bool]:
     """Return which runs solved."""
     return [r.verdict == "solved" for r in runs]
 
 
-def steps(runs: Iterable[Record]) -> list[float]:
+def list_steps_to_solve(runs: Iterable[Record]) -> list[float]:
     """Return the steps to solve of each run, infinite where it did not."""
     return [float(r.steps_to_solve or r.steps) if r.verdict == "solved" else inf for r in runs]

@@ -45,7 +45,7 @@ class Reference(NamedTuple):
         return named[1] if named else None
 
 
-def authors() -> str:
+def read_authors() -> str:
     """Return who made seqbench, from the package's metadata or else from CITATION.cff."""
     try:
         named = metadata("seqbench")["Author"]
@@ -57,10 +57,10 @@ def authors() -> str:
     return named or "The seqbench authors"
 
 
-def bibtex(reference: Reference) -> str:
+def write_bibtex(reference: Reference) -> str:
     """Return the reference as an entry of BibTeX."""
     fields = {
-        "author": f"{{{tex(authors())}}}",
+        "author": f"{{{tex(read_authors())}}}",
         "title": f"{{{tex(reference.full_title)}}}",
         "edition": tex(reference.edition),
         "year": reference.year,
@@ -70,12 +70,12 @@ def bibtex(reference: Reference) -> str:
     return "\n".join([f"@misc{{{reference.key},", *lines, "}"]) + "\n"
 
 
-def ris(reference: Reference) -> str:
+def write_ris(reference: Reference) -> str:
     """Return the reference as a record of RIS."""
     fields = [
         ("TY", "DATA"),
         ("ID", reference.key),
-        ("AU", authors()),
+        ("AU", read_authors()),
         ("TI", reference.full_title),
         ("ET", reference.edition),
         ("PY", reference.year),

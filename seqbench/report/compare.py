@@ -38,12 +38,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from seqbench.report.stats import LEVEL, Estimate, unseen, wilson
+from seqbench.report.stats import LEVEL, Estimate, wilson, zero_event_bound
 
-GRID = 900  # steps of d² from 0 to 1
+SQUARES = 900  # steps of d² from 0 to 1
 EQUIVALENCE = 0.90  # the level of an interval that makes two one-sided tests at 5 %
-QUARTILES = 2 * float(stats.norm.ppf(0.75))  # between those of a normal distribution: 1.349 σ
-MEDIAN = sqrt(
+NORMAL_IQR = 2 * float(stats.norm.ppf(0.75))  # between those of a normal distribution: 1.349 σ
+MEDIAN_ERROR = sqrt(
     pi / 2
 )  # standard error of the median / that of the mean, of a normal distribution: 1.2533
 
@@ -90,13 +90,13 @@ def newcombe(pair: Pair, level: float = LEVEL) -> Estimate:
     return Estimate(d, d - hypot(p2 - l2, u1 - p1), d + hypot(u2 - p2, p1 - l1))
 
 
-def stratified(pairs: Sequence[Pair]) -> float:
+def exact_stratified_test(pairs: Sequence[Pair]) -> float:
     """Return the two-sided p of the exact conditional test that the rates are equal in every cell.
 
     It is the probability, given t in every cell, of all |W| that are at least the one found.
     """
     margins = sorted((p.n1, p.n2, p.k1 + p.k2) for p in pairs if 0 < p.k1 + p.k2 < p.n1 + p.n2)
-    chance = chances(tuple(margins))
+    chance = compute_distribution(tuple(margins))
     middle = len(chance) // 2
     found = abs(sum(signed_square(p) for p in pairs))
     return min(
@@ -107,11 +107,11 @@ def stratified(pairs: Sequence[Pair]) -> float:
 def signed_square(pair: Pair) -> int:
     """Return sign(d) d² on a grid, which has the rates of 3 and of 10 runs: W is a sum of whole numbers."""
     d = pair.difference
-    return round(GRID * d * abs(d))
+    return round(SQUARES * d * abs(d))
 
 
 @lru_cache(maxsize=64)
-def chances(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
+def compute_distribution(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
     """Return the probability of every W, from the least, −1 in each cell, to the largest.
 
     Parameters
@@ -119,12 +119,12 @@ def chances(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
     margins
         n₁, n₂ and t of each cell.
     """
-    width = GRID * len(margins)
+    width = SQUARES * len(margins)
     chance = np.zeros(2 * width + 1)
     chance[width] = 1.0
     for n1, n2, t in margins:
         after = np.zeros_like(chance)
-        for k2, p in enumerate(given(n1 + n2, t, n2)):
+        for k2, p in enumerate(hypergeometric(n1 + n2, t, n2)):
             if p:
                 after += p * np.roll(chance, signed_square(Pair(t - k2, n1, k2, n2)))
         chance = after
@@ -132,7 +132,7 @@ def chances(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
 
 
 @cache
-def given(runs: int, solved: int, drawn: int) -> list[float]:
+def hypergeometric(runs: int, solved: int, drawn: int) -> list[float]:
     """Return the probability of 0, 1, …, ``drawn`` solved runs among so many drawn from all."""
     chance: list[float] = stats.hypergeom(runs, solved, drawn).pmf(np.arange(drawn + 1)).tolist()
     return chance
@@ -151,7 +151,7 @@ def mean_difference(pairs: Sequence[Pair], level: float = EQUIVALENCE) -> Estima
     ]
     error = sqrt(sum(v)) / len(pairs)
     runs = min(sum(p.n1 for p in pairs), sum(p.n2 for p in pairs))
-    half = max(float(stats.norm.isf((1 - level) / 2)) * error, unseen(runs, level))
+    half = max(float(stats.norm.isf((1 - level) / 2)) * error, zero_event_bound(runs, level))
     return Estimate(d, d - half, d + half)
 
 
@@ -170,10 +170,10 @@ class Times(NamedTuple):
         no more than median and quartiles; with seven rounds an interval of 90 % made from them covers about 86 %.
         """
         low, high = self.quartiles
-        return MEDIAN * log(high / low) / QUARTILES / sqrt(self.rounds)
+        return MEDIAN_ERROR * log(high / low) / NORMAL_IQR / sqrt(self.rounds)
 
 
-def ratio(before: Times, after: Times, level: float = EQUIVALENCE) -> Estimate | None:
+def estimate_ratio(before: Times, after: Times, level: float = EQUIVALENCE) -> Estimate | None:
     """Return the time after / before with Welch's interval on logarithms, or None where no spread is known."""
     s1, s2 = before.error**2, after.error**2
     if min(before.rounds, after.rounds) < 3 or not s1 + s2:
@@ -184,7 +184,7 @@ def ratio(before: Times, after: Times, level: float = EQUIVALENCE) -> Estimate |
     return Estimate(exp(d), exp(d - half), exp(d + half))
 
 
-def inside(estimate: Estimate, low: float, high: float) -> bool | None:
+def is_within(estimate: Estimate, low: float, high: float) -> bool | None:
     """Return whether an interval lies in these limits: True inside, False wholly outside, None if it crosses one."""
     if low < estimate.low and estimate.high < high:
         return True

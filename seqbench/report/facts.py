@@ -16,17 +16,17 @@ from seqbench.tasks import TASKS
 EARLIER = {form: Path(__file__).parent / "forms" / "1.json" for form in (1, 2)}
 
 
-def facts_of(store: Store) -> Facts:
+def read_facts(store: Store) -> Facts:
     """Return what the tables and verdicts of a folder depend on beside what was measured."""
     manifest = store.manifest()
     if (own := store.facts()) is not None:
         return own
     if manifest.edition != "local" and manifest.form in EARLIER:
         return Facts.model_validate_json(EARLIER[manifest.form].read_bytes())
-    return facts_of_today()
+    return collect_facts()
 
 
-def facts_of_today() -> Facts:
+def collect_facts() -> Facts:
     """Return what this code says: of one's own results, and of an edition that is published now."""
     return Facts(
         rates=GRID,
@@ -40,11 +40,11 @@ def facts_of_today() -> Facts:
             ClaimWords(id=c.id, sentence=c.sentence, experiment=c.experiment, rule=c.rule_in_words)
             for c in CLAIMS.values()
         ),
-        ledger=tuple(map(published, LEDGER)),
+        ledger=tuple(map(convert_row, LEDGER)),
     )
 
 
-def published(row: Row) -> LedgerRow:
+def convert_row(row: Row) -> LedgerRow:
     """Return what an edition keeps of a row of the ledger: the figure, and what it is compared with."""
     kinds: dict[type[Row], type[facts.Published]] = {
         Online: facts.PublishedTrials,

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqbench.report.stats import LEVEL, Estimate, unseen
+from seqbench.report.stats import LEVEL, Estimate, zero_event_bound
 
 DRAWS = 2_000
 
@@ -39,8 +39,8 @@ def mean_rate(solved: Sequence[Sequence[bool]], rng: np.random.Generator) -> Est
     """
     cells = [np.asarray(runs, dtype=float) for runs in solved]
     mean = float(np.mean([runs.mean() for runs in cells]))
-    draws = np.mean([drawn(runs, rng).mean(axis=-1) for runs in cells], axis=0)
-    return bounded(mean, draws, sum(len(runs) for runs in cells))
+    draws = np.mean([resample(runs, rng).mean(axis=-1) for runs in cells], axis=0)
+    return estimate_interval(mean, draws, sum(len(runs) for runs in cells))
 
 
 def performance_profile(rates: Sequence[float], taus: Sequence[float]) -> list[float]:
@@ -48,7 +48,9 @@ def performance_profile(rates: Sequence[float], taus: Sequence[float]) -> list[f
     return [sum(rate >= tau for rate in rates) / len(rates) for tau in taus]
 
 
-def improvement(cells: Sequence[tuple[Runs, Runs]], rng: np.random.Generator) -> Estimate:
+def probability_of_improvement(
+    cells: Sequence[tuple[Runs, Runs]], rng: np.random.Generator
+) -> Estimate:
     """Return the probability that a run of the first model beats one of the second, with its interval.
 
     Parameters
@@ -57,27 +59,29 @@ def improvement(cells: Sequence[tuple[Runs, Runs]], rng: np.random.Generator) ->
         Of each cell, the steps to solve of the runs of both models; infinite where a run did not solve.
     """
     pairs = [(np.asarray(x, dtype=float), np.asarray(y, dtype=float)) for x, y in cells]
-    mean = float(np.mean([beats(x, y) for x, y in pairs]))
-    draws = np.mean([beats(drawn(x, rng), drawn(y, rng)) for x, y in pairs], axis=0)
-    return bounded(mean, draws, sum(min(len(x), len(y)) for x, y in pairs))
+    mean = float(np.mean([compute_share_of_wins(x, y) for x, y in pairs]))
+    draws = np.mean(
+        [compute_share_of_wins(resample(x, rng), resample(y, rng)) for x, y in pairs], axis=0
+    )
+    return estimate_interval(mean, draws, sum(min(len(x), len(y)) for x, y in pairs))
 
 
-def beats(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def compute_share_of_wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the share of pairs, one along the last axis of each, in which x is smaller; ties count half."""
     x, y = x[..., :, None], y[..., None, :]
     return np.asarray(((x < y) + 0.5 * (x == y)).mean(axis=(-2, -1)))
 
 
-def drawn(runs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def resample(runs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return ``(DRAWS, n − 1)`` of n runs, drawn with replacement; of a single run, itself."""
     chosen = rng.random((DRAWS, max(1, len(runs) - 1))) * len(runs)
     return runs[chosen.astype(int)]
 
 
-def bounded(mean: float, draws: np.ndarray, runs: int) -> Estimate:
+def estimate_interval(mean: float, draws: np.ndarray, runs: int) -> Estimate:
     """Return a mean with the interval of its draws, or the exact one where that is wider."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    least = unseen(runs)
+    least = zero_event_bound(runs)
     return Estimate(
         mean, max(0.0, min(float(low), mean - least)), min(1.0, max(float(high), mean + least))
     )

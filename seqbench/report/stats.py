@@ -59,7 +59,7 @@ def wilson(solved: int, runs: int, level: float = LEVEL) -> Interval:
     return Interval(solved / runs, float(interval.low), float(interval.high))
 
 
-def unseen(runs: int, level: float = LEVEL) -> float:
+def zero_event_bound(runs: int, level: float = LEVEL) -> float:
     r"""Return the exact upper end of a rate of which ``runs`` runs showed nothing.
 
     That of Clopper and Pearson (1934) for k = 0, :math:`1 - \alpha^{1/R}` with α = (1 − level) / 2. It is what a rate

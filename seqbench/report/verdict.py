@@ -28,24 +28,26 @@ from seqbench.report.compare import (
     EQUIVALENCE,
     Pair,
     boschloo,
+    exact_stratified_test,
     holm,
-    inside,
+    is_within,
     mean_difference,
     newcombe,
-    stratified,
 )
 from seqbench.report.stats import Estimate
 
-CELL = 0.25  # the difference of two solve rates that matters
-MEAN = 0.05  # that of two mean solve rates
-CELLS = 0.05  # how often at most a cell of a faithful rerun is called not reproduced, among all
-MODELS = 0.025  # and a model
+CONDITION_MARGIN = 0.25  # the difference of two solve rates that matters
+MEAN_MARGIN = 0.05  # that of two mean solve rates
+CONDITION_ERROR = (
+    0.05  # how often at most a cell of a faithful rerun is called not reproduced, among all
+)
+MODEL_ERROR = 0.025  # and a model
 
-Verdict = Literal["reproduced", "not reproduced", "inconclusive"]
+ReproductionVerdict = Literal["reproduced", "not reproduced", "inconclusive"]
 TableVerdict = Literal["reproduced", "contradicted", "inconclusive"]
 
 
-class Cell(NamedTuple):
+class ComparedCondition(NamedTuple):
     """The runs of a cell on both sides, and whether their records are the same bit for bit."""
 
     model: str
@@ -53,31 +55,34 @@ class Cell(NamedTuple):
     same: bool = False
 
 
-class Judged(NamedTuple):
+class DifferenceTest(NamedTuple):
     """The (mean) difference with its interval, p adjusted for all tests of its kind, and the verdict."""
 
     difference: Estimate
     p: float
-    verdict: Verdict
+    verdict: ReproductionVerdict
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What is said of each cell, in their order, of each model, and of the whole table."""
 
-    cells: list[Judged]
-    models: dict[str, Judged]
+    conditions: list[DifferenceTest]
+    models: dict[str, DifferenceTest]
     mean: Estimate
     verdict: TableVerdict
 
 
-def judge(cells: Sequence[Cell]) -> Judgement:
+def judge(cells: Sequence[ComparedCondition]) -> Judgement:
     """Judge the cells that both sides have; there must be one."""
-    by_cell, by_model = judge_cells(cells), judge_models(cells)
+    by_cell, by_model = judge_conditions(cells), judge_models(cells)
     mean = mean_difference([c.pair for c in cells])
     said = {each.verdict for each in (*by_cell, *by_model.values())}
-    within = inside(mean, -MEAN, MEAN)
-    astray = any(inside(model.difference, -MEAN, MEAN) is False for model in by_model.values())
+    within = is_within(mean, -MEAN_MARGIN, MEAN_MARGIN)
+    astray = any(
+        is_within(model.difference, -MEAN_MARGIN, MEAN_MARGIN) is False
+        for model in by_model.values()
+    )
     verdict: TableVerdict = "inconclusive"
     if "not reproduced" in said or within is False:
         verdict = "contradicted"
@@ -86,29 +91,33 @@ def judge(cells: Sequence[Cell]) -> Judgement:
     return Judgement(by_cell, by_model, mean, verdict)
 
 
-def judge_cells(cells: Sequence[Cell]) -> list[Judged]:
+def judge_conditions(cells: Sequence[ComparedCondition]) -> list[DifferenceTest]:
     """Judge each cell alone."""
     found = []
     for cell, p in zip(cells, holm([boschloo(c.pair) for c in cells]), strict=True):
         d = newcombe(cell.pair, EQUIVALENCE)
-        found.append(Judged(d, p, decided(d, p < CELLS, CELL, cell.same)))
+        found.append(
+            DifferenceTest(d, p, decide(d, p < CONDITION_ERROR, CONDITION_MARGIN, cell.same))
+        )
     return found
 
 
-def judge_models(cells: Sequence[Cell]) -> dict[str, Judged]:
+def judge_models(cells: Sequence[ComparedCondition]) -> dict[str, DifferenceTest]:
     """Judge each model by all its cells."""
     models = {c.model: [o for o in cells if o.model == c.model] for c in cells}
     pairs = {model: [c.pair for c in own] for model, own in models.items()}
     found = {}
-    for model, p in zip(models, holm([stratified(own) for own in pairs.values()]), strict=True):
+    for model, p in zip(
+        models, holm([exact_stratified_test(own) for own in pairs.values()]), strict=True
+    ):
         d = mean_difference(pairs[model])
         same = all(c.same for c in models[model])
-        found[model] = Judged(d, p, decided(d, p < MODELS, MEAN, same))
+        found[model] = DifferenceTest(d, p, decide(d, p < MODEL_ERROR, MEAN_MARGIN, same))
     return found
 
 
-def decided(d: Estimate, differs: bool, margin: float, same: bool) -> Verdict:
+def decide(d: Estimate, differs: bool, margin: float, same: bool) -> ReproductionVerdict:
     """Return the verdict on a difference that a test found or did not find."""
     if differs and abs(d.value) > margin:
         return "not reproduced"
-    return "reproduced" if same or inside(d, -margin, margin) else "inconclusive"
+    return "reproduced" if same or is_within(d, -margin, margin) else "inconclusive"

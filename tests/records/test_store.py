@@ -15,7 +15,7 @@ from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records.schema import Member, Planned, canonical
 from seqbench.records.store import Store, write
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 
 
 @pytest.fixture
