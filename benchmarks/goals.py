@@ -11,7 +11,7 @@ import torch
 from paired import Median, in_turns
 from seqbench import machine
 from seqbench.records.schema import Comparison, Side
-from seqbench.text import cut
+from seqbench.text import shorten
 from sides import Step
 
 SAMPLE = 0.05  # seconds that one timing takes at least, in as many steps as it needs
@@ -150,5 +150,5 @@ def compared(peers: Callable[[], Iterator[Peer]], rounds: int) -> Iterator[Row]:
         try:
             yield from peer.rows(rounds)
         except Exception as error:
-            reason = cut(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
+            reason = shorten(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
             yield Row(peer.goal.name, peer.what, str(peer.goal), note=reason)

@@ -18,7 +18,7 @@ from torch._inductor import config as inductor
 import overhead
 from goals import Goal, Peer, Row, Timed, compared, figures, once
 from paired import Median, in_turns, seconds
-from seqbench.text import cut
+from seqbench.text import shorten
 from sides import Shape, Step, compiled, in_turn, loop, members, module, one_by_one, torchrl
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +161,9 @@ def first_steps(rounds: int) -> Iterator[Row]:
                 )
                 first, later = seconds(step), seconds(step)
             except Exception as error:  # no compiler
-                reason = cut(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
+                reason = shorten(
+                    f"not measured: {type(error).__name__}: {error}".partition("\n")[0]
+                )
                 yield Row(goal.name, what, str(goal), note=reason, id=f"{how}-{length}")
             else:
                 seconds_more = once(max(0.0, first - later))

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from seqbench.catalogue import Catalogue
-from seqbench.errors import BadInput, unknown, warn_in_a_line
-from seqbench.text import cut, printable
+from seqbench.errors import BadInput, shorten_warnings, unknown
+from seqbench.text import printable, shorten
 
 if TYPE_CHECKING:
     from seqbench.report.table import Table
@@ -81,7 +81,7 @@ GOES_ON = "what was measured is kept, and the same command goes on from there"
 
 def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOES_ON) -> NoReturn:
     """Run a command; an error is one line on standard error, whatever kind it is, and so is a warning."""
-    warn_in_a_line()
+    shorten_warnings()
     open_streams()
     try:
         code = commands(list(arguments), standalone_mode=False) or 0
@@ -130,7 +130,7 @@ def silence(code: int = 0) -> int:
 
 def complain(sentence: str, code: int = 0) -> int:
     """Print one line on standard error; return the code."""
-    print(cut(" ".join(sentence.split()), LONG), file=sys.stderr)
+    print(shorten(" ".join(sentence.split()), LONG), file=sys.stderr)
     return code
 
 
@@ -148,7 +148,7 @@ def numbers(words: Iterable[str], what: str) -> list[int]:
     for part in parts:
         if not re.fullmatch(r"[0-9]{1,12}", part):
             raise BadInput(
-                f"a {what} is a whole number of at most 12 digits; got '{cut(part, 40)}'"
+                f"a {what} is a whole number of at most 12 digits; got '{shorten(part, 40)}'"
             )
     return [int(part) for part in parts]
 
@@ -159,7 +159,9 @@ def duration(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", text.strip())
     if not match or not float(match[1]):
-        raise BadInput(f"a budget of time is written like 90s, 9m or 1.5h; got '{cut(text, 40)}'")
+        raise BadInput(
+            f"a budget of time is written like 90s, 9m or 1.5h; got '{shorten(text, 40)}'"
+        )
     return float(match[1]) * SECONDS[match[2]]
 
 
@@ -195,11 +197,11 @@ def entries(catalogue: Catalogue, options: bool) -> Rows:
     """Return the name and the first line of every entry, without importing it; where they are wanted, its options."""
     rows: Rows = [{"name": name, "about": catalogue.summary(name)} for name in catalogue]
     if options:
-        from seqbench.values.options import options_of
+        from seqbench.values.options import list_options
 
         for row in rows:
             try:
-                row["options"] = [o.row() for o in options_of(catalogue[row["name"]]).values()]
+                row["options"] = [o.to_row() for o in list_options(catalogue[row["name"]]).values()]
             except BadInput:  # an entry point that leads nowhere: its line says so
                 row["options"] = None
     return rows
@@ -637,10 +639,10 @@ def verify(
 @app.command(epilog="Example: SEQBENCH_DATA=~/data seqbench data")
 def data(as_json: AsJson = False) -> None:
     """Say which data sets there are, where they lie, and under which licence."""
-    from seqbench.tasks.sources import status
+    from seqbench.tasks.sources import list_status
 
     brief = ("name", "file", "licence", "bytes", "found")
-    rows = [row if as_json else {name: row[name] for name in brief} for row in status()]
+    rows = [row if as_json else {name: row[name] for name in brief} for row in list_status()]
     answer({"data": rows}, as_json)
 
 

@@ -12,7 +12,7 @@ import torch
 from made import MANIFEST, UNIT, record
 
 from seqbench import cli
-from seqbench.errors import BadInput, warn_in_a_line
+from seqbench.errors import BadInput, shorten_warnings
 from seqbench.measure import runs
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE
@@ -523,5 +523,5 @@ def test_a_terminal_that_knows_ascii_only_gets_an_answer():
 
 def test_a_warning_is_its_sentence_alone(monkeypatch):
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    warn_in_a_line()
+    shorten_warnings()
     assert warnings.formatwarning("say this", UserWarning, "file.py", 1) == "say this\n"

@@ -24,7 +24,7 @@ from seqbench.errors import BadInput, DataMissing
 from seqbench.protocol.profiles import TIMINGS, find_profile
 from seqbench.protocol.settings import Profile
 from seqbench.records.store import Store
-from seqbench.values.variants import bare
+from seqbench.values.variants import strip_options
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "book" / "notebooks"
@@ -72,7 +72,7 @@ def bench(
     plans = [
         plan
         for task in asked["tasks"]
-        or dict.fromkeys(bare(setting.task) for setting in chosen.settings)
+        or dict.fromkeys(strip_options(setting.task) for setting in chosen.settings)
         if (plan := planned(task, chosen, store, asked))
     ]
     lessons = [plan for plan in plans if plan.notebook.is_file() and not asked["lags"]]

@@ -65,7 +65,9 @@ def compare(expected: Store, found: Store) -> list[str]:
     wrong = found.validate()  # a record twice, a torn line, a machine that is not described
     if wrong:
         return wrong
-    one, two = (sorted(r.reproducible() for r in store.records()) for store in (expected, found))
+    one, two = (
+        sorted(r.serialise_reproducible() for r in store.records()) for store in (expected, found)
+    )
     if one != two:
         wrong.append(f"{len(set(one) - set(two))} of {len(one)} records are lost or differ")
     wrong += [f"{file} was left behind" for file in found.path.rglob("*.tmp")]

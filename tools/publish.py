@@ -42,7 +42,7 @@ def publish(source: Store, edition: str) -> Store:
     """Return the sealed edition."""
     manifest = source.manifest()
     target = named_edition(source, edition)
-    source.look_over()
+    source.check_layout()
     for kind, rows in measured(source).items():
         # An older seqbench took what it could not know for clean.
         dirty = sum(row.dirty or row.commit == "unknown" for row in rows)
@@ -55,13 +55,13 @@ def publish(source: Store, edition: str) -> Store:
         update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
         made = Store(Path(aside, edition)).create(manifest.model_copy(update=update))
         for part in PARTS:
-            for file in source.files(part):
+            for file in source.list_files(part):
                 copy = made.path / file.relative_to(source.path)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
         if plan := source.plan():
-            made.keep_plan(plan)
-        made.keep_facts(read_facts(source))
+            made.write_plan(plan)
+        made.write_facts(read_facts(source))
         write_tables(made)
         made.seal()
         if wrong := [*made.validate(), *check_tables(made)]:

@@ -25,13 +25,13 @@ from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, dige
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
 from seqbench.training.loop import Outcome, Weights, draw, train
-from seqbench.values.arguments import Count, Lag, checked
+from seqbench.values.arguments import Count, Lag, check_arguments
 
 SEQUENCES = 128
 Seen = dict[Moment, dict[Member, dict[str, Series]]]  # then by instrument
 
 
-@checked
+@check_arguments
 def run(
     profile: str = "quick",
     *,
@@ -76,7 +76,7 @@ def run(
     device = machine.device(device)
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     store.check(chosen.manifest())
-    store.look_over()
+    store.check_layout()
     work = [
         (unit_of(condition, chosen), who)
         for condition, who in members(conditions, chosen, store, seeds)

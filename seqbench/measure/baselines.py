@@ -14,11 +14,11 @@ from seqbench.protocol.profiles import find_profile
 from seqbench.records.schema import Baseline
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
-from seqbench.values.arguments import Lag, checked
+from seqbench.values.arguments import Lag, check_arguments
 from seqbench.values.fields import Options
 
 
-@checked
+@check_arguments
 def run(
     profile: str = "quick",
     *,
@@ -46,7 +46,7 @@ def run(
     }
     store = Store(Path("results", "local", chosen.name) if out is None else out)
     store.check(chosen.manifest())
-    store.look_over()
+    store.check_layout()
     store.create(chosen.manifest())
     with store.lock():
         missing = set()

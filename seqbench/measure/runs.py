@@ -41,10 +41,10 @@ from seqbench.records.store import Store
 from seqbench.scan import Scan
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import LOSSES, Task
-from seqbench.text import cut
-from seqbench.values.arguments import Count, Lag, Rate, Seconds, Workers, checked
+from seqbench.text import shorten
+from seqbench.values.arguments import Count, Lag, Rate, Seconds, Workers, check_arguments
 from seqbench.values.options import check_options
-from seqbench.values.variants import bare, parsed
+from seqbench.values.variants import parse, strip_options
 
 MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
 
@@ -258,7 +258,7 @@ def work(job: Job) -> int:
     return job.unit.budget.steps * job.unit.budget.batch * (job.unit.lag + 1) * len(job.members)
 
 
-@checked
+@check_arguments
 def run(
     profile: str = "quick",
     *,
@@ -383,8 +383,8 @@ def run(
         if not records:  # its worker was killed from outside: the next run tries again
             return
         if force:
-            store.forget(job.unit, job.members)
-            store.forget_others(job.unit)
+            store.remove_records(job.unit, job.members)
+            store.remove_others(job.unit)
         try:
             store.append(records)
         except NotWritten:  # what was measured is worth more than the way to it
@@ -397,7 +397,7 @@ def run(
         measured.extend(records)
 
     store.check(chosen.manifest())
-    store.look_over()
+    store.check_layout()
     store.systems()  # each can be read
     if not force:
         refuse_another_row([unit_of(condition, chosen) for condition in conditions], store)
@@ -407,7 +407,7 @@ def run(
         return store
     store.create(chosen.manifest())
     with store.lock(*{condition.task[0] for condition in conditions}):
-        store.keep_plan(whole_plan(chosen))
+        store.write_plan(whole_plan(chosen))
         store.add_system(system)
         ahead = planned()  # anew: another run may have ended since
         for line in ahead.skipped:
@@ -427,11 +427,13 @@ def run(
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
     """Raise where the folder holds a row of a table that was measured under other conditions than are asked for now."""
-    there = {record.unit.row: record.unit for record in store.records()} if store.exists else {}
+    there = (
+        {record.unit.condition: record.unit for record in store.records()} if store.exists else {}
+    )
     for unit in units:
-        other = there.get(unit.row)
+        other = there.get(unit.condition)
         if other and other.id != unit.id:
-            task, lag, model = unit.row
+            task, lag, model = unit.condition
             raise BadInput(
                 f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
                 f"({differences(other, unit)}); --force replaces it, --out keeps both"
@@ -456,7 +458,7 @@ def time_given(budget: float | None) -> float:
     except ValueError:
         seconds = nan
     if not seconds > 0:
-        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{cut(asked, 40)}'")
+        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{shorten(asked, 40)}'")
     return seconds
 
 
@@ -505,7 +507,7 @@ def default_workers(device: str) -> int:
     asked = os.environ.get("SEQBENCH_WORKERS", "")
     if asked:
         if not re.fullmatch(r"[1-9][0-9]{0,3}", asked):
-            raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{cut(asked, 40)}'")
+            raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{shorten(asked, 40)}'")
         return int(asked)
     return min(machine.cores(), 4) if device == "cuda" else machine.cores()
 
@@ -514,15 +516,17 @@ def names(catalogue: Catalogue, entries: Sequence[Any]) -> list[str]:
     """Return the names of entries that are given by name or as objects; raise at an unknown one."""
     found = [entry if isinstance(entry, str) else catalogue.add(entry) for entry in entries]
     for name in found:
-        if bare(name) in catalogue:
-            check_options(catalogue.kind, bare(name), catalogue[bare(name)], parsed(name)[1])
+        if strip_options(name) in catalogue:
+            check_options(
+                catalogue.kind, strip_options(name), catalogue[strip_options(name)], parse(name)[1]
+            )
             continue
-        if "." in bare(name) and ":" in name:
+        if "." in strip_options(name) and ":" in name:
             raise BadInput(
                 f"'{name}' is the address of a {catalogue.kind}; one of your own is named by an entry point in the "
                 f"group {catalogue.group}, or passed to seqbench.run as a class"
             )
-        raise unknown(catalogue.kind, bare(name), catalogue)
+        raise unknown(catalogue.kind, strip_options(name), catalogue)
     return list(dict.fromkeys(found))
 
 

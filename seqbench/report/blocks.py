@@ -25,7 +25,7 @@ def group_by_model(records: Iterable[Record]) -> dict[str, Runs]:
     found: dict[str, Runs] = {}
     for record in records:
         unit = record.unit
-        cells = found.setdefault(unit.model_spelled, {})
+        cells = found.setdefault(unit.model_spelling, {})
         runs = cells.setdefault(get_task_lag(record), [])
         if runs and runs[0].unit_id != unit.id:
             if get_versions(record) < get_versions(runs[0]):
@@ -37,7 +37,7 @@ def group_by_model(records: Iterable[Record]) -> dict[str, Runs]:
 
 def get_task_lag(record: Record) -> TaskLag:
     """Return the task, with its options, and the lag."""
-    return record.unit.task_spelled, record.unit.lag
+    return record.unit.task_spelling, record.unit.lag
 
 
 def get_versions(record: Record) -> tuple[int, int]:

@@ -142,7 +142,7 @@ def mean_difference(pairs: Sequence[Pair], level: float = EQUIVALENCE) -> Estima
     """Return the mean of d over the cells, with its interval.
 
     Where nearly all cells are all or nothing, the standard error is too good to be true. So the interval reaches at
-    least as far as the exact one for what none of the runs of the smaller side did (``stats.unseen``).
+    least as far as the exact one for what none of the runs of the smaller side did (``stats.zero_event_bound``).
     """
     d = float(np.mean([p.difference for p in pairs]))
     v = [

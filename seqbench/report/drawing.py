@@ -17,7 +17,7 @@ from seqbench.models import MODELS
 from seqbench.protocol.settings import VIDEO_MODELS
 from seqbench.report.results import find_position
 from seqbench.text import html, label
-from seqbench.values.variants import bare
+from seqbench.values.variants import strip_options
 
 INK = "#1b1b1b"  # in a page it takes the colour of the text around it
 PAPER = "#fffffe"  # in a page, that of its background
@@ -106,7 +106,7 @@ def use_style() -> Iterator[None]:
 
 def get_look(model: str) -> Look:
     """Return how a model is drawn."""
-    return LOOKS.get(bare(model), USER_DEFINED)
+    return LOOKS.get(strip_options(model), USER_DEFINED)
 
 
 def panels(names: Sequence[Any], columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -130,7 +130,10 @@ def sort_names(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
 def parts(names: Iterable[str]) -> list[list[str]]:
     """Return the models panel by panel: those that read video apart, and never too many lines in one."""
     models = sort_names(MODELS, names)
-    kinds = [[m for m in models if (bare(m) in VIDEO_MODELS) == video] for video in (False, True)]
+    kinds = [
+        [m for m in models if (strip_options(m) in VIDEO_MODELS) == video]
+        for video in (False, True)
+    ]
     return [kind[i : i + AT_MOST] for kind in kinds for i in range(0, len(kind), AT_MOST)]
 
 

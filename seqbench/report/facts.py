@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from seqbench.ledger.rows import LEDGER, Missing, Online, Pair, Row, Score
+from seqbench.ledger.rows import LEDGER, Entry, ModelPair, ModelScore, NotRepeated, Online
 from seqbench.models import MODELS
 from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
 from seqbench.records import facts
@@ -44,13 +44,13 @@ def collect_facts() -> Facts:
     )
 
 
-def convert_row(row: Row) -> LedgerRow:
+def convert_row(row: Entry) -> LedgerRow:
     """Return what an edition keeps of a row of the ledger: the figure, and what it is compared with."""
-    kinds: dict[type[Row], type[facts.Published]] = {
+    kinds: dict[type[Entry], type[facts.Published]] = {
         Online: facts.PublishedTrials,
-        Score: facts.PublishedScore,
-        Pair: facts.PublishedPair,
-        Missing: facts.PublishedAlone,
+        ModelScore: facts.PublishedScore,
+        ModelPair: facts.PublishedPair,
+        NotRepeated: facts.PublishedAlone,
     }
     kind = kinds[type(row)]
     kept = {name: getattr(row, name) for name in kind.model_fields if name != "kind"}

@@ -5,7 +5,7 @@ anew from its own, with replacement. Of n runs n − 1 are drawn: the variance o
 p̂ (1 − p̂) / (n − 1), where n draws would give (n − 1) / n of it, a third too little with three seeds. Where every cell
 is all or nothing no draw differs, and where nearly every cell is, the draws differ too little. So the interval reaches
 at least as far as the exact one for what none of the R runs of all cells did, that is to differ from its cell
-(``stats.unseen``).
+(``stats.zero_event_bound``).
 
 A performance profile is the share of cells with a solve rate of τ and more. The probability of improvement is that a
 run of one model beats a run of another, averaged over cells: a solved run beats an unsolved one, of two solved runs

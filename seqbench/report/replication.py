@@ -10,7 +10,7 @@ seeds is compared with our best. With fewer runs than are planned, nothing is se
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from seqbench.ledger.rows import Online, Pair, Score
+from seqbench.ledger.rows import ModelPair, ModelScore, Online
 from seqbench.records.facts import PublishedPair, PublishedScore, PublishedTrials
 from seqbench.report import compare, stats
 
@@ -57,7 +57,7 @@ def judge_sequences(published: int, trials: TrialLengths) -> LedgerVerdict:
     return "agrees" if published / FACTOR <= median <= FACTOR * published else "differs"
 
 
-def judge_score(row: Score | PublishedScore, solved: int, runs: int) -> LedgerVerdict:
+def judge_score(row: ModelScore | PublishedScore, solved: int, runs: int) -> LedgerVerdict:
     """Return the verdict on a published figure of a model on a task."""
     if not runs:
         return "not run"
@@ -71,7 +71,7 @@ def judge_score(row: Score | PublishedScore, solved: int, runs: int) -> LedgerVe
     return "agrees" if (low > 0.5) == row.solved else "differs"
 
 
-def judge_pair(row: Pair | PublishedPair, pair: compare.Pair) -> LedgerVerdict:
+def judge_pair(row: ModelPair | PublishedPair, pair: compare.Pair) -> LedgerVerdict:
     """Return the verdict on one model beside another, which comes first in the pair."""
     if not pair.n1 or not pair.n2:
         return "not run"

@@ -26,8 +26,8 @@ from seqbench.records.store import Store
 from seqbench.report.facts import read_facts
 from seqbench.report.table import Table
 from seqbench.report.tables import TABLES
-from seqbench.values.arguments import checked
-from seqbench.values.variants import bare
+from seqbench.values.arguments import check_arguments
+from seqbench.values.variants import strip_options
 
 NO_GPU = "Not yet measured on a GPU"
 
@@ -51,7 +51,7 @@ class Results:
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
-        store.look_over()
+        store.check_layout()
         facts = read_facts(store)
         records = sort_records(store.records(), facts)
         return cls(
@@ -139,7 +139,7 @@ def describe_system(system: System | None) -> str:
     )
 
 
-@checked
+@check_arguments
 def load_results(path: str | Path) -> pd.DataFrame:
     """Return the runs of a results folder, a row each; ``role`` tells reporting from tuning.
 
@@ -164,9 +164,9 @@ def make_row(record: Record) -> dict[str, Any]:
 
 
 RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
-    "task": lambda r: r.unit.task_spelled,
+    "task": lambda r: r.unit.task_spelling,
     "lag": lambda r: r.unit.lag,
-    "model": lambda r: r.unit.model_spelled,
+    "model": lambda r: r.unit.model_spelling,
     "seed": lambda r: r.member.seed,
     "learning_rate": lambda r: r.member.learning_rate,
     "role": lambda r: r.member.role,
@@ -202,7 +202,7 @@ RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
 
 def find_position(names: Iterable[str], name: str) -> tuple[int, str]:
     """Return where a name stands in a catalogue, whatever its options; strangers come last, by the alphabet."""
-    known, plain = list(names), bare(name)
+    known, plain = list(names), strip_options(name)
     return (known.index(plain) if plain in known else len(known), name)
 
 
@@ -211,8 +211,8 @@ def sort_records(records: Iterable[Record], facts: Facts) -> list[Record]:
 
     def key(record: Record) -> tuple[Any, ...]:
         unit, member = record.unit, record.member
-        task = find_position(facts.tasks, unit.task_spelled)
-        model = find_position(facts.models, unit.model_spelled)
+        task = find_position(facts.tasks, unit.task_spelling)
+        model = find_position(facts.models, unit.model_spelling)
         return (
             *(task, unit.lag, model),
             *(record.unit_id, member.role, member.learning_rate, member.seed),

@@ -118,7 +118,7 @@ class Verification:
         found = zip(self.units, self.conditions, self.judgement.conditions, strict=True)
         return [
             {
-                "task": unit.task_spelled,
+                "task": unit.task_spelling,
                 "lag": unit.lag,
                 "model": cell.model,
                 "edition": f"{cell.pair.k1}/{cell.pair.n1}",
@@ -220,7 +220,7 @@ def verify(rerun: Store, edition: Store) -> Verification:
     units = [before[unit][0].unit for unit in common]
     cells = [
         ComparedCondition(
-            unit.model_spelled,
+            unit.model_spelling,
             Pair(
                 count_solved(before[unit.id]),
                 len(before[unit.id]),
@@ -314,7 +314,7 @@ def list_unit_ids(units: Units) -> dict[str, set[str]]:
 
 def describe_condition(unit: Unit) -> str:
     """Return a cell in words."""
-    task, model = unit.task_spelled, unit.model_spelled
+    task, model = unit.task_spelling, unit.model_spelling
     return f"{model} on {task} at lag {unit.lag}"
 
 

@@ -32,7 +32,7 @@ from seqbench.report.compare import Pair
 from seqbench.report.facts import collect_facts
 from seqbench.report.results import Results
 from seqbench.report.tables.claims import list_first
-from seqbench.values.variants import parsed
+from seqbench.values.variants import parse
 
 IDS = """
 short-memory vanishing long-memory displacement forget gates-readable peephole gru-cheaper gru-equal
@@ -52,7 +52,7 @@ def results(**there: Any) -> Results:
 @cache
 def unit(place: Condition) -> Unit:
     """Return the cell at a place."""
-    (task, task_options), (model, options) = parsed(place.task), parsed(place.model)
+    (task, task_options), (model, options) = parse(place.task), parse(place.model)
     layers = options.pop("layers", LAYERS.get(model, 1))
     return Unit(
         task=task, task_version=1, lag=place.lag, task_options=task_options, model=model, model_version=1,

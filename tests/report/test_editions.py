@@ -116,7 +116,7 @@ def test_an_edition_of_a_form_that_held_no_facts_has_those_of_its_form(make_stor
 
 def changed(store: Store, **facts: object) -> Store:
     """Return the folder with facts of its own."""
-    store.keep_facts(collect_facts().model_copy(update=facts))
+    store.write_facts(collect_facts().model_copy(update=facts))
     return store
 
 

@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from seqbench.errors import BadInput
-from seqbench.ledger.rows import LEDGER, ONLINE, Blocks, Online, Pair, Score, Source, online
+from seqbench.ledger.rows import (
+    LEDGER,
+    ONLINE,
+    Blocks,
+    ModelPair,
+    ModelScore,
+    Online,
+    Source,
+    find_online,
+)
 from seqbench.report import compare, replication
 from seqbench.report.replication import TrialLengths
 
@@ -13,8 +22,8 @@ ROW = Online(
     "made", "a paper", "an experiment", "100 %, 1,000 sequences", "P", 1.0, 1_000,
     Blocks(2, 1, 1, 2), 0.1, 0.5, Source("adding", (100,)), streak=10, budget=4_000,
 )  # fmt: skip
-SCORE = Score("made", "a paper", "e", "f", "P", "adding", 10, "lstm", solved=True, of="run")
-PAIR = Pair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
+SCORE = ModelScore("made", "a paper", "e", "f", "P", "adding", 10, "lstm", solved=True, of="run")
+PAIR = ModelPair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
 
 
 @pytest.mark.parametrize(
@@ -126,4 +135,4 @@ def test_a_protocol_is_named_by_all_that_a_trial_depends_on():
 
 def test_an_unknown_experiment_is_named():
     with pytest.raises(BadInput, match=r"experiment 'hs97-rebr'; did you mean 'hs97-reber'\?"):
-        online("hs97-rebr")
+        find_online("hs97-rebr")

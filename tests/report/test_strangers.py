@@ -41,7 +41,7 @@ from seqbench.report.folder import write_tables
 from seqbench.report.page import Html, Page, Text
 from seqbench.report.results import Results, load_results
 from seqbench.report.table import FORMATS, Table
-from seqbench.text import ACCENTS, SIGNS, cut, printable, tex
+from seqbench.text import ACCENTS, SIGNS, printable, shorten, tex
 
 from .conftest import PLAN, RECORDS, STEP_TIMES, TUNING, unit
 
@@ -74,7 +74,7 @@ def folder(tmp_path_factory) -> Path:
     store = Store(tmp_path_factory.mktemp("strangers") / "folder").create(manifest)
     store.add_system(system)
     units = {each.unit.id: each.unit for each in RECORDS}
-    store.keep_plan(Planned(unit=unit, part="core", seeds=2) for unit in units.values())
+    store.write_plan(Planned(unit=unit, part="core", seeds=2) for unit in units.values())
     for r in (*RECORDS, *TUNING):
         store.append([spoiled(r, provenance=r.provenance.model_dump() | whose)])
     store.add_throughput("all", [spoiled(t, **whose) for t in STEP_TIMES])
@@ -83,7 +83,7 @@ def folder(tmp_path_factory) -> Path:
     store.add_trials("hs97-reber", [spoiled(made.trial(ONLINE["hs97-reber"]), **whose)])
     probe = made.probe(unit=unit(), series={"hidden": [1.0, 0.5, 0.25]}).model_dump() | whose
     store.add_probes("all", [spoiled(Probe(**probe | {"moment": m})) for m in ("start", "end")])
-    store.keep_facts(spoiled(collect_facts()))
+    store.write_facts(spoiled(collect_facts()))
     write_tables(store)
     store.seal()
     return store.path
@@ -295,7 +295,7 @@ def test_figures_show_it_as_text(stranger):
     for name, figure in drawn.items():
         root = ET.fromstring(write_svg(figure, name, PAYLOAD))
         texts = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
-        assert cut(PAYLOAD, 60) in texts
+        assert shorten(PAYLOAD, 60) in texts
         assert root.attrib["aria-label"] == PAYLOAD
 
 

@@ -27,7 +27,7 @@ def source(tmp_path, monkeypatch):
     citable = made.MANIFEST.model_copy(update={"citable": True})
     store = Store(Path("results", "local", "smoke")).create(citable)
     store.add_system(made.SYSTEM)
-    store.keep_plan([Planned(unit=made.UNIT, part="core", seeds=2)])
+    store.write_plan([Planned(unit=made.UNIT, part="core", seeds=2)])
     store.append([made.record(0), made.record(1)])
     return store
 

@@ -87,7 +87,7 @@ class Evidence:
         """Return which trials of a row of the ledger succeeded, if all that are planned were run."""
         for entry in self.facts.ledger:
             if isinstance(entry, PublishedTrials) and entry.id == row:
-                found = entry.planned(self.results.trials)
+                found = entry.select_planned(self.results.trials)
                 return [t.success for t in found] if len(found) == entry.trials else []
         return []
 
@@ -117,7 +117,7 @@ class Evidence:
 
 def make_condition(unit: Unit) -> Condition:
     """Return the place of a unit."""
-    return Condition(unit.task_spelled, unit.lag, unit.model_spelled)
+    return Condition(unit.task_spelling, unit.lag, unit.model_spelling)
 
 
 @dataclass(frozen=True)

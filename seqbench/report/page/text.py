@@ -13,11 +13,11 @@ from seqbench.report.table import FORMATS, Table
 from seqbench.report.tables.claims import judge_claims
 from seqbench.tasks import TASKS
 from seqbench.text import code, html, markdown
-from seqbench.values.variants import bare
+from seqbench.values.variants import strip_options
 
 # The tasks that the book has a lesson of; the others have a page of their own among the further tasks.
 LESSONS = {
-    bare(setting.task)
+    strip_options(setting.task)
     for setting in PROFILES["paper"].settings
     if setting.part == PROFILES["paper"].parts[0]
 }
@@ -127,7 +127,7 @@ class TextPage(BasePage):
             return "[throughput](throughput.html)"
         if isinstance(need, Probes):
             return "[inside](inside.html)"
-        return link_to_task(bare(need.condition.task))
+        return link_to_task(strip_options(need.condition.task))
 
     def provenance(self) -> Text | None:
         """Return where the results come from, in a sentence."""
@@ -186,7 +186,7 @@ def join_names(models: Iterable[str]) -> str:
 
 def link_to_task(task: str) -> str:
     """Return a link to the built page of a task; a guest has none, and its name stands alone."""
-    page = bare(task)
+    page = strip_options(task)
     if page not in TASKS.builtin:
         return markdown(task)
     return f"[{markdown(task)}]({'notebooks' if page in LESSONS else 'tasks'}/{page}.html)"

@@ -115,9 +115,9 @@ def accuracy(results: Results) -> Content:
     there = {row["unit"] for row in rows}
     rows += [
         {
-            "task": cell.unit.task_spelled,
+            "task": cell.unit.task_spelling,
             "lag": cell.unit.lag,
-            "model": cell.unit.model_spelled,
+            "model": cell.unit.model_spelling,
             "status": "missing",
             "part": cell.part,
             "unit": unit,
@@ -155,9 +155,9 @@ def make_accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
     rates = sorted({r.member.learning_rate for r in records})
     score = stats.spread([r.score for r in records if r.score is not None])
     return {
-        "task": first.unit.task_spelled,
+        "task": first.unit.task_spelling,
         "lag": first.unit.lag,
-        "model": first.unit.model_spelled,
+        "model": first.unit.model_spelling,
         "status": "measured" if len(records) >= planned else "partial",
         "solved": solved,
         "runs": len(records),

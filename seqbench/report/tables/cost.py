@@ -46,9 +46,9 @@ def cost(results: Results) -> Content:
         step = median(times) if times else None
         rows.append(
             {
-                "task": first.unit.task_spelled,
+                "task": first.unit.task_spelling,
                 "lag": first.unit.lag,
-                "model": first.unit.model_spelled,
+                "model": first.unit.model_spelling,
                 "solved": sum(r.verdict == "solved" for r in records),
                 "runs": len(records),
                 "steps": steps,

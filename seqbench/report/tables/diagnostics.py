@@ -52,9 +52,9 @@ def diagnostics(results: Results) -> Content:
             rows.append(
                 {
                     "instrument": first.instrument,
-                    "task": first.unit.task_spelled,
+                    "task": first.unit.task_spelling,
                     "lag": first.unit.lag,
-                    "model": first.unit.model_spelled,
+                    "model": first.unit.model_spelling,
                     "moment": first.moment,
                     "statistic": statistic,
                     "median": spread.median,

@@ -107,7 +107,7 @@ def make_ledger_row(entry: LedgerRow, results: Results) -> Row:
 
 def summarise_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
     """Return what trials of the row's own protocol say."""
-    mine = entry.planned(trials)
+    mine = entry.select_planned(trials)
     succeeded = [t.sequences for t in mine if t.success]
     found = TrialLengths(succeeded, [t.sequences for t in mine if not t.success])
     row: Row = {"verdict": replication.judge_trials(entry, found), "budget": entry.budget}
@@ -178,7 +178,7 @@ def select_runs(records: Sequence[Record], task: str, lag: int | None, model: st
     if lag is None:
         lag = find_longest_lag(records, task, model)
     here = (task, lag, model)
-    mine = [r for r in records if (r.unit.task_spelled, r.unit.lag, r.unit.model_spelled) == here]
+    mine = [r for r in records if (r.unit.task_spelling, r.unit.lag, r.unit.model_spelling) == here]
     return [r for r in mine if r.unit_id == mine[0].unit_id]
 
 
@@ -188,7 +188,7 @@ def find_longest_lag(records: Sequence[Record], task: str, *models: str) -> int 
         {
             r.unit.lag
             for r in records
-            if (r.unit.task_spelled, r.unit.model_spelled) == (task, model)
+            if (r.unit.task_spelling, r.unit.model_spelling) == (task, model)
         }
         for model in models
     ]

@@ -54,9 +54,9 @@ def make_window_row(unit: str, records: Sequence[Record]) -> Row:
     best = max(solved.values())
     near = [rate for rate, count in solved.items() if count >= best - 1] if best > 1 else []
     return {
-        "task": first.unit.task_spelled,
+        "task": first.unit.task_spelling,
         "lag": first.unit.lag,
-        "model": first.unit.model_spelled,
+        "model": first.unit.model_spelling,
         "rates": len(solved),
         "runs": max(sum(r.member.learning_rate == rate for r in records) for rate in solved),
         "best": best,
