@@ -1,8 +1,8 @@
 """The rows of the ledger: what was published, and how it is repeated here.
 
 A figure's mark says where it was read: P in the paper or its code, S in another's account of it. There are four kinds
-of rows: trials in the paper's own protocol (``Online``), what the benchmark's records say of a figure (``ModelScore``) or
-of one model beside another (``ModelPair``), and what can't be repeated (``NotRepeated``).
+of rows: trials in the paper's own protocol (``Online``), what the benchmark's records say of a figure (``ModelScore``)
+or of one model beside another (``ModelPair``), and what can't be repeated (``NotRepeated``).
 
 Nothing here imports torch, so that the table can be made from a results folder alone.
 """

@@ -1,4 +1,4 @@
-"""How to cite a table: BibTeX and RIS, without a date of their own, so that the same results give the same bytes."""
+"""Citations of a table as BibTeX and RIS. They hold no date of access, so the same results give the same bytes."""
 
 import re
 from importlib.metadata import PackageNotFoundError, metadata
@@ -13,13 +13,13 @@ CITATION = (
 
 
 class Reference(NamedTuple):
-    """What a reader needs to find one table again."""
+    """What identifies one table of one edition."""
 
     table: str
     title: str
     edition: str
     digest: str
-    citable: bool  # whether the profile is one to cite; one's own runs are no edition
+    citable: bool  # whether the profile may be cited; local runs are never an edition
 
     @property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class Reference(NamedTuple):
 
 
 def read_authors() -> str:
-    """Return who made seqbench, from the package's metadata or else from CITATION.cff."""
+    """Return the authors of seqbench, from the package's metadata or else from CITATION.cff."""
     try:
         named = metadata("seqbench")["Author"]
     except PackageNotFoundError:

@@ -102,7 +102,7 @@ class Results:
     @cached_property
     def plan_by_unit(self) -> dict[str, Planned]:
         """Return what the folder is to hold, by the id of the unit."""
-        return {cell.unit.id: cell for cell in self.plan}
+        return {condition.unit.id: condition for condition in self.plan}
 
     @property
     def core(self) -> list[Record]:

@@ -1,11 +1,11 @@
-"""Whether a rerun gives an edition's results again; nothing is run here, both are read.
+"""Comparison of a rerun with an edition; both are read, nothing is run.
 
-Cells are matched by the id of their unit, which is the hash of all that was measured, and judged as ``verdict.py``
-says. A run that failed or ran out of memory is a run that did not solve, as in T1. Records that are equal but for cost
-and provenance are the same *bit for bit*.
+Conditions are matched by the id of their unit, which is a hash of everything that determines the numbers, and judged by
+``verdict.py``. A run that failed or ran out of memory counts as not solved, as in T1. Records that are equal except for
+cost and provenance are the same *bit for bit*.
 
 Step times are compared on the same machine only: *equivalent* if the 90 % interval of the ratio, after / before, lies
-in [0.8, 1.25], *different* if wholly outside. They don't bear on the verdict: it is about what models can do.
+in [0.8, 1.25], *different* if wholly outside. They do not enter the verdict, which is about solve rates.
 """
 
 import re
@@ -40,7 +40,7 @@ StepVerdict = Literal["equivalent", "different", "inconclusive", "not comparable
 
 @dataclass(frozen=True)
 class StepTimes:
-    """The time of a step on both sides, and the ratio after / before where it can be told."""
+    """The time of a step on both sides, and the ratio after / before where its interval is known."""
 
     before: Throughput
     after: Throughput | None  # None: not timed again on that machine
@@ -50,18 +50,18 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class Verification:
-    """What comparing a rerun with an edition gave.
+    """The result of comparing a rerun with an edition.
 
     Attributes
     ----------
-    units, cells
-        The units that both have, and their runs; in one order with ``judgement.cells``.
+    units, conditions
+        The units that both have, and their runs, in the order of ``judgement.conditions``.
     judgement
         None where they have no unit in common.
     edition_only, rerun_only
         The number of units that only one of them has.
     ended
-        Runs of the rerun, in the common cells, that failed or ran out of memory.
+        Runs of the rerun, in the common conditions, that failed or ran out of memory.
     """
 
     edition: Manifest
@@ -80,7 +80,7 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code that says the verdict."""
+        """Return the exit code of the verdict."""
         return EXIT_CODES[self.verdict]
 
     @property
@@ -112,7 +112,7 @@ class Verification:
         return f"inconclusive: {mean}; more seeds or more conditions could tell"
 
     def list_condition_rows(self, *, everything: bool) -> Rows:
-        """Return a row for each cell; or only for those that are not reproduced or whose rates differ."""
+        """Return a row for each condition, or only for those that are not reproduced or whose rates differ."""
         if self.judgement is None:
             return []
         found = zip(self.units, self.conditions, self.judgement.conditions, strict=True)
@@ -120,15 +120,15 @@ class Verification:
             {
                 "task": unit.task_spelling,
                 "lag": unit.lag,
-                "model": cell.model,
-                "edition": f"{cell.pair.k1}/{cell.pair.n1}",
-                "rerun": f"{cell.pair.k2}/{cell.pair.n2}",
+                "model": condition.model,
+                "edition": f"{condition.pair.k1}/{condition.pair.n1}",
+                "rerun": f"{condition.pair.k2}/{condition.pair.n2}",
                 **make_columns(judged),
-                "same_bits": cell.same,
+                "same_bits": condition.same,
                 "unit": unit.id,
             }
-            for unit, cell, judged in found
-            if everything or is_not_reproduced(judged) or cell.pair.difference
+            for unit, condition, judged in found
+            if everything or is_not_reproduced(judged) or condition.pair.difference
         ]
 
     def list_model_rows(self) -> Rows:
@@ -161,7 +161,7 @@ class Verification:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it, for JSON."""
+        """Return everything as a dict, for JSON."""
         mean = self.judgement and self.judgement.mean
         return {
             "edition": self.edition.edition,
@@ -178,7 +178,7 @@ class Verification:
         }
 
     def list_counts(self) -> list[str]:
-        """Return what the rows that are shown leave out, a line each."""
+        """Return a line each: verdicts by count, conditions on one side only, runs that ended early, step times."""
         lines = []
         if self.judgement is not None:
             said = [j.verdict for j in self.judgement.conditions]
@@ -205,8 +205,8 @@ def verify(rerun: Store, edition: Store) -> Verification:
     Raises
     ------
     SpecificationDiffers
-        If they were measured under two specifications, or a cell was measured in another way: with another budget, or
-        by another version of its task or model.
+        If the specifications differ, or a condition was measured with another budget or another version of its task or
+        model.
     """
     ours, theirs = Results.read(rerun), Results.read(edition)
     was, now = theirs.manifest.specification, ours.manifest.specification
@@ -218,7 +218,7 @@ def verify(rerun: Store, edition: Store) -> Verification:
     check_units(before, after)
     common = [unit for unit in before if unit in after]
     units = [before[unit][0].unit for unit in common]
-    cells = [
+    conditions = [
         ComparedCondition(
             unit.model_spelling,
             Pair(
@@ -235,8 +235,8 @@ def verify(rerun: Store, edition: Store) -> Verification:
     return Verification(
         theirs.manifest,
         units,
-        cells,
-        judge(cells) if cells else None,
+        conditions,
+        judge(conditions) if conditions else None,
         compare_steps(theirs.throughput, ours.throughput),
         edition_only=len(before) - len(common),
         rerun_only=len(after) - len(common),
@@ -250,14 +250,14 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
     Raises
     ------
     BadInput
-        If there is no edition at all.
+        If there is no edition.
     SpecificationDiffers
-        If all were measured under other specifications.
+        If all editions have other specifications.
     """
     now = rerun.manifest().specification
     found = []
     for file in folder.glob("*/manifest.json"):
-        with suppress(BadInput):  # one that can't be read is no edition to compare with
+        with suppress(BadInput):  # a folder that can't be read is skipped
             Store(file.parent).manifest()
             if file.parent.resolve() != rerun.path.resolve():
                 found.append(Store(file.parent))
@@ -278,11 +278,11 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
 
 
 def read_edition_number(store: Store) -> list[int]:
-    """Return what editions are sorted by, the newest last: the numbers of a name such as 2026.1; a preview has none."""
+    """Return the numbers in an edition's name, such as 2026.1, by which editions are sorted; none for a preview."""
     return [int(part) for part in re.findall(r"\d+", store.path.name)]
 
 
-# Cells
+# Conditions
 
 
 def group_by_unit(records: Iterable[Record]) -> Units:
@@ -294,18 +294,18 @@ def group_by_unit(records: Iterable[Record]) -> Units:
 
 
 def check_units(before: Units, after: Units) -> None:
-    """Raise if a cell is on both sides, and nowhere under the same id."""
+    """Raise if a condition is on both sides but has no unit id in common."""
     was, now = list_unit_ids(before), list_unit_ids(after)
-    for cell in was:
-        if cell in now and not was[cell] & now[cell]:
+    for condition in was:
+        if condition in now and not was[condition] & now[condition]:
             raise SpecificationDiffers(
-                f"the specification of {cell} differs: its unit is {', '.join(sorted(was[cell]))} in the edition and "
-                f"{', '.join(sorted(now[cell]))} in the rerun"
+                f"the specification of {condition} differs: its unit is {', '.join(sorted(was[condition]))} in the "
+                f"edition and {', '.join(sorted(now[condition]))} in the rerun"
             )
 
 
 def list_unit_ids(units: Units) -> dict[str, set[str]]:
-    """Return the ids that each cell has."""
+    """Return the unit ids of each condition."""
     found: dict[str, set[str]] = {}
     for unit, runs in units.items():
         found.setdefault(describe_condition(runs[0].unit), set()).add(unit)
@@ -313,7 +313,7 @@ def list_unit_ids(units: Units) -> dict[str, set[str]]:
 
 
 def describe_condition(unit: Unit) -> str:
-    """Return a cell in words."""
+    """Return a condition in words."""
     task, model = unit.task_spelling, unit.model_spelling
     return f"{model} on {task} at lag {unit.lag}"
 
@@ -324,7 +324,7 @@ def count_solved(runs: Iterable[Record]) -> int:
 
 
 def serialise_runs(runs: Iterable[Record]) -> list[str]:
-    """Return all that a second measurement with the same code on the same machine must give again."""
+    """Return the runs as JSON without cost and provenance: what the same code gives again on the same machine."""
     return sorted(
         canonical(r.model_dump(mode="json", exclude={"cost": True, "provenance": True}))
         for r in runs
@@ -335,19 +335,19 @@ def serialise_runs(runs: Iterable[Record]) -> list[str]:
 
 
 def compare_steps(before: Iterable[Throughput], after: Iterable[Throughput]) -> list[StepTimes]:
-    """Return each step time of the edition with its like in the rerun; those that nobody timed again are left out."""
+    """Return each step time of the edition with that of the rerun; those not timed again on any machine are omitted."""
     now = {t.key: t for t in after}
     timed = {make_key_without_machine(t) for t in now.values()}
     return [compare_step(t, now.get(t.key)) for t in before if make_key_without_machine(t) in timed]
 
 
 def make_key_without_machine(t: Throughput) -> tuple[Any, ...]:
-    """Return the identity of a measurement, whatever the machine."""
+    """Return the identity of a measurement without its machine."""
     return t.model_copy(update={"system": ""}).key
 
 
 def compare_step(before: Throughput, after: Throughput | None) -> StepTimes:
-    """Return the ratio of two step times, and the verdict."""
+    """Return two step times with their ratio and the verdict."""
     if after is None:
         return StepTimes(before, None, None, "not comparable")
     found = estimate_ratio(times(before), times(after))
@@ -358,15 +358,15 @@ def compare_step(before: Throughput, after: Throughput | None) -> StepTimes:
 
 
 def times(t: Throughput) -> Times:
-    """Return what a step took."""
+    """Return a step time with its spread."""
     return Times(t.seconds_per_token, t.quartiles, t.rounds)
 
 
-# Words
+# Formatting
 
 
 def is_not_reproduced(judged: DifferenceTest) -> bool:
-    """Return whether something was not reproduced."""
+    """Return whether the verdict is that the edition was not reproduced."""
     return judged.verdict == "not reproduced"
 
 
@@ -388,5 +388,5 @@ def format_difference(d: Estimate) -> str:
 
 
 def count_verdicts(verdicts: Sequence[str]) -> str:
-    """Return how often each was said."""
+    """Return how often each verdict occurs, in words."""
     return ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))

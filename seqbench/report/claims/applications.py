@@ -25,8 +25,8 @@ def applications(evidence: Evidence) -> Iterator[Finding]:
     counted words, the best of four alarms without learning; of translation, nearly all dates right. Most: nine of ten
     runs, or one of ten. Video holds if the CNN-LSTM solves more often than the mean of the frames does.
     """
-    for use, cell in USES.items():
-        yield judge_rate(evidence, cell, use)
+    for use, condition in USES.items():
+        yield judge_rate(evidence, condition, use)
     yield judge_difference(evidence, VIDEO._replace(model="frame_average"), VIDEO, "video")
 
 

@@ -91,8 +91,8 @@ def transformer_no_forgetting(evidence: Evidence) -> Iterator[Finding]:
     Learned is nine of ten runs, failed is one of ten. Lengths that were trained on stand beside lengths beyond them.
     """
     for label, tasks in (("in range", IN_RANGE), ("beyond the training length", BEYOND)):
-        for cell in list_conditions(tasks, "transformer"):
-            yield judge_rate(evidence, cell, f"{cell.task} {cell.lag} ({label})")
+        for condition in list_conditions(tasks, "transformer"):
+            yield judge_rate(evidence, condition, f"{condition.task} {condition.lag} ({label})")
 
 
 TRANSFORMER_NO_FORGETTING = Claim(
@@ -115,10 +115,10 @@ def bidirectional(evidence: Evidence) -> Iterator[Finding]:
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal (the 90 %
     interval inside ±.25) or less speaks against it.
     """
-    for cell in list_conditions(TAGS, "bilstm"):
+    for condition in list_conditions(TAGS, "bilstm"):
         for other in ("lstm", "transformer"):
-            where = f"bilstm against {other} on {cell.task} {cell.lag}"
-            yield judge_difference(evidence, cell._replace(model=other), cell, where)
+            where = f"bilstm against {other} on {condition.task} {condition.lag}"
+            yield judge_difference(evidence, condition._replace(model=other), condition, where)
 
 
 BIDIRECTIONAL = Claim(
@@ -148,7 +148,7 @@ def attention(evidence: Evidence) -> Iterator[Finding]:
     for lstm, model in ATTENTION_MODELS.items():
         with_it = lstm._replace(model=model)
         finding = judge_difference(evidence, lstm, with_it)
-        both = {judge_learning(evidence.runs(cell)) for cell in (lstm, with_it)}
+        both = {judge_learning(evidence.runs(condition)) for condition in (lstm, with_it)}
         yield finding._replace(vote="aside") if both == {"learned"} else finding
 
 
@@ -160,7 +160,10 @@ ATTENTION = Claim(
     tuple(
         map(
             Runs,
-            (*ATTENTION_MODELS, *(cell._replace(model=m) for cell, m in ATTENTION_MODELS.items())),
+            (
+                *ATTENTION_MODELS,
+                *(condition._replace(model=m) for condition, m in ATTENTION_MODELS.items()),
+            ),
         )
     ),
     attention,
@@ -184,9 +187,9 @@ def cnn_lstm(evidence: Evidence) -> Iterator[Finding]:
     yield judge_difference(evidence, average, ORDER_BOUND, "the LSTM for the sense of the motion")
     average = ORDER_FREE._replace(model="frame_average")
     yield judge_rate(evidence, average, "no LSTM for the shape")
-    for label, cell in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
+    for label, condition in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
         yield judge_difference(
-            evidence, cell._replace(model="pixel_lstm"), cell, f"the CNN for the {label}"
+            evidence, condition._replace(model="pixel_lstm"), condition, f"the CNN for the {label}"
         )
 
 
@@ -196,8 +199,8 @@ CNN_LSTM = Claim(
     "Moving shapes, asked for the sense of the motion and for the shape: CNN-LSTM, mean of the frames, LSTM on "
     "pixels.",
     tuple(
-        Runs(cell._replace(model=model))
-        for cell in (ORDER_BOUND, ORDER_FREE)
+        Runs(condition._replace(model=model))
+        for condition in (ORDER_BOUND, ORDER_FREE)
         for model in ("cnn_lstm", "frame_average", "pixel_lstm")
     ),
     cnn_lstm,

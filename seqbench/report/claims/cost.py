@@ -162,9 +162,9 @@ def lstm_costly(evidence: Evidence) -> Iterator[Finding]:
             compute_time_ratio,
         )
         tuned = []
-        for cell in list_conditions(BATTERY, other):
-            theirs = evidence.runs(cell, "tuning")
-            ours = evidence.runs(cell._replace(model="lstm"), "tuning")
+        for condition in list_conditions(BATTERY, other):
+            theirs = evidence.runs(condition, "tuning")
+            ours = evidence.runs(condition._replace(model="lstm"), "tuning")
             tuned.append(Pair(count_solved(theirs), len(theirs), count_solved(ours), len(ours)))
         d = mean_difference(tuned, LEVEL)
         says: Vote = "open"
@@ -210,14 +210,14 @@ def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
         yield from group_findings(
             f"a step, {width}", pairs, lambda a, b: judge_ratio(a, b, FASTER), compute_time_ratio
         )
-    for cell in list_conditions(FAR, "lstm"):
-        runs = evidence.runs(cell)
+    for condition in list_conditions(FAR, "lstm"):
+        runs = evidence.runs(condition)
         seconds = estimate_seconds_to_solve(runs)
         says: Vote = "open"
         if seconds is not None:
             says = "for" if seconds > LONG else "against"
         words = "too few solve on a CPU" if seconds is None else f"{seconds:.0f} s"
-        yield Finding(f"solving {cell.task} {cell.lag}", says, words)
+        yield Finding(f"solving {condition.task} {condition.lag}", says, words)
 
 
 def estimate_seconds_to_solve(runs: Sequence[Record]) -> float | None:
@@ -290,12 +290,12 @@ def search(evidence: Evidence) -> Iterator[Finding]:
     Rates are compared as the search does it, on validation, with the tuning seeds. It holds if no finer rate solves
     in more seeds than the chosen one; it does not if one solves in two more.
     """
-    for cell in REFINED:
-        tuning, finer = evidence.runs(cell, "tuning"), evidence.runs(cell, "search")
-        spent = [sum(r.cost.seconds for r in runs) for runs in (tuning, evidence.runs(cell))]
+    for condition in REFINED:
+        tuning, finer = evidence.runs(condition, "tuning"), evidence.runs(condition, "search")
+        spent = [sum(r.cost.seconds for r in runs) for runs in (tuning, evidence.runs(condition))]
         slow: Vote = "for" if spent[0] > spent[1] else "against"
         words = f"{spent[0]:.0f} s of tuning, {spent[1]:.0f} s of runs"
-        yield Finding(f"slow on {cell}", slow, words)
+        yield Finding(f"slow on {condition}", slow, words)
         chosen, better = best_rate(tuning), best_rate([*tuning, *finer])
         ahead = max(count_found(finer, r) for r in list_rates(finer)) - count_found(tuning, chosen)
         says: Vote = "for" if ahead <= 0 else "against" if ahead >= 2 else "open"
@@ -306,7 +306,7 @@ def search(evidence: Evidence) -> Iterator[Finding]:
         words = (
             f"{chosen:g} has rank {rank} of {1 + len(list_rates(finer))}, the best is {better:g}"
         )
-        yield Finding(f"optimum on {cell}", says, words)
+        yield Finding(f"optimum on {condition}", says, words)
 
 
 def list_rates(runs: Sequence[Record]) -> list[float]:

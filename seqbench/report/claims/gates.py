@@ -66,11 +66,11 @@ def gates_readable(evidence: Evidence) -> Iterator[Finding]:
     the area is at least 1/4 from 1/2 after training, and farther than at the start by .05. Where fewer than five
     members solved, nothing can be said.
     """
-    for cell in list_conditions(READABLE_TASKS, "lstm"):
-        start = {p.member: p for p in evidence.probes("gates", cell, "start")}
-        ends = [p for p in evidence.probes("gates", cell, "end") if p.verdict == "solved"]
+    for condition in list_conditions(READABLE_TASKS, "lstm"):
+        start = {p.member: p for p in evidence.probes("gates", condition, "start")}
+        ends = [p for p in evidence.probes("gates", condition, "end") if p.verdict == "solved"]
         for gate in GATES:
-            where = f"{gate} gate, {cell.task} {cell.lag}"
+            where = f"{gate} gate, {condition.task} {condition.lag}"
             if len(ends) < MEMBERS:
                 yield Finding(where, "open", f"only {len(ends)} members solved")
                 continue
@@ -93,7 +93,7 @@ GATES_READABLE = Claim(
     "Input, forget and output gates open and shut when the data asks for it.",
     "Values of the LSTM's gates at relevant and at distracting steps, at the start and after training: the area "
     "under the ROC of value against relevance; temporal order, adding.",
-    tuple(Probes("gates", cell) for cell in list_conditions(READABLE_TASKS, "lstm")),
+    tuple(Probes("gates", condition) for condition in list_conditions(READABLE_TASKS, "lstm")),
     gates_readable,
 )
 

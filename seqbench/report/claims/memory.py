@@ -92,17 +92,19 @@ def vanishing(evidence: Evidence) -> Iterator[Finding]:
     diverge where gradients are not clipped stands beside it, without a vote: under Adam a large gradient makes no
     large step.
     """
-    for cell in list_conditions(GRADIENT_TASKS, "rnn", *GATED):
+    for condition in list_conditions(GRADIENT_TASKS, "rnn", *GATED):
         for moment in MOMENTS:
-            lost = [is_lost(probe) for probe in evidence.probes("gradient", cell, moment)]
-            if cell.model == "rnn":
-                yield judge_share(f"{cell}, {moment}", lost, "lost")
+            lost = [is_lost(probe) for probe in evidence.probes("gradient", condition, moment)]
+            if condition.model == "rnn":
+                yield judge_share(f"{condition}, {moment}", lost, "lost")
             else:
-                yield judge_share(f"{cell}, {moment}", [not each for each in lost], "kept")
-    for cell in list_conditions([UNCLIPPED], "rnn", "lstm", "gru"):
-        runs = [*evidence.runs(cell), *evidence.runs(cell, "tuning")]
+                yield judge_share(f"{condition}, {moment}", [not each for each in lost], "kept")
+    for condition in list_conditions([UNCLIPPED], "rnn", "lstm", "gru"):
+        runs = [*evidence.runs(condition), *evidence.runs(condition, "tuning")]
         diverged = sum(run.verdict == "diverged" for run in runs)
-        yield Finding(f"{cell}, unclipped", "aside", f"{diverged} of {len(runs)} runs diverged")
+        yield Finding(
+            f"{condition}, unclipped", "aside", f"{diverged} of {len(runs)} runs diverged"
+        )
 
 
 def is_lost(probe: Probe) -> bool:
@@ -127,7 +129,10 @@ VANISHING = Claim(
     "Norm of the gradient by the state k steps before the answer, at the start and after training, in every "
     "recurrent model; and the runs that diverge without clipping.",
     (
-        *(Probes("gradient", cell) for cell in list_conditions(GRADIENT_TASKS, "rnn", *GATED)),
+        *(
+            Probes("gradient", condition)
+            for condition in list_conditions(GRADIENT_TASKS, "rnn", *GATED)
+        ),
         *map(Runs, list_conditions([UNCLIPPED], "rnn", "lstm", "gru")),
     ),
     vanishing,
@@ -146,13 +151,16 @@ def displacement(evidence: Evidence) -> Iterator[Finding]:
     Nothing can be said where most of them know nearly everything (.95 in the mean over the ages), so that their memory
     is not full, or nothing (less than .1 above chance at every age).
     """
-    for cell in list_conditions(LOADS, "rnn"):
+    for condition in list_conditions(LOADS, "rnn"):
         seen_by_age = [
             [a for a in probe.series.get("accuracy", []) if a is not None]
-            for probe in evidence.probes("age", cell, "end")
+            for probe in evidence.probes("age", condition, "end")
         ]
         by_age = [accuracy for accuracy in seen_by_age if accuracy]
-        where, chance = f"{cell.task} {cell.lag}", evidence.runs(cell)[0].scale.chance
+        where, chance = (
+            f"{condition.task} {condition.lag}",
+            evidence.runs(condition)[0].scale.chance,
+        )
         typical = [fmean(each) for each in by_age]
         if not by_age or median(typical) >= FULL:
             yield Finding(where, "open", "nothing had to be dropped")
@@ -168,7 +176,7 @@ DISPLACEMENT = Claim(
     "A plain RNN keeps the newest and drops the oldest when its memory is full.",
     "Accuracy of the plain network against the age of the item, at a fixed load: recall, copy.",
     (
-        *(Probes("age", cell, ("end",)) for cell in list_conditions(LOADS, "rnn")),
+        *(Probes("age", condition, ("end",)) for condition in list_conditions(LOADS, "rnn")),
         *map(Runs, list_conditions(LOADS, "rnn")),
     ),
     displacement,
@@ -190,10 +198,10 @@ def tbptt(evidence: Evidence) -> Iterator[Finding]:
     It speaks against the claim if it learned. Where neither did, nothing can be said. A window that holds the whole
     dependency of some sequences stands beside, without a vote.
     """
-    for cell, k in TRUNCATED.items():
-        full, cut = evidence.runs(Condition(ORDER, cell.lag, "lstm")), evidence.runs(cell)
+    for condition, k in TRUNCATED.items():
+        full, cut = evidence.runs(Condition(ORDER, condition.lag, "lstm")), evidence.runs(condition)
         says: Vote = "open"
-        if (cell.lag, k) in HOLDS_SOME:
+        if (condition.lag, k) in HOLDS_SOME:
             says = "aside"
         elif judge_learning(cut) == "learned":
             says = "against"
@@ -201,7 +209,9 @@ def tbptt(evidence: Evidence) -> Iterator[Finding]:
             says = "for"
         pair = make_pair(full, cut)
         yield Finding(
-            f"{ORDER} {cell.lag}, window {k}", says, describe_pair(pair, "lstm", cell.model)
+            f"{ORDER} {condition.lag}, window {k}",
+            says,
+            describe_pair(pair, "lstm", condition.model),
         )
 
 
@@ -229,8 +239,8 @@ def window(evidence: Evidence) -> Iterator[Finding]:
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. If both learned, or
     the net solves more often, a window is a substitute there; if both fail, nothing can be said.
     """
-    for cell, k in FEEDFORWARD.items():
-        net, lstm = evidence.runs(cell), evidence.runs(Condition(ORDER, cell.lag, "lstm"))
+    for condition, k in FEEDFORWARD.items():
+        net, lstm = evidence.runs(condition), evidence.runs(Condition(ORDER, condition.lag, "lstm"))
         pair = make_pair(net, lstm)
         how, both = compare_sides(pair), (judge_learning(net), judge_learning(lstm))
         says: Vote = "open"
@@ -239,7 +249,9 @@ def window(evidence: Evidence) -> Iterator[Finding]:
         elif how == "more":
             says = "for"
         yield Finding(
-            f"{ORDER} {cell.lag}, window {k}", says, describe_pair(pair, cell.model, "lstm")
+            f"{ORDER} {condition.lag}, window {k}",
+            says,
+            describe_pair(pair, condition.model, "lstm"),
         )
 
 

@@ -153,8 +153,8 @@ def plot_learning_curves(runs: pd.DataFrame, task: str) -> Figure:
         grid = figure.subplots(len(lags), len(models), squeeze=False, sharex=True, sharey=True)
         for line, lag in zip(grid, lags, strict=True):
             for ax, model in zip(line, models, strict=True):
-                cell = found[(found["lag"] == lag) & (found["model"] == model)]
-                for _, row in cell.iterrows():
+                condition = found[(found["lag"] == lag) & (found["model"] == model)]
+                for _, row in condition.iterrows():
                     scores = [np.nan if s is None else s for s in row["curve_score"]]
                     ax.plot(row["curve_step"], scores, color=get_look(model).colour, linewidth=0.9)
                 for name, style in (("chance", ":"), ("threshold", "--")):
@@ -224,15 +224,15 @@ def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
     lines = [(t, lag) for t in tasks for lag in sorted(set(accuracy[accuracy["task"] == t]["lag"]))]
     models = sort_names(MODELS, accuracy["model"])
     keys = ["task", "lag", "model"]
-    cells = accuracy.drop_duplicates(keys, keep="last").set_index(keys)
+    conditions = accuracy.drop_duplicates(keys, keep="last").set_index(keys)
     shape = (len(lines), len(models))
     grid = pd.MultiIndex.from_tuples([(*line, model) for line in lines for model in models])
-    cells = cells.reindex(grid)
-    rates = cells["solve_rate"].to_numpy(float).reshape(shape)
-    status = cells["status"].to_numpy().reshape(shape)
+    conditions = conditions.reindex(grid)
+    rates = conditions["solve_rate"].to_numpy(float).reshape(shape)
+    status = conditions["status"].to_numpy().reshape(shape)
     counts = [
         f"{k:.0f}/{n:.0f}" if pd.notna(k) else ""
-        for k, n in zip(cells["solved"], cells["runs"], strict=True)
+        for k, n in zip(conditions["solved"], conditions["runs"], strict=True)
     ]
     with use_style():
         mpl.rcParams["axes.grid"] = False

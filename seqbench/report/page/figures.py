@@ -78,8 +78,8 @@ class FigurePage(BasePage):
         if self.empty:
             return None
         caption = "Seeds that solved, of those run, by task and lag. Hatched: the model can't read such data."
-        cells = self.results.table("T1").frame
-        core = cells[cells["part"].fillna("").map(self.results.is_core)]
+        conditions = self.results.table("T1").frame
+        core = conditions[conditions["part"].fillna("").map(self.results.is_core)]
         return render_figure(plot_heat_map(core), "map", caption)
 
     def step_times(self, device: str = "cpu") -> Html | Text | None:

@@ -74,8 +74,8 @@ class TextPage(BasePage):
         for task, rows in self.runs.groupby("task", sort=False):
             lag = rows["lag"].max()
             sets = split_by_outcome(rows[rows["lag"] == lag])
-            cells = [markdown(", ".join(models)) or "–" for models in sets]
-            lines.append(f"| {link_to_task(str(task))} | {lag} | {' | '.join(cells)} |")
+            conditions = [markdown(", ".join(models)) or "–" for models in sets]
+            lines.append(f"| {link_to_task(str(task))} | {lag} | {' | '.join(conditions)} |")
         return Text("\n".join(lines))
 
     def missing(self) -> Text | None:
@@ -83,12 +83,12 @@ class TextPage(BasePage):
         if self.empty:
             return None
         lines = []
-        for part in dict.fromkeys(cell.part for cell in self.results.plan):
+        for part in dict.fromkeys(condition.part for condition in self.results.plan):
             rows = [row for row in self.results.table("T1").rows if row.get("part") == part]
             lacking = [row for row in rows if row["status"] == "missing"]
-            cells = "; ".join(f"{row['task']} {row['lag']} {row['model']}" for row in lacking)
+            conditions = "; ".join(f"{row['task']} {row['lag']} {row['model']}" for row in lacking)
             count = f"{len(lacking)} of {len(rows)} cells"
-            more = f": {markdown(cells)}" if cells else ""
+            more = f": {markdown(conditions)}" if conditions else ""
             lines.append(f"- **{markdown(part)}**: {count}{more}.")
         return Text("\n".join(lines))
 

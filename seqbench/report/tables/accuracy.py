@@ -115,14 +115,14 @@ def accuracy(results: Results) -> Content:
     there = {row["unit"] for row in rows}
     rows += [
         {
-            "task": cell.unit.task_spelling,
-            "lag": cell.unit.lag,
-            "model": cell.unit.model_spelling,
+            "task": condition.unit.task_spelling,
+            "lag": condition.unit.lag,
+            "model": condition.unit.model_spelling,
             "status": "missing",
-            "part": cell.part,
+            "part": condition.part,
             "unit": unit,
         }
-        for unit, cell in results.plan_by_unit.items()
+        for unit, condition in results.plan_by_unit.items()
         if unit not in there
     ]
     core = [row for row in rows if results.is_core(str(row["part"]))]
@@ -186,12 +186,12 @@ def check_one_specification(rows: Iterable[Row]) -> None:
     """Raise if a cell was measured under two specifications: it can't stand in one table."""
     units: dict[tuple[Any, ...], Value] = {}
     for row in rows:
-        cell = (row["task"], row["lag"], row["model"])
-        if units.setdefault(cell, row["unit"]) != row["unit"]:
-            task, lag, model = cell
+        condition = (row["task"], row["lag"], row["model"])
+        if units.setdefault(condition, row["unit"]) != row["unit"]:
+            task, lag, model = condition
             raise BadInput(
                 f"{task} at lag {lag} with {model} was measured under two specifications, "
-                f"{units[cell]} and {row['unit']}: they can't stand in one table; "
+                f"{units[condition]} and {row['unit']}: they can't stand in one table; "
                 "keep them in folders of their own"
             )
 

@@ -80,15 +80,15 @@ def aggregates(results: Results) -> Content:
     return Content("Models over all tasks", AGGREGATES, rows, notes)
 
 
-def make_aggregate_columns(cells: list[list[Record]]) -> Row:
+def make_aggregate_columns(conditions: list[list[Record]]) -> Row:
     """Return what T8 says of a model's cells."""
-    outcomes = [mark_solved(runs) for runs in cells]
+    outcomes = [mark_solved(runs) for runs in conditions]
     rate = mean_rate(outcomes, np.random.default_rng(SEED))
     half, every = performance_profile([sum(o) / len(o) for o in outcomes], (0.5, 1.0))
     return {
         "status": "measured",
-        "cells": len(cells),
-        "runs": sum(map(len, cells)),
+        "cells": len(conditions),
+        "runs": sum(map(len, conditions)),
         "solve_rate": rate.value,
         "solve_rate_low": rate.low,
         "solve_rate_high": rate.high,

@@ -81,8 +81,8 @@ def list_needs(needs: Iterable[Need]) -> Iterator[str]:
             plain.setdefault(need.kind, []).append(str(need))
         else:
             groups.setdefault((need.kind, need.condition.task), []).append(need.condition)
-    for (kind, task), cells in groups.items():
-        lags = ", ".join(map(str, sorted({cell.lag for cell in cells})))
-        yield f"{kind}: {task} {lags} ({join_words(cell.model for cell in cells)})"
+    for (kind, task), conditions in groups.items():
+        lags = ", ".join(map(str, sorted({condition.lag for condition in conditions})))
+        yield f"{kind}: {task} {lags} ({join_words(condition.model for condition in conditions)})"
     for kind, words in plain.items():
         yield f"{kind}: {join_words(words)}"

@@ -112,11 +112,12 @@ def pairs(results: Results) -> Content:
 
 
 def make_pair_rows(
-    task: str, lag: int | None, models: Mapping[str, Runs], cells: list[TaskLag]
+    task: str, lag: int | None, models: Mapping[str, Runs], conditions: list[TaskLag]
 ) -> list[Row]:
     """Return the rows of T9 of all pairs of models in a cell, or over all (then there is no lag)."""
     found = [
-        (a, b, [(models[a][at], models[b][at]) for at in cells]) for a, b in combinations(models, 2)
+        (a, b, [(models[a][at], models[b][at]) for at in conditions])
+        for a, b in combinations(models, 2)
     ]
     tables = [[make_pair(*runs) for runs in shared] for *_, shared in found]
     ps = [exact_stratified_test(own) if lag is None else boschloo(*own) for own in tables]
