@@ -78,10 +78,10 @@ def run(name: str, source: Path, results: Path) -> None:
     parameters: dict[str, object] = {"results": str(results)}
     notebooks.execute(HERE / f"{name}.md", output, parameters)
     notebook = notebooks.read(output)
-    if complaints := notebooks.complaints(notebook):
+    if complaints := notebooks.list_stderr(notebook):
         lines = map(printable, "".join(complaints).splitlines())
         raise SystemExit("\n".join([f"{name} wrote to standard error:", *lines]))
-    output.write_text(notebooks.normalised(notebook), "utf-8")
+    output.write_text(notebooks.normalise(notebook), "utf-8")
 
 
 def lay_out(source: Path, results: Path) -> None:
@@ -138,8 +138,8 @@ def lay_out_tables(folder: Path, store: "Store | None") -> None:
     """Write the tables of all editions, and of the shown results, each into a folder of its own."""
     from seqbench.errors import BadInput
     from seqbench.records.store import Store
-    from seqbench.report.folder import check_tables, download_files
-    from seqbench.report.frame import Results
+    from seqbench.report.folder import check_tables, render_downloads
+    from seqbench.report.results import Results
 
     editions = [Store(file.parent) for file in sorted(ROOT.glob("results/*/manifest.json"))]
     for edition in editions:

@@ -18,8 +18,8 @@ from seqbench.report import stats
 from seqbench.tasks import TASKS
 from seqbench.text import html
 from seqbench.text import markdown as plain_markdown
-from seqbench.values.options import options_of
-from seqbench.values.variants import bare, spell_value
+from seqbench.values.options import list_options
+from seqbench.values.variants import spell_value, strip_options
 
 PACKAGE = Path(stats.__file__).parents[1]
 LESSONS = {
@@ -70,7 +70,7 @@ def write_task_page(name: str, references: dict[str, str]) -> str:
 def write_options(entry: type) -> list[str]:
     """Return the options of a model or a task as a heading and a table; an empty list where there are none."""
     lines = ["| option | what it is | what it can be | if not given |", "| --- | --- | --- | --- |"]
-    for option in options_of(entry).values():
+    for option in list_options(entry).values():
         default = "" if option.default is None else f"`{spell_value(option.default)}`"
         lines.append(f"| `{option.name}` | {option.about} | {option.choices} | {default} |")
     return ["## Options", "\n".join(lines)] if lines[2:] else []
@@ -239,7 +239,7 @@ def write_profiles_table() -> str:
              "| --- | --: | --: | --: | --: | --- | --- |"]  # fmt: skip
     for p in PROFILES.values():
         rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
-        tasks = len({bare(setting.task) for setting in p.settings})
+        tasks = len({strip_options(setting.task) for setting in p.settings})
         cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.conditions()})
         lines.append(
             f"| `{p.name}` | {tasks} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"

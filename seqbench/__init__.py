@@ -13,7 +13,7 @@ HOME = {
     "TASKS": "seqbench.tasks",
     "MODELS": "seqbench.models",
     "run": "seqbench.measure.runs",
-    "load_results": "seqbench.report.frame",
+    "load_results": "seqbench.report.results",
 }
 __all__ = ["MODELS", "TASKS", "__version__", "load_results", "run"]
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from seqbench.catalogue import Catalogue
-from seqbench.errors import BadInput, unknown, warn_in_a_line
-from seqbench.text import cut, printable
+from seqbench.errors import BadInput, shorten_warnings, unknown
+from seqbench.text import printable, shorten
 
 if TYPE_CHECKING:
     from seqbench.records.spec import RunSpec
@@ -86,7 +86,7 @@ GOES_ON = "what was measured is kept, and the same command goes on from there"
 
 def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOES_ON) -> NoReturn:
     """Run a command; an error is one line on standard error, whatever kind it is, and so is a warning."""
-    warn_in_a_line()
+    shorten_warnings()
     open_streams()
     try:
         code = commands(list(arguments), standalone_mode=False) or 0
@@ -135,7 +135,7 @@ def silence(code: int = 0) -> int:
 
 def complain(sentence: str, code: int = 0) -> int:
     """Print one line on standard error; return the code."""
-    print(cut(" ".join(sentence.split()), LONG), file=sys.stderr)
+    print(shorten(" ".join(sentence.split()), LONG), file=sys.stderr)
     return code
 
 
@@ -153,7 +153,7 @@ def numbers(words: Iterable[str], what: str) -> list[int]:
     for part in parts:
         if not re.fullmatch(r"[0-9]{1,12}", part):
             raise BadInput(
-                f"a {what} is a whole number of at most 12 digits; got '{cut(part, 40)}'"
+                f"a {what} is a whole number of at most 12 digits; got '{shorten(part, 40)}'"
             )
     return [int(part) for part in parts]
 
@@ -164,7 +164,9 @@ def duration(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", text.strip())
     if not match or not float(match[1]):
-        raise BadInput(f"a budget of time is written like 90s, 9m or 1.5h; got '{cut(text, 40)}'")
+        raise BadInput(
+            f"a budget of time is written like 90s, 9m or 1.5h; got '{shorten(text, 40)}'"
+        )
     return float(match[1]) * SECONDS[match[2]]
 
 
@@ -200,11 +202,11 @@ def entries(catalogue: Catalogue, options: bool) -> Rows:
     """Return the name and the first line of every entry, without importing it; where they are wanted, its options."""
     rows: Rows = [{"name": name, "about": catalogue.summary(name)} for name in catalogue]
     if options:
-        from seqbench.values.options import options_of
+        from seqbench.values.options import list_options
 
         for row in rows:
             try:
-                row["options"] = [o.row() for o in options_of(catalogue[row["name"]]).values()]
+                row["options"] = [o.to_row() for o in list_options(catalogue[row["name"]]).values()]
             except BadInput:  # an entry point that leads nowhere: its line says so
                 row["options"] = None
     return rows
@@ -419,7 +421,7 @@ def throughput(
     }  # fmt: skip
 
     from seqbench.measure import throughput as timing
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = timing.run(
         profile,
@@ -444,7 +446,7 @@ def baselines(
     """Compute what methods without a network reach on a profile's tasks, and keep it beside the runs."""
     lags = numbers(lag, "lag")
     from seqbench.measure import baselines as reached
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = reached.run(profile, tasks=listed(task), lags=lags, out=out, say=complain)
     answer({"baselines": printed(Results.read(store).table("T7"), as_json)}, as_json)
@@ -478,7 +480,7 @@ def inside(
         seeds=seeds, device=device,
     )  # fmt: skip
     from seqbench.diagnostics import probe
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = probe.run(asked, instruments=listed(instrument), out=out, say=complain)
     answer({"inside": printed(Results.read(store).table("T11"), as_json)}, as_json)
@@ -499,7 +501,7 @@ def replicate(
     """Repeat published experiments in their own protocol: the trials that the folder lacks, then the ledger."""
     seconds = duration(budget)
     from seqbench.ledger.trials import run as repeat
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = repeat(listed(experiments or []), trials=trials, budget=seconds, out=out, say=complain)
     answer({"ledger": printed(Results.read(store).table("T10"), as_json)}, as_json)
@@ -549,16 +551,16 @@ def report(
         raise BadInput("--format writes one table that is named, and goes without --json")
     from seqbench.records.store import Store
     from seqbench.report.folder import write_tables
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     store = Store(folder or QUICK)
     results = Results.read(store)
     if table:
-        found = [results.named_table(table, str(store.path))]
+        found = [results.find_table(table, str(store.path))]
     else:
         found = [results.table("T1"), results.table("T2")]
     if tasks_shown:
-        found = [each.of_tasks(tasks_shown) for each in found]
+        found = [each.select_tasks(tasks_shown) for each in found]
     texts = [written(each, form) for each in found] if form else []
     if write:
         complain(f"{len(write_tables(store))} files were written to {store.path / 'tables'}")
@@ -586,10 +588,10 @@ def cite(
 ) -> None:
     """Print how to cite a table of a results folder."""
     from seqbench.records.store import Store
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
     from seqbench.report.table import REFERENCES
 
-    found = Results.read(Store(folder)).named_table(table, str(folder))
+    found = Results.read(Store(folder)).find_table(table, str(folder))
     print(written(found, form, REFERENCES), end="")
 
 
@@ -597,13 +599,13 @@ def cite(
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
     from seqbench.records.store import Store
-    from seqbench.report.folder import check_tables, unlike_today
+    from seqbench.report.folder import check_tables, describe_other_form
 
     store = Store(folder)
     wrong = [printable(sentence) for sentence in store.validate()]
     if not wrong:  # tables are compared with what the records give: only sound records give any
         wrong = [printable(sentence) for sentence in check_tables(store)]
-        if unlike := unlike_today(store):
+        if unlike := describe_other_form(store):
             complain(unlike)
     if as_json:
         print(json.dumps({"folder": str(folder), "wrong": wrong}, ensure_ascii=False))
@@ -636,21 +638,23 @@ def verify(
         edition = Path("results") / edition
     found = verification(rerun, Store(edition) if edition else find_edition(rerun))
     if as_json:
-        print(json.dumps(found.document(), ensure_ascii=False, allow_nan=False))
+        print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        cells = found.cell_rows(everything=False)
-        answer({"cells that differ": cells, "models": found.model_rows()}, as_json=False)
-        print(*map(printable, (*found.counts(), found.sentence)), sep="\n")
+        conditions = found.list_condition_rows(everything=False)
+        answer(
+            {"conditions that differ": conditions, "models": found.list_model_rows()}, as_json=False
+        )
+        print(*map(printable, (*found.list_counts(), found.sentence)), sep="\n")
     raise typer.Exit(found.exit_code)
 
 
 @app.command(epilog="Example: SEQBENCH_DATA=~/data seqbench data")
 def data(as_json: AsJson = False) -> None:
     """Say which data sets there are, where they lie, and under which licence."""
-    from seqbench.tasks.sources import status
+    from seqbench.tasks.sources import list_status
 
     brief = ("name", "file", "licence", "bytes", "found")
-    rows = [row if as_json else {name: row[name] for name in brief} for row in status()]
+    rows = [row if as_json else {name: row[name] for name in brief} for row in list_status()]
     answer({"data": rows}, as_json)
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-from seqbench.text import cut, printable
+from seqbench.text import printable, shorten
 
 
 class BadInput(Exception):
@@ -32,7 +32,7 @@ class DataMissing(BadInput):
 def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> BadInput:
     """Return the error for a name that is not among the choices, with the nearest one."""
     choices = sorted(choices, key=lambda c: (len(c), c) if c.isdigit() else (0, c))
-    name = cut(name, 60)
+    name = shorten(name, 60)
     near = get_close_matches(name, choices, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     place = f" in {where}" if where else ""
@@ -49,10 +49,10 @@ def describe(error: BaseException) -> str:
             words = str(error).strip().partition("\n")[0]
     except Exception:
         words = "no more can be said of it"
-    return cut(f"{type(error).__name__}: {words}")
+    return shorten(f"{type(error).__name__}: {words}")
 
 
-def warn_in_a_line() -> None:
+def shorten_warnings() -> None:
     """Let a warning be its sentence alone, for who reads it at a terminal."""
     warnings.formatwarning = lambda message, *where, **more: (
         f"{printable(' '.join(str(message).split()))}\n"

@@ -17,7 +17,7 @@ import torch
 
 from seqbench.errors import BadInput, unknown
 from seqbench.records.schema import Precision, System
-from seqbench.text import cut
+from seqbench.text import shorten
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
@@ -57,7 +57,7 @@ def _processor() -> str:
     if cpuinfo.is_file():
         for line in cpuinfo.read_text("utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
-                return cut(line.partition(":")[2].strip())
+                return shorten(line.partition(":")[2].strip())
     return platform.processor() or platform.machine()
 
 

@@ -52,7 +52,7 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> 
 
 
 @lru_cache(maxsize=4096)
-def hashed(text: str, bits: int) -> int:
+def hash_bits(text: str, bits: int) -> int:
     """Return the first ``bits`` bits of BLAKE2b of a text."""
     return int.from_bytes(blake2b(text.encode(), digest_size=bits // 8).digest(), "little")
 
@@ -102,12 +102,12 @@ class Keys:
 
     def _blocks(self, draw: str, blocks: int, rows: slice) -> Iterator[Int[Tensor, "n words"]]:
         seed, index = self.seed[rows], self.index[rows]
-        whole = hashed(f"{self.name}/{self.version}/{self.split}", 64)
+        whole = hash_bits(f"{self.name}/{self.version}/{self.split}", 64)
         shape = (len(seed), blocks)
         block = torch.arange(blocks, device=seed.device).expand(shape).flatten()
         counter = (
             block,
-            torch.full_like(block, hashed(draw, 32)),
+            torch.full_like(block, hash_bits(draw, 32)),
             index[:, None].expand(shape).flatten(),
             seed[:, None].expand(shape).flatten(),
         )

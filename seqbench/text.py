@@ -23,7 +23,7 @@ LONGEST: Final = 500  # characters of a text in a record
 LONGEST_LABEL: Final = 60  # beside an axis there is no room for more
 
 # Controls, marks of direction and other marks without a shape, halves of pairs, ends of lines and of paragraphs.
-UNSEEN: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+INVISIBLE: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def printable(text: str) -> str:
@@ -31,12 +31,12 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        char.encode("unicode_escape").decode() if category(char) in UNSEEN else char
+        char.encode("unicode_escape").decode() if category(char) in INVISIBLE else char
         for char in text
     )
 
 
-def cut(text: str, most: int = LONGEST) -> str:
+def shorten(text: str, most: int = LONGEST) -> str:
     """Return the text on one line of so many characters at most; dots stand for the rest."""
     shown = printable(text)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
@@ -121,4 +121,4 @@ def csv_cell(text: str) -> str:
 
 def label(text: str) -> str:
     """Return the text for matplotlib, which takes what stands between two dollars for maths; a long one is cut."""
-    return cut(text, LONGEST_LABEL).replace("$", r"\$")
+    return shorten(text, LONGEST_LABEL).replace("$", r"\$")

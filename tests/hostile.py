@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seqbench.ledger.rows import ONLINE
 from seqbench.records.schema import Baseline, Curve, Planned, Strict, canonical
-from seqbench.report.facts import facts_of_today
+from seqbench.report.facts import collect_facts
 
 Place = tuple[str, ...]  # where a text stands: names of fields, and of a dict its KEY or its VALUE
 KEY, VALUE = "its key", "its value"
@@ -47,7 +47,7 @@ BASELINE = Baseline(
 )
 EXAMPLES: dict[str, Strict] = {  # by the file that holds it
     "manifest.json": made.MANIFEST.model_copy(update={"files": {"plan.jsonl": "0" * 64}}),
-    "facts.json": facts_of_today(),
+    "facts.json": collect_facts(),
     "plan.jsonl": Planned(unit=made.UNIT, part="core", seeds=1),
     "records/adding/one.jsonl": made.record(),
     "records/adding/two.jsonl": failed(),

@@ -12,12 +12,12 @@ import torch
 from made import MANIFEST, UNIT, record
 
 from seqbench import cli
-from seqbench.errors import BadInput, warn_in_a_line
+from seqbench.errors import BadInput, shorten_warnings
 from seqbench.measure import runs
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE
 from seqbench.records.store import Store, write
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 from seqbench.report.table import FORMATS
 from seqbench.tasks import TASKS
 
@@ -395,7 +395,7 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     assert code == 1
     assert "T1.csv" in out
     monkeypatch.setattr("seqbench.report.folder.FORM", 3)
-    monkeypatch.setattr("seqbench.report.folder.ALIKE", [3])
+    monkeypatch.setattr("seqbench.report.folder.REPRODUCIBLE_FORMS", [3])
     code, out, _ = call("validate", "results")
     assert (code, "no seal speaks for them" in out) == (1, True)
     store.seal()
@@ -549,5 +549,5 @@ def test_a_terminal_that_knows_ascii_only_gets_an_answer():
 
 def test_a_warning_is_its_sentence_alone(monkeypatch):
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    warn_in_a_line()
+    shorten_warnings()
     assert warnings.formatwarning("say this", UserWarning, "file.py", 1) == "say this\n"

@@ -70,10 +70,10 @@ def test_any_counter_as_in_plain_python(counter, key):
 
 def test_the_counter_is_as_documented():
     keys = Keys("name", 3, "test", torch.tensor([5]), torch.tensor([7]))
-    whole = random.hashed("name/3/test", 64)
+    whole = random.hash_bits("name/3/test", 64)
     expected = []
     for block in (0, 1):
-        counter = [block, random.hashed("draw", 32), 7, 5]
+        counter = [block, random.hash_bits("draw", 32), 7, 5]
         expected += plain_philox(counter, [whole % 2**32, whole // 2**32])
     assert keys.words("draw", 6)[0].tolist() == expected[:6]
 

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib.text import Text
 from rich.console import Console
 
-from seqbench.text import LONGEST, code, csv_cell, cut, html, label, markdown, printable, tex
+from seqbench.text import LONGEST, code, csv_cell, html, label, markdown, printable, shorten, tex
 
 HOSTILE = [
     "{{ cycler.__init__.__globals__.os.popen('touch here').read() }}",
@@ -89,8 +89,8 @@ def test_what_can_be_seen_is_left_alone_and_the_rest_is_spelled():
 
 
 def test_a_long_text_is_cut():
-    assert cut("a" * LONGEST) == "a" * LONGEST
-    assert cut("a" * (LONGEST + 1)) == "a" * (LONGEST - 1) + "…"
+    assert shorten("a" * LONGEST) == "a" * LONGEST
+    assert shorten("a" * (LONGEST + 1)) == "a" * (LONGEST - 1) + "…"
     assert len(label("$" * 1000).replace("\\", "")) == 60
 
 
@@ -196,7 +196,7 @@ def test_matplotlib_draws_no_maths(text):
     drawn.set_figure(matplotlib.figure.Figure())
     shown, maths = drawn._preprocess_math(drawn.get_text())
     assert maths is False
-    assert shown == cut(text, 60)
+    assert shown == shorten(text, 60)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -150,5 +150,5 @@ def compare_peers(peers: Callable[[], Iterator[Peer]], rounds: int) -> Iterator[
         try:
             yield from peer.measure(rounds)
         except Exception as error:
-            reason = cut(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
+            reason = shorten(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
             yield Row(peer.goal.name, peer.what, str(peer.goal), note=reason)

@@ -179,7 +179,9 @@ def time_first_steps(rounds: int) -> Iterator[Row]:
                 )
                 first, later = time_call(step), time_call(step)
             except Exception as error:  # no compiler
-                reason = cut(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
+                reason = shorten(
+                    f"not measured: {type(error).__name__}: {error}".partition("\n")[0]
+                )
                 yield Row(goal.name, what, str(goal), note=reason, id=f"{how}-{length}")
             else:
                 seconds_more = take_once(max(0.0, first - later))

@@ -26,7 +26,7 @@ from seqbench.measure.folder import LOCAL, open_folder, write_into
 from seqbench.protocol.profiles import PROFILES
 from seqbench.records.schema import Comparison
 from seqbench.records.store import Store
-from seqbench.report.frame import NO_GPU, Results
+from seqbench.report.results import NO_GPU, Results
 
 ROUNDS = 15
 ON_DEMAND = ("gpu-suite", "compile")  # only by --goal: half an hour, some minutes

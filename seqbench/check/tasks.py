@@ -64,7 +64,7 @@ def task_declared(kind: type[Task]) -> str | None:
         return f"with the loss '{task.loss}' it needs a 'right' or a 'score' of its own"
     if task.version < 1 or not task.name:
         return "the name is empty, or the version is below 1"
-    if task.solved(task.chance):
+    if task.is_solved(task.chance):
         return f"whoever answers by chance ({task.chance}) reaches the threshold ({task.threshold})"
     return None
 

@@ -33,7 +33,7 @@ SEQUENCES = 128
 Seen = dict[Moment, dict[Member, dict[str, Series]]]  # then by instrument
 
 
-@checked
+@check_arguments
 def run(
     spec: str | RunSpec = "quick",
     *,

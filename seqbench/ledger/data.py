@@ -57,7 +57,7 @@ class Strings(NamedTuple):
     due: Bool[Array, "*N T"]
     legal: Bool[Array, "*N T C"]
 
-    def at(self, where: Any) -> "Strings":
+    def select(self, where: Any) -> "Strings":
         """Return some of them, by an index of their leading axes, cut to the longest of those."""
         some = Strings(*(part[where] for part in self))
         T = max(1, int(some.length.max(initial=0)))
@@ -91,7 +91,7 @@ class Generator(ABC):
     def sample(self, keys: Keys) -> Strings:
         """Return the N sequences of these identities."""
 
-    def drawn(self, split: str, seeds: Sequence[int], index: Int[Array, "E n"]) -> Strings:
+    def draw(self, split: str, seeds: Sequence[int], index: Int[Array, "E n"]) -> Strings:
         """Return the sequences of these places in a split, n of each trial: ``(E, n, T, …)``."""
         seed = torch.tensor(seeds)[:, None].expand(index.shape).flatten()
         keys = Keys(self.name, VERSION, split, seed, torch.from_numpy(index).flatten())
@@ -100,11 +100,11 @@ class Generator(ABC):
 
     def train(self, seeds: Sequence[int], start: int, stop: int) -> Strings:
         """Return what is shown from the ``start``-th to before the ``stop``-th: ``(E, n, T, …)``."""
-        return self.drawn("train", seeds, np.tile(np.arange(start, stop), (len(seeds), 1)))
+        return self.draw("train", seeds, np.tile(np.arange(start, stop), (len(seeds), 1)))
 
     def test(self, seeds: Sequence[int]) -> Strings:
         """Return the test set of each trial: ``(E, n, T, …)``."""
-        return self.drawn("test", seeds, np.tile(np.arange(self.tests), (len(seeds), 1)))
+        return self.draw("test", seeds, np.tile(np.arange(self.tests), (len(seeds), 1)))
 
     def right(self, y: Float[Array, "*N T C"], wanted: Strings) -> Bool[Array, "*N"]:
         """Return which sequences were answered without an error."""
@@ -121,7 +121,7 @@ def one_hot(symbols: Int[Array, "N T"], count: int) -> Float[Array, "N T C"]:
     return np.eye(count, dtype=np.float32)[symbols]
 
 
-def at_the_end(
+def make_due_at_end(
     length: Int[Array, "N"], answer: Float[Array, "N C"], longest: int
 ) -> tuple[Array, Array]:  # noqa: F821
     """Return targets and due steps of sequences with one answer, at their last step."""
@@ -157,7 +157,7 @@ class TemporalOrder(Generator):
         answer = bits @ (2 ** np.arange(self.relevant)[::-1])
         x = one_hot(symbols, 8)
         target = one_hot(answer[:, None], 2**self.relevant)[:, 0]
-        y, due = at_the_end(length, target, self.LONGEST)
+        y, due = make_due_at_end(length, target, self.LONGEST)
         return Strings(x, y, due, np.zeros((*due.shape, 0), bool))
 
 
@@ -189,7 +189,7 @@ class Adding(Generator):
         mark[n, first] = mark[n, second] = 1
         value[:, 0] = np.where(mark[:, 0] == 1, 0, value[:, 0])
         X1, X2 = value[n, first], value[n, second]
-        y, due = at_the_end(length, (0.5 + (X1 + X2) / 4)[:, None].astype(np.float32), longest)
+        y, due = make_due_at_end(length, (0.5 + (X1 + X2) / 4)[:, None].astype(np.float32), longest)
         return Strings(np.stack([value, mark], axis=-1), y, due, np.zeros((*due.shape, 0), bool))
 
 
@@ -251,32 +251,32 @@ class EmbeddedReber(Generator):
         seed = torch.tensor(seeds).repeat_interleave(stop - start)
         order = Keys(self.name, VERSION, "order", seed, index)
         picked = order.integers("pick", 0, self.strings).numpy()
-        return self.drawn("train", seeds, picked.reshape(len(seeds), -1))
+        return self.draw("train", seeds, picked.reshape(len(seeds), -1))
 
     def test(self, seeds: Sequence[int]) -> Strings:
         """Return, of each trial, the training set, and as many other strings as a test set has."""
         if not self.strings:
             return super().test(seeds)
-        sets = [both_sets(self, seed) for seed in seeds]
+        sets = [draw_both_sets(self, seed) for seed in seeds]
         return Strings(*(np.stack(parts) for parts in zip(*sets, strict=True)))
 
 
 @lru_cache(maxsize=32)  # a trial takes the same exam again and again
-def both_sets(data: EmbeddedReber, seed: int) -> Strings:
+def draw_both_sets(data: EmbeddedReber, seed: int) -> Strings:
     """Return the training set of a trial, then as many other strings as a test set has."""
-    (shown,) = zip(*data.drawn("train", [seed], np.arange(data.strings)[None]), strict=True)
-    (fresh,) = zip(*data.drawn("test", [seed], np.arange(16 * data.tests)[None]), strict=True)
-    known = {word(x) for x in shown[0]}
-    rows = [k for k, x in enumerate(fresh[0]) if word(x) not in known][: data.tests]
+    (shown,) = zip(*data.draw("train", [seed], np.arange(data.strings)[None]), strict=True)
+    (fresh,) = zip(*data.draw("test", [seed], np.arange(16 * data.tests)[None]), strict=True)
+    known = {to_bytes(x) for x in shown[0]}
+    rows = [k for k, x in enumerate(fresh[0]) if to_bytes(x) not in known][: data.tests]
     return Strings(*(np.concatenate([a, b[rows]]) for a, b in zip(shown, fresh, strict=True)))
 
 
-def word(x: Float[Array, "T C"]) -> bytes:
+def to_bytes(x: Float[Array, "T C"]) -> bytes:
     """Return a string as bytes, to be compared."""
     return x.argmax(axis=-1).astype(np.uint8).tobytes()
 
 
-def generator(source: Source) -> Generator:
+def make_generator(source: Source) -> Generator:
     """Return the generator of a row's sequences."""
     kinds = {"temporal-order": TemporalOrder, "adding": Adding, "embedded-reber": EmbeddedReber}
     return kinds[source.name](*source.arguments)

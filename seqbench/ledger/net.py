@@ -57,7 +57,7 @@ class State(NamedTuple):
     c: Float[Array, "E B M S"]
     p: Float[Array, "E N M S R"] | None = None
 
-    def each(self, change: Callable[[Array], Array]) -> "State":
+    def map_parts(self, change: Callable[[Array], Array]) -> "State":
         """Return all parts changed."""
         return State(change(self.a), change(self.c), None if self.p is None else change(self.p))
 
@@ -97,7 +97,7 @@ class Net(ABC):
         e, b = np.arange(E)[:, None], np.arange(B)
         return State(self.trace.a[length, e, b], self.trace.c[length, e, b])
 
-    def keep(self, rows: Int[Array, " K"]) -> None:
+    def select(self, rows: Int[Array, " K"]) -> None:
         """Let all nets go but these."""
         self.weights = {name: w[rows] for name, w in self.weights.items()}
 
@@ -107,19 +107,19 @@ class Net(ABC):
         return sum(prod(w.shape[1:]) for w in self.weights.values())
 
 
-def drawn(keys: Keys, name: str, *shape: int, bound: float) -> Array:
+def draw_weights(keys: Keys, name: str, *shape: int, bound: float) -> Array:
     """Return weights ``(E, *shape)``, each net's drawn from its own stream within ±bound."""
     return keys.uniform(name, *shape, low=-bound, high=bound).numpy()
 
 
-def over_time(source: Float[Array, "T E B K"], delta: Float[Array, "T E B G"]) -> Array:
+def sum_over_time(source: Float[Array, "T E B K"], delta: Float[Array, "T E B G"]) -> Array:
     """Return the gradient ``(E, K, G)`` of the weights between a source and a net input."""
     T, E, B, K = source.shape
     rows = source.transpose(1, 3, 0, 2).reshape(E, K, T * B)
     return rows @ delta.transpose(1, 0, 2, 3).reshape(E, T * B, -1)
 
 
-def time_first(x: Inputs) -> Float[Array, "T E B D"]:
+def put_time_first(x: Inputs) -> Float[Array, "T E B D"]:
     """Return the same numbers with the steps outermost."""
     return np.ascontiguousarray(x.transpose(2, 0, 1, 3))
 
@@ -151,7 +151,9 @@ class BlockLSTM(Net):
         sizes["V"] = (K + D * shape.shortcut, C)
         if shape.outputs_biased:
             sizes["v"] = (1, C)
-        weights = {name: drawn(keys, name, *size, bound=bound) for name, size in sizes.items()}
+        weights = {
+            name: draw_weights(keys, name, *size, bound=bound) for name, size in sizes.items()
+        }
         for gate, biases in shape.gate_biases:
             start = shape.gates.index(gate) * M
             weights["b"][:, 0, start : start + M] = biases
@@ -167,7 +169,7 @@ class BlockLSTM(Net):
         """Return the first unit that is fed back."""
         return 0 if self.shape.gates_feed_back else self.G
 
-    def parts(self, a: Float[Array, "T E B U"]) -> tuple[Array, Array | None, Array, Array]:
+    def split_units(self, a: Float[Array, "T E B U"]) -> tuple[Array, Array | None, Array, Array]:
         """Return views of the gates i, f, o ``(T, E, B, M, 1)``, and of the cells ``(T, E, B, M, S)``."""
         M, S = self.shape.blocks, self.shape.cells
         gate = {name: a[..., k * M : (k + 1) * M, None] for k, name in enumerate(self.shape.gates)}
@@ -178,7 +180,7 @@ class BlockLSTM(Net):
         """Return y for every step, and keep the trace."""
         w, G, M, S = self.weights, self.G, self.shape.blocks, self.shape.cells
         E, B, T, _ = x.shape
-        x_t = time_first(x)
+        x_t = put_time_first(x)
         n = x_t @ w["W_x"]  # (T, E, B, U)
         n[..., : w["b"].shape[-1]] += w["b"]
         n *= 0.5
@@ -190,7 +192,7 @@ class BlockLSTM(Net):
         if state is not None:
             a[0], c[0] = state.a, state.c
         r, after = a[..., self.first :], a[1:]
-        i, f, o, h = self.parts(after)
+        i, f, o, h = self.split_units(after)
         for t in range(T):
             np.matmul(r[t], W_r, out=after[t])
             after[t] += n[t]
@@ -203,11 +205,11 @@ class BlockLSTM(Net):
             c[t + 1] += c[t] if f is None else f[t] * c[t]
             np.tanh(c[t + 1], out=q)
             np.multiply(o[t], q, out=h[t])
-        y = logistic(self.to_output(a, x_t) @ w["V"] + w.get("v", 0))
+        y = logistic(self.make_output_inputs(a, x_t) @ w["V"] + w.get("v", 0))
         self.trace = Trace(x_t, a, c, g, y)
         return y.transpose(1, 2, 0, 3)
 
-    def to_output(self, a: Float[Array, "T1 E B U"], x: Float[Array, "T E B D"]) -> Array:
+    def make_output_inputs(self, a: Float[Array, "T1 E B U"], x: Float[Array, "T E B D"]) -> Array:
         """Return what the output layer sees: the cells, and the input where there is a shortcut."""
         h = a[1:, ..., self.G :]
         return np.concatenate([h, x], axis=-1) if self.shape.shortcut else h
@@ -215,9 +217,9 @@ class BlockLSTM(Net):
     def gradient(self, error: Answers) -> Weights:
         """Return the truncated gradient for the errors y - d of the last forward pass."""
         x, a, c, g, y = self.trace
-        i, f, o, _ = self.parts(a[1:])
+        i, f, o, _ = self.split_units(a[1:])
         q = np.tanh(c[1:])
-        d_y = time_first(error) * y * (1 - y)
+        d_y = put_time_first(error) * y * (1 - y)
         d_h = d_y @ self.weights["V"][:, : c[0, 0, 0].size].transpose(0, 2, 1)
         d_h = d_h.reshape(q.shape)
         d_o = (d_h * q).sum(axis=-1, keepdims=True) * o * (1 - o)
@@ -234,10 +236,10 @@ class BlockLSTM(Net):
         parts = [*(d[gate] for gate in self.shape.gates), d_z]
         d_n = np.concatenate([part.reshape(*part.shape[:3], -1) for part in parts], axis=-1)
         found = {
-            "W_x": over_time(x, d_n),
-            "W_r": over_time(a[:-1, ..., self.first :], d_n),
+            "W_x": sum_over_time(x, d_n),
+            "W_r": sum_over_time(a[:-1, ..., self.first :], d_n),
             "b": d_n[..., : self.weights["b"].shape[-1]].sum(axis=(0, 2))[:, None],
-            "V": over_time(self.to_output(a, x), d_y),
+            "V": sum_over_time(self.make_output_inputs(a, x), d_y),
         }
         if "v" in self.weights:
             found["v"] = d_y.sum(axis=(0, 2))[:, None]
@@ -260,12 +262,14 @@ class ElmanNet(Net):
         """Return nets with weights within ±bound."""
         D, H, C = shape.inputs, shape.hidden, shape.outputs
         sizes = {"W_x": (D, H), "W_h": (H, H), "V": (H, C)}
-        return cls(shape, {name: drawn(keys, name, *s, bound=bound) for name, s in sizes.items()})
+        return cls(
+            shape, {name: draw_weights(keys, name, *s, bound=bound) for name, s in sizes.items()}
+        )
 
     def forward(self, x: Inputs, state: State | None = None) -> Answers:
         """Return y for every step, and keep the trace."""
         w = self.weights
-        x_t = time_first(x)
+        x_t = put_time_first(x)
         n = x_t @ w["W_x"]  # (T, E, B, H)
         a = np.zeros((len(n) + 1, *n.shape[1:]), n.dtype)
         if state is not None:
@@ -281,12 +285,16 @@ class ElmanNet(Net):
         """Return the gradient within each step, for the errors y - d of the last forward pass."""
         x, a, _, _, y = self.trace
         h = a[1:]
-        d_y = time_first(error) * y * (1 - y)
+        d_y = put_time_first(error) * y * (1 - y)
         d_n = d_y @ self.weights["V"].transpose(0, 2, 1) * h * (1 - h)
-        return {"W_x": over_time(x, d_n), "W_h": over_time(a[:-1], d_n), "V": over_time(h, d_y)}
+        return {
+            "W_x": sum_over_time(x, d_n),
+            "W_h": sum_over_time(a[:-1], d_n),
+            "V": sum_over_time(h, d_y),
+        }
 
 
-def draw(shape: Blocks | Elman, keys: Keys, bound: float) -> BlockLSTM | ElmanNet:
+def draw_net(shape: Blocks | Elman, keys: Keys, bound: float) -> BlockLSTM | ElmanNet:
     """Return a net of this shape for each identity."""
     return (
         BlockLSTM.draw(shape, keys, bound)

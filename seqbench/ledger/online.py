@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
-from seqbench.ledger.data import Generator, Strings, generator
-from seqbench.ledger.net import BlockLSTM, ElmanNet, Net, State, draw
-from seqbench.ledger.realtime import follow
+from seqbench.ledger.data import Generator, Strings, make_generator
+from seqbench.ledger.net import BlockLSTM, ElmanNet, Net, State, draw_net
+from seqbench.ledger.realtime import learn_by_symbol
 from seqbench.ledger.rows import Online
 from seqbench.random import Keys
 from seqbench.training.checkpoint import Checkpoint
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass
-class Stack:
+class TrialStack:
     """The trials that still run: their seeds, nets, streaks and states, and the sequences that each was shown."""
 
     row: Online
@@ -64,10 +64,10 @@ class Stack:
     state: State | None = None
 
     @classmethod
-    def draw(cls, row: Online, seeds: Sequence[int]) -> "Stack":
+    def draw(cls, row: Online, seeds: Sequence[int]) -> "TrialStack":
         """Return new trials."""
         seed = torch.tensor(seeds)
-        net = draw(
+        net = draw_net(
             row.net, Keys(f"ledger/{row.id}", 1, "weights", seed, torch.zeros_like(seed)), row.bound
         )
         return cls(row, list(seeds), net, np.zeros(len(seeds), int), np.zeros(len(seeds)))
@@ -76,7 +76,7 @@ class Stack:
         """Answer one sequence each, ``(E, 1, T, …)``, and learn from it."""
         rate = self.row.learning_rate
         if self.row.update == "symbol":
-            y, after = follow(self.net, s.x, s.y, s.due, rate, self.state)
+            y, after = learn_by_symbol(self.net, s.x, s.y, s.due, rate, self.state)
         else:
             y = self.net.forward(s.x, self.state)
             after = self.net.state(s.length)
@@ -84,16 +84,18 @@ class Stack:
         right = data.right(y, s)[:, 0]
         self.streak = np.where(right, self.streak + 1, 0)
         if self.row.carried:
-            self.state = after.each(lambda part: part * right.reshape(-1, *[1] * (part.ndim - 1)))
+            self.state = after.map_parts(
+                lambda part: part * right.reshape(-1, *[1] * (part.ndim - 1))
+            )
         self.shown += 1
 
-    def keep(self, rows: Int[Array, " K"]) -> None:
+    def select(self, rows: Int[Array, " K"]) -> None:
         """Let all trials go but these."""
         self.seeds = [self.seeds[e] for e in rows]
-        self.net.keep(rows)
+        self.net.select(rows)
         self.streak, self.seconds = self.streak[rows], self.seconds[rows]
         if self.state is not None:
-            self.state = self.state.each(lambda part: part[rows])
+            self.state = self.state.map_parts(lambda part: part[rows])
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Lay all of it aside."""
@@ -110,7 +112,7 @@ class Stack:
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on with those of the trials that were laid aside, if any were."""
-        laid = checkpoint.load(self.fitted)
+        laid = checkpoint.load(self.check_fit)
         wanted = set(self.seeds)
         if laid is None or not wanted & set(laid["seeds"]):
             return
@@ -122,9 +124,9 @@ class Stack:
         }
         self.state = State(**state) if state else None
         # One that had ended may have been kept a moment before the run was killed.
-        self.keep(np.flatnonzero([seed in wanted for seed in self.seeds]))
+        self.select(np.flatnonzero([seed in wanted for seed in self.seeds]))
 
-    def fitted(self, laid: dict[str, Any]) -> dict[str, Any]:
+    def check_fit(self, laid: dict[str, Any]) -> dict[str, Any]:
         """Return what a checkpoint holds; raise where it is none of this experiment."""
         E = len(laid["seeds"])
         wanted = {f"weights/{name}": (E, *w.shape[1:]) for name, w in self.net.weights.items()}
@@ -159,8 +161,8 @@ def run(
         Where the state is laid aside once a minute; a later run of the same trials goes on from there.
     """
     checkpoint = checkpoint or Checkpoint()
-    data = generator(row.source)
-    stack = Stack.draw(row, seeds)
+    data = make_generator(row.source)
+    stack = TrialStack.draw(row, seeds)
     stack.load(checkpoint)
     while stack.seeds:
         if monotonic() >= until:
@@ -174,17 +176,17 @@ def run(
         left: list[Outcome] = []
         here = np.arange(len(stack.seeds))  # their places in ``some``
         for k in range(stop - stack.shown):
-            stack.learn(data, some.at((here, slice(k, k + 1))))
-            done = passed(stack, data)
+            stack.learn(data, some.select((here, slice(k, k + 1))))
+            done = check_success(stack, data)
             if done.any() or stack.shown == row.budget:
-                since = shared(stack, since)
+                since = share_time(stack, since)
                 ended = done | (stack.shown == row.budget)
-                left += outcomes(stack, data, done, ended)
-                stack.keep(np.flatnonzero(~ended))
+                left += list_outcomes(stack, data, done, ended)
+                stack.select(np.flatnonzero(~ended))
                 here = here[~ended]
             if not stack.seeds:
                 break
-        shared(stack, since)
+        share_time(stack, since)
         progress(stack.shown, len(stack.seeds))
         if left:
             yield left  # before they leave the checkpoint, so that none is lost
@@ -192,7 +194,7 @@ def run(
     checkpoint.clear()
 
 
-def shared(stack: Stack, since: float) -> float:
+def share_time(stack: TrialStack, since: float) -> float:
     """Add the time since then to the trials, an even share each; return the time now."""
     now = perf_counter()
     if stack.seeds:
@@ -200,18 +202,20 @@ def shared(stack: Stack, since: float) -> float:
     return now
 
 
-def passed(stack: Stack, data: Generator) -> Bool[Array, "E"]:  # noqa: F821
+def check_success(stack: TrialStack, data: Generator) -> Bool[Array, "E"]:  # noqa: F821
     """Return which trials have succeeded with the last sequence."""
     row = stack.row
     ready = stack.streak >= row.streak
     if row.exam == "none" or not ready.any() or stack.shown % row.every:
         return ready & (row.exam == "none")
-    wrong = np.array([errors(stack, e, data)[0] if ready[e] else 1 for e in range(len(ready))])
+    wrong = np.array(
+        [count_errors(stack, e, data)[0] if ready[e] else 1 for e in range(len(ready))]
+    )
     return wrong == 0
 
 
-def outcomes(
-    stack: Stack,
+def list_outcomes(
+    stack: TrialStack,
     data: Generator,
     done: Bool[Array, "E"],  # noqa: F821
     ended: Bool[Array, "E"],  # noqa: F821
@@ -222,7 +226,7 @@ def outcomes(
             stack.seeds[e],
             bool(done[e]),
             stack.shown,
-            *errors(stack, int(e), data),
+            *count_errors(stack, int(e), data),
             stack.net.parameters,
             float(stack.seconds[e]),
         )
@@ -230,33 +234,33 @@ def outcomes(
     ]
 
 
-def errors(stack: Stack, e: int, data: Generator) -> tuple[int, int]:
+def count_errors(stack: TrialStack, e: int, data: Generator) -> tuple[int, int]:
     """Return how many sequences of its test set a trial answers wrong, and how many there are."""
-    net = draw_one(stack.net, e)
+    net = select_one(stack.net, e)
     if stack.row.exam == "streams":
-        return streams(net, stack.seeds[e], data)
+        return count_stream_errors(net, stack.seeds[e], data)
     wanted = data.test([stack.seeds[e]])
     right = data.right(net.forward(wanted.x), wanted)
     return int((~right).sum()), right.size
 
 
-def draw_one(net: Net, e: int) -> Net:
+def select_one(net: Net, e: int) -> Net:
     """Return one of the nets alone."""
     one = type(net)(net.shape, dict(net.weights))  # type: ignore[call-arg, attr-defined]
-    one.keep(np.array([e]))
+    one.select(np.array([e]))
     return one
 
 
-def streams(net: Net, seed: int, data: Generator) -> tuple[int, int]:
+def count_stream_errors(net: Net, seed: int, data: Generator) -> tuple[int, int]:
     """Return how many of ten streams hold an error, and that they are ten; string after string, without a reset."""
     state, symbols = None, np.zeros(STREAMS, int)
     wrong = np.zeros(STREAMS, bool)
     first = 0
     while (symbols < SYMBOLS).any():
         index = first + np.arange(AT_ONCE) * STREAMS + np.arange(STREAMS)[:, None]
-        some = data.drawn("test", [seed], index.reshape(1, -1))
+        some = data.draw("test", [seed], index.reshape(1, -1))
         for k in range(AT_ONCE):
-            s = some.at((slice(None), slice(k, None, AT_ONCE)))
+            s = some.select((slice(None), slice(k, None, AT_ONCE)))
             y = net.forward(s.x, state)
             state = net.state(s.length)
             wrong |= ~data.right(y, s)[0] & (symbols < SYMBOLS)

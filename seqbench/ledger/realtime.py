@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float
 from seqbench.ledger.net import Answers, Array, BlockLSTM, ElmanNet, Inputs, State, logistic
 
 
-def follow(
+def learn_by_symbol(
     net: BlockLSTM | ElmanNet,
     x: Inputs,
     d: Answers,
@@ -53,13 +53,13 @@ def follow(
     """
     sequence = x[:, 0], d[:, 0], due[:, 0], rate, state
     if isinstance(net, BlockLSTM):
-        y, after = _blocks(net, *sequence)
+        y, after = _learn_blocks(net, *sequence)
     else:
-        y, after = _elman(net, *sequence)
+        y, after = _learn_elman(net, *sequence)
     return y[:, None], after
 
 
-def _blocks(
+def _learn_blocks(
     net: BlockLSTM,
     x: Float[Array, "E T D"],
     d: Float[Array, "E T C"],
@@ -127,7 +127,7 @@ def _blocks(
     return ys, State(a[:, None], c[:, None], p)
 
 
-def _elman(
+def _learn_elman(
     net: ElmanNet,
     x: Float[Array, "E T D"],
     d: Float[Array, "E T C"],

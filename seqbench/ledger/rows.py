@@ -1,8 +1,8 @@
 """The rows of the ledger: what was published, and how it is repeated here.
 
 A figure's mark says where it was read: P in the paper or its code, S in another's account of it. There are four kinds
-of rows: trials in the paper's own protocol (``Online``), what the benchmark's records say of a figure (``Score``) or
-of one model beside another (``Pair``), and what can't be repeated (``Missing``).
+of rows: trials in the paper's own protocol (``Online``), what the benchmark's records say of a figure (``ModelScore``)
+or of one model beside another (``ModelPair``), and what can't be repeated (``NotRepeated``).
 
 Nothing here imports torch, so that the table can be made from a results folder alone.
 """
@@ -64,14 +64,14 @@ class Elman:
 
 @dataclass(frozen=True)
 class Source:
-    """Which sequences: a name that ``data.generator`` knows, and its arguments."""
+    """Which sequences: a name that ``data.make_generator`` knows, and its arguments."""
 
     name: str
     arguments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """What all rows have: a stable id, the paper and the place in it, and the figure in words with its mark."""
 
     id: str
@@ -82,7 +82,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Online(Row):
+class Online(Entry):
     """Trials in the paper's own protocol: a weight update a sequence or a symbol, success counted in sequences.
 
     Attributes
@@ -148,7 +148,7 @@ class Online(Row):
 
 
 @dataclass(frozen=True)
-class Score(Row):
+class ModelScore(Entry):
     """A published figure of a model on a task that the benchmark has.
 
     Attributes
@@ -170,7 +170,7 @@ class Score(Row):
 
 
 @dataclass(frozen=True)
-class Pair(Row):
+class ModelPair(Entry):
     """A published claim that one model solves a task more often than another, or just as often."""
 
     task: str
@@ -182,7 +182,7 @@ class Pair(Row):
 
 
 @dataclass(frozen=True)
-class Missing(Row):
+class NotRepeated(Entry):
     """A figure that can't be repeated here, and why."""
 
     reason: str
@@ -192,7 +192,7 @@ BUDGET = "a trial that needs more than four times the published mean is given up
 MEDIAN = "the published figure is a mean over trials, ours a median"
 
 
-def reber(
+def make_reber(
     id_: str,
     published: str,
     rate: float,
@@ -230,7 +230,7 @@ def reber(
     )  # fmt: skip
 
 
-def until_right(id_: str, experiment: str, sequences: int, **more: Any) -> Online:
+def make_hs97(id_: str, experiment: str, sequences: int, **more: Any) -> Online:
     """Return a row whose trials end with 2,000 right answers in a row, published as so many sequences."""
     return Online(
         id=id_,
@@ -248,10 +248,10 @@ def until_right(id_: str, experiment: str, sequences: int, **more: Any) -> Onlin
     )
 
 
-def order(relevant: int, blocks: int, rate: float, sequences: int) -> Online:
+def make_order(relevant: int, blocks: int, rate: float, sequences: int) -> Online:
     """Return the row of temporal order with so many relevant symbols."""
     classes = 2**relevant
-    return until_right(
+    return make_hs97(
         f"hs97-order-{classes}",
         f"6{'ab'[relevant - 2]}, temporal order, {classes} classes",
         sequences,
@@ -264,9 +264,9 @@ def order(relevant: int, blocks: int, rate: float, sequences: int) -> Online:
     )  # fmt: skip
 
 
-def adding(shortest: int, sequences: int) -> Online:
+def make_adding(shortest: int, sequences: int) -> Online:
     """Return the row of the adding problem over at least so many steps."""
-    return until_right(
+    return make_hs97(
         f"hs97-adding-{shortest}",
         f"4, adding, T = {shortest}",
         sequences,
@@ -278,7 +278,7 @@ def adding(shortest: int, sequences: int) -> Online:
     )
 
 
-def stream(id_: str, experiment: str, published: str, rate: float, *gates: str) -> Online:
+def make_stream(id_: str, experiment: str, published: str, rate: float, *gates: str) -> Online:
     """Return a row of endless strings, for blocks with these gates."""
     steps = (-0.5, -1.0, -1.5, -2.0)
     first = {"i": steps, "f": tuple(-b for b in steps), "o": steps}
@@ -314,10 +314,10 @@ def stream(id_: str, experiment: str, published: str, rate: float, *gates: str) 
     )  # fmt: skip
 
 
-def bai(task: str, lag: int, model: str, figure: str, solved: bool) -> Score:
+def make_bai(task: str, lag: int, model: str, figure: str, solved: bool) -> ModelScore:
     """Return a row of the table of generic networks."""
     at = "mean squared error" if task == "adding" else "cross-entropy"
-    return Score(
+    return ModelScore(
         id=f"bai2018-{task}-{model}",
         paper=BAI,
         experiment=f"{task}, T = {lag}, {model}",
@@ -332,9 +332,9 @@ def bai(task: str, lag: int, model: str, figure: str, solved: bool) -> Score:
     )
 
 
-def deletang(task: str, model: str, figure: float) -> Score:
+def make_deletang(task: str, model: str, figure: float) -> ModelScore:
     """Return a row of the table of formal languages: the best seed, in per cent."""
-    return Score(
+    return ModelScore(
         id=f"deletang2023-{task}-{model}",
         paper=DELETANG,
         experiment=f"{task}, {model}",
@@ -349,9 +349,9 @@ def deletang(task: str, model: str, figure: float) -> Score:
     )
 
 
-def feng(model: str, figure: str) -> Missing:
+def make_feng(model: str, figure: str) -> NotRepeated:
     """Return a row of the table of minimal networks."""
-    return Missing(
+    return NotRepeated(
         id=f"feng2024-selective-copy-{model}",
         paper=FENG,
         experiment=f"selective copying, L = 4096, {model}",
@@ -361,68 +361,68 @@ def feng(model: str, figure: str) -> Missing:
     )
 
 
-LEDGER: tuple[Row, ...] = (
-    reber(
+LEDGER: tuple[Entry, ...] = (
+    make_reber(
         "hs97-reber", "100 % of the trials, 8,440 sequences", 1.0, 30, 8_440,
         Blocks(7, 7, 3, 2, gate_biases=(("o", (-1.0, -2.0, -3.0)),)), MEDIAN,
     ),
-    reber(
+    make_reber(
         "hs97-reber-elman", "0 % of the trials", 0.0, None, None, Elman(7, 7, 15),
         "15 hidden units; step and first weights as the LSTM's",
     ),
-    adding(100, 74_000),
-    adding(500, 209_000),
-    adding(1000, 853_000),
-    order(2, blocks=2, rate=0.5, sequences=31_390),
-    order(3, blocks=3, rate=0.1, sequences=571_100),
-    stream("gers2000-stream", "with forget gates", "18 % of the trials are perfect", 0.18,
+    make_adding(100, 74_000),
+    make_adding(500, 209_000),
+    make_adding(1000, 853_000),
+    make_order(2, blocks=2, rate=0.5, sequences=31_390),
+    make_order(3, blocks=3, rate=0.1, sequences=571_100),
+    make_stream("gers2000-stream", "with forget gates", "18 % of the trials are perfect", 0.18,
            "i", "f", "o"),
-    stream("gers2000-stream-1997", "without forget gates", "0 % of the trials are perfect", 0.0,
+    make_stream("gers2000-stream-1997", "without forget gates", "0 % of the trials are perfect", 0.0,
            "i", "o"),
-    Pair(
+    ModelPair(
         "gers2002-delay", GERS2002, "measuring the time between spikes",
         "peepholes are not needed", "S",
         "spike-delay", None, "lstm_peephole", "lstm", gap=False,
         deviations=("batches and Adam for online gradient descent", "models of the profile's size"),
     ),
-    Pair(
+    ModelPair(
         "gers2002-timing", GERS2002, "generating timed spikes",
         "peepholes are needed", "S",
         "timed-spikes", None, "lstm_peephole", "lstm", gap=True,
         deviations=("batches and Adam for online gradient descent", "models of the profile's size",
                     "a fixed period"),
     ),
-    Missing(
+    NotRepeated(
         "chung2014-music", CHUNG, "polyphonic music: Nottingham, JSB Chorales",
         "tanh 3.13, GRU 3.23, LSTM 3.20 nats; 9.10, 8.54, 8.67", "S",
         "missing: data set not included",
     ),
-    bai("adding", 600, "lstm", "0.164, which is chance", solved=False),
-    bai("adding", 600, "gru", "5.3e-5", solved=True),
-    bai("adding", 600, "rnn", "0.177, which is chance", solved=False),
-    bai("copy", 1000, "lstm", "0.0204, which is chance", solved=False),
-    bai("copy", 1000, "gru", "0.0197", solved=False),
-    bai("copy", 1000, "rnn", "0.0202, which is chance", solved=False),
-    deletang("parity", "rnn", 100.0),
-    deletang("parity", "lstm", 100.0),
-    deletang("parity", "transformer", 52.0),
-    deletang("mod-arithmetic", "rnn", 100.0),
-    deletang("mod-arithmetic", "lstm", 100.0),
-    deletang("mod-arithmetic", "transformer", 24.2),
-    deletang("reverse", "rnn", 62.0),
-    deletang("reverse", "lstm", 60.9),
-    deletang("reverse", "transformer", 62.3),
-    deletang("duplicate", "rnn", 50.3),
-    deletang("duplicate", "lstm", 57.6),
-    deletang("duplicate", "transformer", 52.8),
-    feng("mingru", "99.5 ± 0.2"),
-    feng("minlstm", "96.0 ± 2.8"),
+    make_bai("adding", 600, "lstm", "0.164, which is chance", solved=False),
+    make_bai("adding", 600, "gru", "5.3e-5", solved=True),
+    make_bai("adding", 600, "rnn", "0.177, which is chance", solved=False),
+    make_bai("copy", 1000, "lstm", "0.0204, which is chance", solved=False),
+    make_bai("copy", 1000, "gru", "0.0197", solved=False),
+    make_bai("copy", 1000, "rnn", "0.0202, which is chance", solved=False),
+    make_deletang("parity", "rnn", 100.0),
+    make_deletang("parity", "lstm", 100.0),
+    make_deletang("parity", "transformer", 52.0),
+    make_deletang("mod-arithmetic", "rnn", 100.0),
+    make_deletang("mod-arithmetic", "lstm", 100.0),
+    make_deletang("mod-arithmetic", "transformer", 24.2),
+    make_deletang("reverse", "rnn", 62.0),
+    make_deletang("reverse", "lstm", 60.9),
+    make_deletang("reverse", "transformer", 62.3),
+    make_deletang("duplicate", "rnn", 50.3),
+    make_deletang("duplicate", "lstm", 57.6),
+    make_deletang("duplicate", "transformer", 52.8),
+    make_feng("mingru", "99.5 ± 0.2"),
+    make_feng("minlstm", "96.0 ± 2.8"),
 )  # fmt: skip
 
 ONLINE: dict[str, Online] = {row.id: row for row in LEDGER if isinstance(row, Online)}
 
 
-def online(id_: str) -> Online:
+def find_online(id_: str) -> Online:
     """Return the row of this id, if it has trials of its own."""
     if id_ not in ONLINE:
         raise unknown("experiment", id_, ONLINE)

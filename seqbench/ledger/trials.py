@@ -17,21 +17,21 @@ from seqbench import machine
 from seqbench.errors import BadInput
 from seqbench.ledger.online import Outcome
 from seqbench.ledger.online import run as run_trials
-from seqbench.ledger.rows import ONLINE, Online, online
+from seqbench.ledger.rows import ONLINE, Online, find_online
 from seqbench.machine import Peak
 from seqbench.measure.folder import open_folder, write_into
 from seqbench.measure.job import cost
 from seqbench.records.schema import SCHEMA, Manifest, Trial, digest
 from seqbench.records.store import Store
 from seqbench.training.checkpoint import Checkpoint
-from seqbench.values.arguments import Seconds, checked
+from seqbench.values.arguments import Seconds, check_arguments
 
 Trials = Annotated[int, Field(gt=0, le=10_000)]
 EVERY = 60.0  # seconds between two lines of progress
 Say = Callable[[str], object]
 
 
-@checked
+@check_arguments
 def run(
     experiments: Sequence[str] = (),
     *,
@@ -56,7 +56,7 @@ def run(
     BadInput
         With one sentence that names the culprit and the choices.
     """
-    rows = [online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
+    rows = [find_online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
     machine.make_deterministic()
     until = monotonic() + (inf if budget is None else budget)
     manifest = manifest_of(Store(out))
@@ -92,7 +92,7 @@ def manifest_of(store: Store) -> Manifest:
 
 def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None:
     """Run the trials of one row that are not there."""
-    if there := trials - len(lacking(row, trials, store)):
+    if there := trials - len(list_missing(row, trials, store)):
         say(f"{row.id}: {there} trials are there already and are skipped")
     said = monotonic()
 
@@ -108,19 +108,19 @@ def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None
     # A state of other code is not taken up, nor is one whose code no commit names.
     checkpoint = Checkpoint(None if dirty else store.unfinished / f"{name}.pt")
     # More than once where other trials were laid aside: those come first.
-    while (seeds := lacking(row, trials, store)) and monotonic() < until:
+    while (seeds := list_missing(row, trials, store)) and monotonic() < until:
         for ended in run_trials(row, seeds, until, progress, checkpoint):
-            store.add_trials(row.id, [trial(row, outcome, peak.bytes()) for outcome in ended])
-            say(f"{row.id}: {told(ended)}")
+            store.add_trials(row.id, [make_trial(row, outcome, peak.bytes()) for outcome in ended])
+            say(f"{row.id}: {describe_outcomes(ended)}")
 
 
-def lacking(row: Online, trials: int, store: Store) -> list[int]:
+def list_missing(row: Online, trials: int, store: Store) -> list[int]:
     """Return the seeds of the trials that are not in the folder."""
     there = {t.seed for t in store.trials() if t.key[:2] == (row.id, row.protocol)}
     return [seed for seed in range(trials) if seed not in there]
 
 
-def trial(row: Online, outcome: Outcome, memory: int) -> Trial:
+def make_trial(row: Online, outcome: Outcome, memory: int) -> Trial:
     """Return the record of a trial."""
     commit, dirty = machine.commit()
     return Trial(
@@ -142,7 +142,7 @@ def trial(row: Online, outcome: Outcome, memory: int) -> Trial:
     )
 
 
-def told(outcomes: Iterable[Outcome]) -> str:
+def describe_outcomes(outcomes: Iterable[Outcome]) -> str:
     """Return what became of trials, in a line."""
     return ", ".join(
         f"trial {o.seed} {'succeeded' if o.success else 'was given up'} after {o.sequences:,} sequences"

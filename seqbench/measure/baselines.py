@@ -15,11 +15,11 @@ from seqbench.protocol.profiles import find_profile
 from seqbench.records.schema import Baseline
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
-from seqbench.values.arguments import Lag, checked
+from seqbench.values.arguments import Lag, check_arguments
 from seqbench.values.fields import Options
 
 
-@checked
+@check_arguments
 def run(
     profile: str = "quick",
     *,

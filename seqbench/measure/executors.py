@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from seqbench.errors import BadInput, describe, warn_in_a_line
+from seqbench.errors import BadInput, describe, shorten_warnings
 from seqbench.machine import make_deterministic
 from seqbench.measure.job import Job, failed, measure
 from seqbench.measure.user_defined import is_user_defined
@@ -234,7 +234,7 @@ ENGINES = {"processes": processes, "serial": serial, "dask": dask}
 
 def serve(descriptor: int) -> None:
     """Be a worker: take jobs from the line until it is closed."""
-    warn_in_a_line()
+    shorten_warnings()
     make_deterministic()
     line = Connection(descriptor)
     with suppress(EOFError, ConnectionError):

@@ -20,7 +20,7 @@ from seqbench.random import Keys
 from seqbench.records.schema import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
-from seqbench.text import cut
+from seqbench.text import shorten
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.loop import Outcome, train
 
@@ -68,7 +68,7 @@ class Job:
     def __str__(self) -> str:
         seeds = ",".join(dict.fromkeys(str(member.seed) for member in self.members))
         unit = self.unit
-        return f"{unit.task_spelled} lag {unit.lag} {unit.model_spelled} seeds {seeds}"
+        return f"{unit.task_spelling} lag {unit.lag} {unit.model_spelling} seeds {seeds}"
 
 
 def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> list[Record]:
@@ -203,7 +203,7 @@ def scale(task: Task) -> Scale:
     share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
     lowest, highest = task.score_range or share
     return Scale(
-        measure=cut(task.measure),
+        measure=shorten(task.measure),
         higher_is_better=task.higher_is_better,
         chance=task.chance,
         threshold=task.threshold,
@@ -215,7 +215,7 @@ def scale(task: Task) -> Scale:
 def possible(outcome: Outcome, scale: Scale) -> Scale:
     """Return the scale; raise where a score is one that its measure can't have: then the score is computed wrong."""
     for score in (outcome.score, outcome.train_score, *outcome.curve.score):
-        if score is not None and not scale.holds(score):
+        if score is not None and not scale.contains(score):
             low, high = scale.range
             raise ValueError(
                 f"a score of {score:g} lies outside of its measure's range, {low:g} to {high:g}; "

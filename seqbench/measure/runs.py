@@ -16,7 +16,7 @@ from seqbench.records.store import Store
 from seqbench.values.arguments import Seconds, Workers, checked
 
 
-@checked
+@check_arguments
 def run(
     spec: str | RunSpec = "quick",
     *,
@@ -120,9 +120,9 @@ def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
     """Raise where the folder holds a row of a table that was measured under other conditions than are asked for now."""
     there = {record.unit.row: record.unit for record in store.records()}
     for unit in units:
-        other = there.get(unit.row)
+        other = there.get(unit.condition)
         if other and other.id != unit.id:
-            task, lag, model = unit.row
+            task, lag, model = unit.condition
             raise BadInput(
                 f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
                 f"({differences(other, unit)}); --force replaces it, --out keeps both"

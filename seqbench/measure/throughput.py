@@ -51,12 +51,12 @@ from seqbench.scan import Scan
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.tasks.moving_shapes import MOVING
-from seqbench.text import cut
+from seqbench.text import shorten
 from seqbench.training.cuda_graph import WARM_UP as UNCAPTURED
 from seqbench.training.cuda_graph import CudaGraph
 from seqbench.training.loop import Stack, draw, encoded
 from seqbench.training.loop import step as take_step
-from seqbench.values.arguments import checked, shown
+from seqbench.values.arguments import check_arguments, show
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 IDENTITY = "model", "phase", "scan", "precision", "device", "members", "batch", "length", "hidden"
@@ -429,7 +429,7 @@ def needs(one: Case, phase: Phase, parameters: int) -> tuple[int, int, Work]:
 # Into the store
 
 
-@checked
+@check_arguments
 def run(
     profile: str = "quick",
     *,
@@ -488,16 +488,14 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
             raise unknown("axis", str(axis), known)
         if axis == "rounds":
             if type(values) is not int or not 1 <= values <= 1000:
-                raise BadInput(
-                    f"rounds must be a whole number from 1 to 1,000; got {shown(values)}"
-                )
+                raise BadInput(f"rounds must be a whole number from 1 to 1,000; got {show(values)}")
         elif not isinstance(values, list | tuple) or not values:
-            raise BadInput(f"{axis} must be a list or tuple, also of one; got {shown(values)}")
+            raise BadInput(f"{axis} must be a list or tuple, also of one; got {show(values)}")
         elif axis in WORDS and not all(isinstance(value, str) for value in values):
-            raise BadInput(f"{axis} must be words; got {shown(values)}")
+            raise BadInput(f"{axis} must be words; got {show(values)}")
     for name in models:
         if isinstance(name, str) and ":" in name:
-            raise BadInput(f"steps are timed of models without options; got '{cut(name, 60)}'")
+            raise BadInput(f"steps are timed of models without options; got '{shorten(name, 60)}'")
     choices = {"model": MODELS, "scan": get_args(Scan), "phase": PHASES}
     names = {"model": models, "scan": axes.get("scans", ()), "phase": axes.get("phases", ())}
     for kind in choices:
@@ -511,7 +509,7 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
         for number in axes.get(axis, ()):
             if number is not None and not (type(number) is int and least <= number <= most):
                 raise BadInput(
-                    f"{axis} must be whole numbers from {least} to {most:,}; got {shown(number)}"
+                    f"{axis} must be whole numbers from {least} to {most:,}; got {show(number)}"
                 )
     tokens = prod(
         max(axes.get(axis, (1,)), default=1) for axis in ("lengths", "batches", "members")

@@ -45,7 +45,7 @@ from torch.nn.parameter import is_lazy
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
 from seqbench.random import Keys
-from seqbench.values.arguments import Count, checked
+from seqbench.values.arguments import Count, check_arguments
 from seqbench.values.fields import Name
 
 Reads = Literal["sequence", "video"]
@@ -53,7 +53,7 @@ State = dict[str, Tensor]
 HIDDEN = {"hidden": 1}  # the width alone sets the size, by one
 
 
-@checked
+@check_arguments
 def adapt(
     name: Name,
     factory: Callable[..., nn.Module],

@@ -25,7 +25,7 @@ from seqbench.records.schema import (
 )
 from seqbench.records.spec import RunSpec
 from seqbench.values.fields import A_WORD, is_word
-from seqbench.values.variants import bare, parsed
+from seqbench.values.variants import parse, strip_options
 
 SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
 VIDEO_MODELS = ("cnn_lstm", "frame_average", "pixel_lstm")
@@ -115,7 +115,7 @@ class Condition:
 
 def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
     """Return a name and its options; raise where the value of one could not be spelled in a record."""
-    name, options = parsed(spelling)
+    name, options = parse(spelling)
     for option, value in options.items():
         if isinstance(value, str) and not is_word(value):
             raise BadInput(f"option {option} of '{name}' is '{value}': {A_WORD}")
@@ -258,7 +258,7 @@ class Profile:
 
 def named(spelling: str, names: Sequence[str]) -> bool:
     """Return whether an entry is among the names, by its whole spelling or without its options."""
-    return spelling in names or bare(spelling) in names
+    return spelling in names or strip_options(spelling) in names
 
 
 def best_rate(records: Iterable[Record]) -> float:

@@ -47,7 +47,7 @@ class PublishedTrials(Published):
     protocol: Digest
     deviations: tuple[Line, ...]
 
-    def planned(self, trials: Iterable[Trial]) -> list[Trial]:
+    def select_planned(self, trials: Iterable[Trial]) -> list[Trial]:
         """Return those of the trials that the row plans.
 
         Trials are kept as they end: of more than these, the fastest might be there alone.

@@ -4,10 +4,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-ANEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW  # a link in its place is never followed
+NEW_FILE = (
+    os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+)  # a link in its place is never followed
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside its place, flush it to the disk and rename it.
 
     Whatever goes wrong, the temporary file is removed and an older file of this name stays as it was.
@@ -21,7 +23,7 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)  # of an earlier process of this number
     try:
-        with os.fdopen(os.open(temporary, ANEW, 0o666), "wb") as file:
+        with os.fdopen(os.open(temporary, NEW_FILE, 0o666), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -20,18 +20,18 @@ ALONE = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
 
 
-def look_over(folder: Path) -> Iterator[BadInput]:
+def find_misplaced(folder: Path) -> Iterator[BadInput]:
     """Yield an error for each thing in a results folder that can't be read or has no place in it."""
-    for entry in entries(folder):
+    for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and entry.name in DEPTH:
             found = files_in(folder, entry.name)
             yield from (wrong for wrong in found if isinstance(wrong, BadInput))
-        elif entry.is_dir() and entry.name in BESIDE:
-            yield from links(entry)
-        elif not (entry.is_file() and entry.name in ALONE):
-            yield out_of_place(entry)
+        elif entry.is_dir() and entry.name in DERIVED:
+            yield from find_links(entry)
+        elif not (entry.is_file() and entry.name in SINGLE_FILES):
+            yield describe_misplaced(entry)
 
 
 def files_in(folder: Path, kind: str) -> Iterator[Path | BadInput]:
@@ -41,7 +41,7 @@ def files_in(folder: Path, kind: str) -> Iterator[Path | BadInput]:
 
 def walk(folder: Path, depth: int, endings: Sequence[str]) -> Iterator[Path | BadInput]:
     """Yield the files so many levels below a folder, and an error for whatever else is there."""
-    for entry in entries(folder):
+    for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and depth > 1:
@@ -49,50 +49,55 @@ def walk(folder: Path, depth: int, endings: Sequence[str]) -> Iterator[Path | Ba
         elif entry.is_file() and depth == 1 and entry.suffix in endings:
             yield entry
         else:
-            yield out_of_place(entry)
+            yield describe_misplaced(entry)
 
 
-def links(folder: Path) -> Iterator[BadInput]:
+def find_links(folder: Path) -> Iterator[BadInput]:
     """Yield an error for whatever below a folder is no file or folder of its own."""
     left = [folder]
     while left:  # folders may be deep
-        for entry in entries(left.pop()):
+        for entry in list_entries(left.pop()):
             if isinstance(entry, BadInput):
                 yield entry
             elif entry.is_dir():
                 left.append(entry)
 
 
-def leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
+def find_leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
     """Yield what killed writes left in a results folder, or of some tasks only; no link is followed."""
-    for top in (*DEPTH, *BESIDE):
-        places = [folder / top / task for task in tasks] or [folder / top, *inner(folder / top)]
+    for top in (*DEPTH, *DERIVED):
+        places = [folder / top / task for task in tasks] or [
+            folder / top,
+            *list_folders(folder / top),
+        ]
         for place in places:
             if not (place.is_symlink() or (folder / top).is_symlink()) and place.is_dir():
                 yield from place.glob("*.tmp")
 
 
-def inner(folder: Path) -> list[Path]:
+def list_folders(folder: Path) -> list[Path]:
     """Return the folders in a folder."""
     return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
 
 
-def entries(folder: Path) -> list[Path | BadInput]:
+def list_entries(folder: Path) -> list[Path | BadInput]:
     """Return what a folder holds, in order; what is no file or folder of its own, or can't be read, is an error."""
     try:
         found = sorted(folder.iterdir())
     except OSError as error:
         return [BadInput(f"can't read {folder}: {error.strerror}")]
     return [
-        kept for entry in found if (kept := own(entry)) is not entry or not is_litter(entry.name)
+        kept
+        for entry in found
+        if (kept := check_entry(entry)) is not entry or not is_litter(entry.name)
     ]
 
 
-def own(entry: Path) -> Path | BadInput:
+def check_entry(entry: Path) -> Path | BadInput:
     """Return an entry of a folder, or the error where it leads elsewhere or is no file or folder."""
     if entry.is_symlink():
         return BadInput(f"{entry} is a link; a results folder holds its own files only")
-    return entry if entry.is_file() or entry.is_dir() else out_of_place(entry)
+    return entry if entry.is_file() or entry.is_dir() else describe_misplaced(entry)
 
 
 def is_litter(name: str) -> bool:
@@ -100,7 +105,7 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.endswith("~") or name in LITTER
 
 
-def out_of_place(entry: Path) -> BadInput:
+def describe_misplaced(entry: Path) -> BadInput:
     """Return the error for a file or folder that is none of a results folder."""
     kind = "folder" if entry.is_dir() else "file" if entry.is_file() else "thing"
     return BadInput(f"{entry}: a results folder has no such {kind}; move it away")

@@ -30,13 +30,13 @@ from seqbench.values.fields import (
     Time,
     Whole,
 )
-from seqbench.values.variants import spelled
+from seqbench.values.variants import spell
 
 SCHEMA: Final = 1
 # A part of the schema, since names in tables are spelled by it: a model's entry is never changed or taken away.
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
 
-Verdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
+RunVerdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
 Role = Literal["reporting", "tuning", "search"]
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Phase = Literal["training", "inference", "streaming"]
@@ -118,20 +118,20 @@ class Unit(Strict):
         return digest(self.model_dump(mode="json"))
 
     @property
-    def task_spelled(self) -> str:
+    def task_spelling(self) -> str:
         """Return the task with its options."""
-        return spelled(self.task, self.task_options)
+        return spell(self.task, self.task_options)
 
     @property
-    def model_spelled(self) -> str:
+    def model_spelling(self) -> str:
         """Return the model with its options, and its layers where they are not as usual."""
         usual = self.layers == LAYERS.get(self.model, 1)
-        return spelled(self.model, self.model_options | ({} if usual else {"layers": self.layers}))
+        return spell(self.model, self.model_options | ({} if usual else {"layers": self.layers}))
 
     @property
-    def row(self) -> tuple[str, int, str]:
+    def condition(self) -> tuple[str, int, str]:
         """Return what a table shows of it: a folder holds one unit for each such row."""
-        return self.task_spelled, self.lag, self.model_spelled
+        return self.task_spelling, self.lag, self.model_spelling
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -179,7 +179,7 @@ class Scale(Strict):
     lowest: float | None = Field(default=None, exclude_if=lambda end: end is None)
     highest: float | None = Field(default=None, exclude_if=lambda end: end is None)
 
-    def holds(self, score: float) -> bool:
+    def contains(self, score: float) -> bool:
         """Return whether a score is one that the measure can have."""
         low, high = self.range
         return low - ROUNDING <= score <= high + ROUNDING
@@ -227,7 +227,7 @@ class Record(Strict):
     unit_id: Digest
     unit: Unit
     member: Member
-    verdict: Verdict
+    verdict: RunVerdict
     reason: Line | None = None  # why it failed
     score: Number | None  # on the test set, with the last weights
     test_loss: Number | None
@@ -265,7 +265,7 @@ class Record(Strict):
                 f"and the loss {self.test_loss}"
             )
         for score in (self.score, self.train_score, *self.curve.score):
-            if score is not None and not self.scale.holds(score):
+            if score is not None and not self.scale.contains(score):
                 raise ValueError(
                     f"a score of {score} lies outside of its measure's range, "
                     f"{self.scale.range[0]:g} to {self.scale.range[1]:g}"
@@ -293,7 +293,7 @@ class Record(Strict):
         """Return the name of the machine."""
         return self.provenance.system
 
-    def reproducible(self) -> str:
+    def serialise_reproducible(self) -> str:
         """Return what a second measurement on the same machine must give again."""
         return canonical(self.model_dump(mode="json", exclude={"cost": True}))
 
@@ -447,7 +447,7 @@ class Probe(Strict):
     unit_id: Digest
     unit: Unit
     member: Member
-    verdict: Verdict
+    verdict: RunVerdict
     moment: Moment
     series: dict[SeriesName, list[Number | None]]
     device: Name
@@ -530,7 +530,7 @@ class Baseline(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> "Baseline":
-        if not self.scale.holds(self.score):
+        if not self.scale.contains(self.score):
             raise ValueError(f"a score of {self.score} lies outside of its measure's range")
         return self
 

@@ -37,7 +37,7 @@ from pydantic import ValidationError
 from seqbench.errors import BadInput, NotWritten, SpecificationDiffers
 from seqbench.records import layout
 from seqbench.records.facts import Facts
-from seqbench.records.files import write_whole
+from seqbench.records.files import write_atomically
 from seqbench.records.schema import (
     SCHEMA,
     Baseline,
@@ -98,7 +98,7 @@ class Store:
         file = self.path / "manifest.json"
         if not self.exists:
             raise BadInput(f"{self.path} is no results folder: it has no manifest.json")
-        return _whole(Manifest, file)
+        return _read_object(Manifest, file)
 
     def create(self, manifest: Manifest) -> "Store":
         """Make the folder, or check that the one which is there was made for the same thing."""
@@ -110,7 +110,7 @@ class Store:
     def check(self, manifest: Manifest) -> None:
         """Raise if there is a folder that was made for something else, or for somebody's own files."""
         if not self.exists:
-            if self.path.is_dir() and layout.entries(self.path):
+            if self.path.is_dir() and layout.list_entries(self.path):
                 raise BadInput(
                     f"{self.path} is no results folder, and holds other files; "
                     "choose an empty folder or a new one with --out"
@@ -135,10 +135,10 @@ class Store:
         records = list(records)
         unit = records[0].unit
         members = sorted(canonical(r.member.model_dump(mode="json")) for r in records)
-        place = self._place(unit)
+        place = self._make_prefix(unit)
         write_rows(place.with_name(f"{place.name}{digest(members)[:8]}.jsonl"), records)
 
-    def forget(self, unit: Unit, members: Iterable[Member]) -> None:
+    def remove_records(self, unit: Unit, members: Iterable[Member]) -> None:
         """Take out records of a unit that are about to be replaced by a new measurement.
 
         A reporting seed is replaced whatever its learning rate was: the tuning may have chosen another.
@@ -146,8 +146,8 @@ class Store:
         members = list(members)
         keys = {(unit.id, m.seed, m.learning_rate) for m in members}
         reporting = {m.seed for m in members if m.role == "reporting"}
-        for file in self._unit_files(unit):
-            rows = [_row(Record, line, where) for where, line in _lines(file)]
+        for file in self._list_unit_files(unit):
+            rows = [_parse_row(Record, line, where) for where, line in _iterate_lines(file)]
             kept = [
                 r
                 for r in rows
@@ -157,20 +157,20 @@ class Store:
             if kept:
                 write_rows(file, kept)
             else:
-                with _writing(file):
+                with _explain_write_errors(file):
                     file.unlink()
 
-    def forget_others(self, unit: Unit) -> None:
+    def remove_others(self, unit: Unit) -> None:
         """Take out the records of all other conditions that stand in the same row of a table as this unit."""
-        for other in self.same_row(unit):
-            for file in self._unit_files(other):
-                with _writing(file):
+        for other in self.find_same_condition(unit):
+            for file in self._list_unit_files(other):
+                with _explain_write_errors(file):
                     file.unlink()
 
-    def same_row(self, unit: Unit) -> list[Unit]:
+    def find_same_condition(self, unit: Unit) -> list[Unit]:
         """Return the units of the folder that differ from this one only in what a table does not tell apart."""
         rows = {r.unit_id: r.unit for r in self.records()}
-        return [u for u in rows.values() if u.row == unit.row and u.id != unit.id]
+        return [u for u in rows.values() if u.condition == unit.condition and u.id != unit.id]
 
     def add_system(self, system: System) -> str:
         """Keep the description of a machine; return its name."""
@@ -179,7 +179,7 @@ class Store:
             write(file, system.canonical() + "\n")
         return system.id
 
-    def keep_plan(self, cells: Iterable[Planned]) -> None:
+    def write_plan(self, cells: Iterable[Planned]) -> None:
         """Write down what the folder is to hold, in place of an older plan."""
         write_rows(self.path / "plan.jsonl", cells)
 
@@ -190,8 +190,8 @@ class Store:
             return []
         there: dict[str, str] = {}
         rows = []
-        for where, line in _lines(file):
-            rows.append(_row(Planned, line, where))
+        for where, line in _iterate_lines(file):
+            rows.append(_parse_row(Planned, line, where))
             if (first := there.setdefault(rows[-1].unit.id, where)) != where:
                 raise BadInput(f"{where}: the same cell as {first}")
         return rows
@@ -213,74 +213,76 @@ class Store:
     def facts(self) -> Facts | None:
         """Return what the tables take from the code of their day; None where the folder does not say it."""
         file = self.path / "facts.json"
-        return _whole(Facts, file) if file.is_file() else None
+        return _read_object(Facts, file) if file.is_file() else None
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Keep a table of step times under a name, in place of an older one."""
-        self._keep("throughput", name, rows)
+        self._write_rows("throughput", name, rows)
 
     def add_comparisons(self, name: str, rows: Iterable[Comparison]) -> None:
         """Keep a table of goals under a name, in place of an older one."""
-        self._keep("comparisons", name, rows)
+        self._write_rows("comparisons", name, rows)
 
     def add_baselines(self, rows: Iterable[Baseline]) -> None:
         """Keep the baselines of one task at one lag, in place of older ones."""
         rows = list(rows)
         one = rows[0]
-        self._keep("baselines", f"{one.task}-lag{one.lag}-{digest(one.task_options)[:8]}", rows)
+        self._write_rows(
+            "baselines", f"{one.task}-lag{one.lag}-{digest(one.task_options)[:8]}", rows
+        )
 
     def add_probes(self, name: str, rows: Iterable[Probe]) -> None:
         """Keep what instruments saw under a name, in place of what was there."""
-        self._keep("probes", name, rows)
+        self._write_rows("probes", name, rows)
 
     def add_trials(self, experiment: str, rows: Iterable[Trial]) -> None:
         """Keep more trials of an experiment, beside those that are there."""
         there = [t for t in self.trials() if t.experiment == experiment]
-        self._keep("trials", experiment, [*there, *rows])
+        self._write_rows("trials", experiment, [*there, *rows])
 
-    def _keep(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
+    def _write_rows(self, folder: str, name: str, rows: Iterable[Strict]) -> None:
         write_rows(self.path / folder / f"{name}.jsonl", rows)
 
     def records(self) -> list[Record]:
         """Return all records; raise at the first line that is none, or that is there twice."""
-        return list(self._once(Record, "records"))
+        return list(self._read_rows(Record, "records"))
 
     def throughput(self) -> list[Throughput]:
         """Return all step times; raise as ``records`` does."""
-        return list(self._once(Throughput, "throughput"))
+        return list(self._read_rows(Throughput, "throughput"))
 
     def comparisons(self) -> list[Comparison]:
         """Return all goals; raise as ``records`` does."""
-        return list(self._once(Comparison, "comparisons"))
+        return list(self._read_rows(Comparison, "comparisons"))
 
     def baselines(self) -> list[Baseline]:
         """Return all baselines; raise as ``records`` does."""
-        return list(self._once(Baseline, "baselines"))
+        return list(self._read_rows(Baseline, "baselines"))
 
     def probes(self) -> list[Probe]:
         """Return all that instruments saw; raise as ``records`` does."""
-        return list(self._once(Probe, "probes"))
+        return list(self._read_rows(Probe, "probes"))
 
     def trials(self) -> list[Trial]:
         """Return all trials of the ledger; raise as ``records`` does."""
-        return list(self._once(Trial, "trials"))
+        return list(self._read_rows(Trial, "trials"))
 
     def systems(self) -> dict[str, System]:
         """Return the machines by name."""
-        return {file.stem: _whole(System, file) for file in self.files("systems")}
+        return {file.stem: _read_object(System, file) for file in self.list_files("systems")}
 
     def validate(self) -> list[str]:
         """Return all that is wrong with the folder, a sentence each."""
         manifest = self.manifest()
-        wrong = self.out_of_place()
+        wrong = self.list_misplaced()
         if manifest.schema_version != SCHEMA:
             wrong.append(
                 f"{self.path} has schema {manifest.schema_version}; this seqbench reads {SCHEMA}"
             )
         systems = {}
-        for file in self.files("systems", strict=False):
+        for file in self.list_files("systems", strict=False):
             try:
-                systems[file.stem] = _whole(System, file)
+                systems[file.stem] = _read_object(System, file)
             except BadInput as error:
                 wrong.append(str(error))
                 continue
@@ -298,12 +300,12 @@ class Store:
             except BadInput as error:
                 wrong.append(str(error))
         rows = chain(
-            self._rows(Record, "records", strict=False),
-            self._rows(Throughput, "throughput", strict=False),
-            self._rows(Comparison, "comparisons", strict=False),
-            self._rows(Baseline, "baselines", strict=False),
-            self._rows(Probe, "probes", strict=False),
-            self._rows(Trial, "trials", strict=False),
+            self._read_lines(Record, "records", strict=False),
+            self._read_lines(Throughput, "throughput", strict=False),
+            self._read_lines(Comparison, "comparisons", strict=False),
+            self._read_lines(Baseline, "baselines", strict=False),
+            self._read_lines(Probe, "probes", strict=False),
+            self._read_lines(Trial, "trials", strict=False),
         )
         rates: dict[tuple[str, int], float] = {}  # of the reporting runs
         units: dict[tuple[str, int, str], str] = {}  # by the row of a table in which they stand
@@ -316,14 +318,14 @@ class Store:
                 if rates.setdefault((row.unit_id, row.member.seed), rate) != rate:
                     wrong.append(f"{where}: seed {row.member.seed} reports at two learning rates")
             if isinstance(row, Record):
-                if units.setdefault(row.unit.row, row.unit_id) != row.unit_id:
+                if units.setdefault(row.unit.condition, row.unit_id) != row.unit_id:
                     wrong.append(
-                        f"{where}: {' '.join(map(str, row.unit.row))} was measured under other conditions, too, "
-                        f"as unit {units[row.unit.row]}"
+                        f"{where}: {' '.join(map(str, row.unit.condition))} was measured under other conditions, too, "
+                        f"as unit {units[row.unit.condition]}"
                     )
-                if not where.startswith(str(self._place(row.unit))):
+                if not where.startswith(str(self._make_prefix(row.unit))):
                     wrong.append(
-                        f"{where}: records of this unit belong to {self._place(row.unit)}…"
+                        f"{where}: records of this unit belong to {self._make_prefix(row.unit)}…"
                     )
             if row.system_id not in systems:
                 wrong.append(f"{where}: its system {row.system_id} has no file in systems/")
@@ -338,7 +340,9 @@ class Store:
             others = [line for line in wrong if line not in converted]
             more = f"; so are {len(converted) - 1} more lines" if converted[1:] else ""
             return [*others, converted[0] + more]
-        files = self._hashes() if manifest.files else {}  # nothing to compare before it is sealed
+        files = (
+            self._hash_files() if manifest.files else {}
+        )  # nothing to compare before it is sealed
         for path in sorted(files.keys() | manifest.files.keys()):
             found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
             if found != expected:
@@ -349,7 +353,7 @@ class Store:
 
     def seal(self) -> None:
         """Write the sha256 of every file into the manifest: from now on a changed digit is found."""
-        sealed = self.manifest().model_copy(update={"files": self._hashes()}).canonical()
+        sealed = self.manifest().model_copy(update={"files": self._hash_files()}).canonical()
         file = self.path / "manifest.json"
         _parse(Manifest, sealed.encode(), f"{file}")  # a file may have a name that can't be listed
         write(file, f"{sealed}\n")
@@ -359,17 +363,19 @@ class Store:
         """Hold the folder, or only what it holds of some tasks; a second run into it at the same time is refused."""
         with ExitStack() as held:
             whole = fcntl.LOCK_SH if tasks else fcntl.LOCK_EX
-            held.enter_context(self._hold(".lock", whole, "this folder"))
+            held.enter_context(self._lock_file(".lock", whole, "this folder"))
             for task in sorted(tasks):
-                held.enter_context(self._hold(f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'"))
-            for leftover in layout.leftovers(self.path, tasks):
+                held.enter_context(
+                    self._lock_file(f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'")
+                )
+            for leftover in layout.find_leftovers(self.path, tasks):
                 with suppress(OSError):
                     leftover.unlink()
             yield
 
     @contextmanager
-    def _hold(self, name: str, how: int, what: str) -> Iterator[None]:
-        with _writing(self.path / name):
+    def _lock_file(self, name: str, how: int, what: str) -> Iterator[None]:
+        with _explain_write_errors(self.path / name):
             self.path.mkdir(parents=True, exist_ok=True)
             flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
             file = os.fdopen(os.open(self.path / name, flags, 0o666), "r+")
@@ -384,16 +390,16 @@ class Store:
                 pass  # a file system that knows no locks
             yield
 
-    def out_of_place(self) -> list[str]:
+    def list_misplaced(self) -> list[str]:
         """Return a sentence for each thing in the folder that can't be read or has no place in it."""
-        return [str(wrong) for wrong in layout.look_over(self.path)]
+        return [str(wrong) for wrong in layout.find_misplaced(self.path)]
 
-    def look_over(self) -> None:
+    def check_layout(self) -> None:
         """Raise at the first thing in the folder that can't be read or has no place in it; where there is a folder."""
-        if self.exists and (wrong := self.out_of_place()):
+        if self.exists and (wrong := self.list_misplaced()):
             raise BadInput(wrong[0])
 
-    def _hashes(self) -> dict[str, str]:
+    def _hash_files(self) -> dict[str, str]:
         """Return the sha256 of every file but the manifest and hidden ones, by path."""
         return {
             file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
@@ -404,7 +410,7 @@ class Store:
             and self.unfinished not in file.absolute().parents
         }
 
-    def files(self, folder: str, strict: bool = True) -> list[Path]:
+    def list_files(self, folder: str, strict: bool = True) -> list[Path]:
         """Return the files of a folder of measurements; raise at what is none, unless told to pass over it."""
         if not (self.path / folder).exists():
             return []
@@ -416,23 +422,23 @@ class Store:
                 raise file
         return found
 
-    def _unit_files(self, unit: Unit) -> list[Path]:
-        place = self._place(unit)
+    def _list_unit_files(self, unit: Unit) -> list[Path]:
+        place = self._make_prefix(unit)
         return sorted(place.parent.glob(f"{place.name}*.jsonl"))
 
-    def _place(self, unit: Unit) -> Path:
+    def _make_prefix(self, unit: Unit) -> Path:
         """Return how the paths of a unit's files begin."""
         return self.path / "records" / unit.task / f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-"
 
-    def _rows(
+    def _read_lines(
         self, kind: type[Row], folder: str, strict: bool = True
     ) -> Iterator[tuple[str, Row | BadInput]]:
         """Yield where each line stands and what it holds, or what is wrong with it."""
         seen: dict[tuple[object, ...], str] = {}
-        for file in self.files(folder, strict):
-            for where, line in _lines(file):
+        for file in self.list_files(folder, strict):
+            for where, line in _iterate_lines(file):
                 try:
-                    row = _row(kind, line, where)
+                    row = _parse_row(kind, line, where)
                 except BadInput as error:
                     yield where, error
                     continue
@@ -442,8 +448,8 @@ class Store:
                     seen[row.key] = where
                     yield where, row
 
-    def _once(self, kind: type[Row], folder: str) -> Iterator[Row]:
-        for _, row in self._rows(kind, folder):
+    def _read_rows(self, kind: type[Row], folder: str) -> Iterator[Row]:
+        for _, row in self._read_lines(kind, folder):
             if isinstance(row, BadInput):
                 raise row
             yield row
@@ -451,8 +457,8 @@ class Store:
 
 def write(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
-    with _writing(path):
-        write_whole(path, text.encode())
+    with _explain_write_errors(path):
+        write_atomically(path, text.encode())
 
 
 def write_rows(path: Path, rows: Iterable[Strict]) -> None:
@@ -460,12 +466,12 @@ def write_rows(path: Path, rows: Iterable[Strict]) -> None:
     lines = []
     for number, row in enumerate(rows, start=1):
         lines.append(row.canonical())
-        _row(type(row), lines[-1].encode(), f"{path}, line {number} (not written)")
+        _parse_row(type(row), lines[-1].encode(), f"{path}, line {number} (not written)")
     write(path, "".join(f"{line}\n" for line in lines))
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _explain_write_errors(path: Path) -> Iterator[None]:
     """Say in a sentence why something can't be written."""
     try:
         yield
@@ -483,13 +489,13 @@ def _read(path: Path) -> bytes:
         raise BadInput(f"can't read {path}: {error.strerror}") from error
 
 
-def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
+def _iterate_lines(file: Path) -> Iterator[tuple[str, bytes]]:
     """Yield where each line stands, and what it holds; a file has one at least."""
     for number, line in enumerate(_read(file).removesuffix(b"\n").split(b"\n"), start=1):
         yield f"{file}, line {number}", line
 
 
-def _row(kind: type[T], line: bytes, where: str) -> T:
+def _parse_row(kind: type[T], line: bytes, where: str) -> T:
     row = _parse(kind, line.removesuffix(b"\r"), where)
     if line.endswith(b"\r"):
         raise BadInput(f"{where}: {WINDOWS}")
@@ -500,7 +506,7 @@ def _row(kind: type[T], line: bytes, where: str) -> T:
     return row
 
 
-def _whole(kind: type[T], file: Path) -> T:
+def _read_object(kind: type[T], file: Path) -> T:
     """Return what a file of one object holds."""
     text = _read(file)
     if b"\r\n" in text:

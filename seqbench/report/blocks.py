@@ -1,9 +1,10 @@
-"""Which models are compared over which cells, for T8 and T9.
+"""Which models are compared on which tasks and lags, for T8 and T9.
 
-A mean over tasks is fair only over the same tasks. Models that share a cell form a block (a model of video shares none
-with a model of sequences), and are compared on the cells that all of them were measured in, each with the same weight.
-A model that was measured in fewer than half as many cells as another of its block would leave too few: it is N/A in T8,
-and so is a model without a common cell. What was not measured is never counted as 0.
+Means over tasks are comparable only over the same tasks. Models that were measured on a common task and lag form a
+block (models of video and models of sequences have none in common). The models of a block are compared on the tasks and
+lags that all of them were measured on, each with the same weight. A model measured on fewer than half as many as
+another of its block would leave too few in common: it is N/A in T8, and so is a model that shares none. Missing
+measurements are never counted as 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,56 +13,58 @@ from functools import cached_property
 from math import inf
 
 from seqbench.records.schema import Record
-from seqbench.report.frame import place
+from seqbench.report.results import find_position
 
-SEED = 0  # of every bootstrap: the same records give the same bytes
+SEED = 0  # of every bootstrap, so that the same records give the same bytes
 
-Place = tuple[str, int]  # a task at a lag
-Runs = dict[Place, list[Record]]  # of a model
+TaskLag = tuple[str, int]  # a task at a lag
+Runs = dict[TaskLag, list[Record]]  # the runs of one model
 
 
-def runs_by_model(records: Iterable[Record]) -> dict[str, Runs]:
-    """Return the runs of each model in each cell, in their order; of several versions the newest counts."""
+def group_by_model(records: Iterable[Record]) -> dict[str, Runs]:
+    """Return the runs of each model by task and lag, in their order; of several versions only the newest is kept."""
     found: dict[str, Runs] = {}
     for record in records:
         unit = record.unit
-        cells = found.setdefault(unit.model_spelled, {})
-        runs = cells.setdefault(place_of(record), [])
+        by_task = found.setdefault(unit.model_spelling, {})
+        runs = by_task.setdefault(get_task_lag(record), [])
         if runs and runs[0].unit_id != unit.id:
-            if version(record) < version(runs[0]):
+            if get_versions(record) < get_versions(runs[0]):
                 continue
             runs.clear()
         runs.append(record)
     return found
 
 
-def place_of(record: Record) -> Place:
+def get_task_lag(record: Record) -> TaskLag:
     """Return the task, with its options, and the lag."""
-    return record.unit.task_spelled, record.unit.lag
+    return record.unit.task_spelling, record.unit.lag
 
 
-def version(record: Record) -> tuple[int, int]:
+def get_versions(record: Record) -> tuple[int, int]:
     """Return the versions of the task and the model."""
     return record.unit.task_version, record.unit.model_version
 
 
 @dataclass(frozen=True)
 class Block:
-    """Models that share cells; ``others`` were measured in too few to be compared over all."""
+    """Models that share tasks and lags; ``others`` were measured on too few of them to be compared."""
 
     runs: dict[str, Runs]
     others: dict[str, Runs]
 
     @cached_property
-    def common(self) -> list[Place]:
-        """Return the cells of all models, in the order of the first."""
+    def common(self) -> list[TaskLag]:
+        """Return the tasks and lags that all models have, in the order of the first model."""
         first, *rest = self.runs.values()
         return [at for at in first if all(at in runs for runs in rest)]
 
 
-def blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
-    """Return the blocks of models, all in the order of the catalogue."""
-    names = sorted(models, key=lambda name: (place(catalogue, name.partition(":")[0]), name))
+def find_blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
+    """Return the blocks of models, in the order of the catalogue."""
+    names = sorted(
+        models, key=lambda name: (find_position(catalogue, name.partition(":")[0]), name)
+    )
     found = []
     while names:
         reach = set(models[names[0]])
@@ -75,11 +78,11 @@ def blocks(models: Mapping[str, Runs], catalogue: Sequence[str]) -> list[Block]:
     return found
 
 
-def solved(runs: Iterable[Record]) -> list[bool]:
-    """Return which runs solved."""
+def mark_solved(runs: Iterable[Record]) -> list[bool]:
+    """Return, for each run, whether it solved its task."""
     return [r.verdict == "solved" for r in runs]
 
 
-def steps(runs: Iterable[Record]) -> list[float]:
-    """Return the steps to solve of each run, infinite where it did not."""
+def list_steps_to_solve(runs: Iterable[Record]) -> list[float]:
+    """Return the steps to solve of each run; infinity for a run that did not solve."""
     return [float(r.steps_to_solve or r.steps) if r.verdict == "solved" else inf for r in runs]

@@ -1,4 +1,4 @@
-"""How to cite a table: BibTeX and RIS, without a date of their own, so that the same results give the same bytes."""
+"""Citations of a table as BibTeX and RIS. They hold no date of access, so the same results give the same bytes."""
 
 import re
 from importlib.metadata import PackageNotFoundError, metadata
@@ -13,13 +13,13 @@ CITATION = (
 
 
 class Reference(NamedTuple):
-    """What a reader needs to find one table again."""
+    """What identifies one table of one edition."""
 
     table: str
     title: str
     edition: str
     digest: str
-    citable: bool  # whether the profile is one to cite; one's own runs are no edition
+    citable: bool  # whether the profile may be cited; local runs are never an edition
 
     @property
     def key(self) -> str:
@@ -45,8 +45,8 @@ class Reference(NamedTuple):
         return named[1] if named else None
 
 
-def authors() -> str:
-    """Return who made seqbench, from the package's metadata or else from CITATION.cff."""
+def read_authors() -> str:
+    """Return the authors of seqbench, from the package's metadata or else from CITATION.cff."""
     try:
         named = metadata("seqbench")["Author"]
     except PackageNotFoundError:
@@ -57,10 +57,10 @@ def authors() -> str:
     return named or "The seqbench authors"
 
 
-def bibtex(reference: Reference) -> str:
+def write_bibtex(reference: Reference) -> str:
     """Return the reference as an entry of BibTeX."""
     fields = {
-        "author": f"{{{tex(authors())}}}",
+        "author": f"{{{tex(read_authors())}}}",
         "title": f"{{{tex(reference.full_title)}}}",
         "edition": tex(reference.edition),
         "year": reference.year,
@@ -70,12 +70,12 @@ def bibtex(reference: Reference) -> str:
     return "\n".join([f"@misc{{{reference.key},", *lines, "}"]) + "\n"
 
 
-def ris(reference: Reference) -> str:
+def write_ris(reference: Reference) -> str:
     """Return the reference as a record of RIS."""
     fields = [
         ("TY", "DATA"),
         ("ID", reference.key),
-        ("AU", authors()),
+        ("AU", read_authors()),
         ("TI", reference.full_title),
         ("ET", reference.edition),
         ("PY", reference.year),

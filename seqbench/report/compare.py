@@ -1,29 +1,29 @@
-r"""Two sets of runs against each other: in one cell, over many cells, and in the time of a step.
+r"""Comparison of two sets of runs: in one condition, over many conditions, and in the time of a step.
 
-In a cell, k₁ of n₁ runs solved on one side and k₂ of n₂ on the other, with rates p₁, p₂ and the difference
-d = p₂ − p₁. With Wilson's intervals [l₁, u₁] and [l₂, u₂], Newcombe's interval is
+In a condition, k₁ of n₁ runs of the first set and k₂ of n₂ runs of the second solved, with rates p₁, p₂ and the
+difference d = p₂ − p₁. With Wilson's intervals [l₁, u₁] and [l₂, u₂], Newcombe's interval is
 
 .. math::
     \left[ d - \sqrt{(p_2 - l_2)^2 + (u_1 - p_1)^2}, \;\; d + \sqrt{(u_2 - p_2)^2 + (p_1 - l_1)^2} \right]
 
-and Boschloo's test says how often equal rates give a table like this one. Over C cells, let t = k₁ + k₂ and
-N = n₁ + n₂ in each. If the rates are equal in every cell, whatever they are, then k₂ given t is hypergeometric, with
+and Boschloo's exact test gives the p-value of equal rates. Over C conditions, let t = k₁ + k₂ and N = n₁ + n₂ in each.
+If the two rates are equal in every condition, then k₂ given t is hypergeometric, with
 
 .. math::
     E[k_2] = n_2 \frac{t}{N}, \qquad \operatorname{Var}[d] = v = \frac{t (N - t)}{(N - 1)\, n_1 n_2}
 
-That gives an exact test over the cells, and a standard error of the mean difference, :math:`\sqrt{\sum v} / C`. It
-is unbiased for any number of runs; the usual p (1 − p) / n is too small by (n − 1) / n, a third with three seeds.
-The test's statistic is
+This gives an exact test over the conditions and a standard error of the mean difference, :math:`\sqrt{\sum v} / C`. The
+variance is unbiased for any number of runs; the usual p (1 − p) / n is too small by a factor of (n − 1) / n, that is by
+a third with three seeds. The test's statistic is
 
 .. math::
     W = \sum \operatorname{sign}(d)\, d^2
 
-Squares, because what breaks a model takes cells from all to nothing, while chance takes one run here and there: of
-three runs, three lost weigh nine times as much as one. Signs, because a model that is worse is worse in most cells.
+The squares give more weight to conditions in which a model fails entirely than to single runs lost by chance: of three
+runs, three lost count nine times as much as one. The signs are there because a worse model is worse in most conditions.
 
-Two things are equivalent within a margin when the 90 % interval of their difference lies inside it: that is the pair
-of one-sided tests (TOST) at 5 %.
+Two rates are equivalent within a margin when the 90 % interval of their difference lies inside it. This is the
+procedure of two one-sided tests (TOST) at 5 %.
 
 Sources: Newcombe (1998), Statistics in Medicine 17:873, method 10; Boschloo (1970); Holm (1979); Agresti (1990),
 Categorical Data Analysis, section 7.4, for the exact conditional test over strata; Schuirmann (1987), J.
@@ -38,18 +38,20 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from seqbench.report.stats import LEVEL, Estimate, unseen, wilson
+from seqbench.report.stats import LEVEL, Estimate, wilson, zero_event_bound
 
-GRID = 900  # steps of d² from 0 to 1
-EQUIVALENCE = 0.90  # the level of an interval that makes two one-sided tests at 5 %
-QUARTILES = 2 * float(stats.norm.ppf(0.75))  # between those of a normal distribution: 1.349 σ
-MEDIAN = sqrt(
+SQUARES = 900  # units into which d² from 0 to 1 is divided, so that W is an integer
+EQUIVALENCE = 0.90  # the level of the interval that corresponds to two one-sided tests at 5 %
+NORMAL_IQR = 2 * float(
+    stats.norm.ppf(0.75)
+)  # interquartile range of a standard normal distribution: 1.349
+MEDIAN_ERROR = sqrt(
     pi / 2
 )  # standard error of the median / that of the mean, of a normal distribution: 1.2533
 
 
 class Pair(NamedTuple):
-    """One cell on two sides: ``k1`` of ``n1`` runs solved, and ``k2`` of ``n2``."""
+    """The runs of two sets in one condition: ``k1`` of ``n1`` solved, and ``k2`` of ``n2``."""
 
     k1: int
     n1: int
@@ -58,20 +60,20 @@ class Pair(NamedTuple):
 
     @property
     def difference(self) -> float:
-        """Return d, the second rate less the first."""
+        """Return d, the second rate minus the first."""
         return self.k2 / self.n2 - self.k1 / self.n1
 
 
 @cache
 def boschloo(pair: Pair) -> float:
-    """Return the two-sided p of Boschloo's exact test that both rates are equal; 1 where all or none solved."""
+    """Return the two-sided p-value of Boschloo's exact test of equal rates; 1 where all or none solved."""
     k1, n1, k2, n2 = pair
     p = float(stats.boschloo_exact([[k1, k2], [n1 - k1, n2 - k2]]).pvalue)
     return 1.0 if isnan(p) else min(1.0, p)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Return the p of each test as adjusted for all of them: the i-th smallest of m times m − i, never falling."""
+    """Return the p-values adjusted by Holm's method: the i-th smallest of m, from 0, times m − i, never decreasing."""
     order = sorted(range(len(ps)), key=ps.__getitem__)
     adjusted = [0.0] * len(ps)
     least = 0.0
@@ -90,13 +92,13 @@ def newcombe(pair: Pair, level: float = LEVEL) -> Estimate:
     return Estimate(d, d - hypot(p2 - l2, u1 - p1), d + hypot(u2 - p2, p1 - l1))
 
 
-def stratified(pairs: Sequence[Pair]) -> float:
-    """Return the two-sided p of the exact conditional test that the rates are equal in every cell.
+def exact_stratified_test(pairs: Sequence[Pair]) -> float:
+    """Return the two-sided p-value of the exact conditional test that the rates are equal in every condition.
 
-    It is the probability, given t in every cell, of all |W| that are at least the one found.
+    It is the probability, given t in every condition, that |W| is at least as large as observed.
     """
     margins = sorted((p.n1, p.n2, p.k1 + p.k2) for p in pairs if 0 < p.k1 + p.k2 < p.n1 + p.n2)
-    chance = chances(tuple(margins))
+    chance = compute_distribution(tuple(margins))
     middle = len(chance) // 2
     found = abs(sum(signed_square(p) for p in pairs))
     return min(
@@ -105,26 +107,26 @@ def stratified(pairs: Sequence[Pair]) -> float:
 
 
 def signed_square(pair: Pair) -> int:
-    """Return sign(d) d² on a grid, which has the rates of 3 and of 10 runs: W is a sum of whole numbers."""
+    """Return sign(d) d² as an integer number of units; the units divide the rates of 3 and of 10 runs exactly."""
     d = pair.difference
-    return round(GRID * d * abs(d))
+    return round(SQUARES * d * abs(d))
 
 
 @lru_cache(maxsize=64)
-def chances(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
-    """Return the probability of every W, from the least, −1 in each cell, to the largest.
+def compute_distribution(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
+    """Return the probability of every value of W, from the smallest (−1 in each condition) to the largest.
 
     Parameters
     ----------
     margins
-        n₁, n₂ and t of each cell.
+        n₁, n₂ and t of each condition.
     """
-    width = GRID * len(margins)
+    width = SQUARES * len(margins)
     chance = np.zeros(2 * width + 1)
     chance[width] = 1.0
     for n1, n2, t in margins:
         after = np.zeros_like(chance)
-        for k2, p in enumerate(given(n1 + n2, t, n2)):
+        for k2, p in enumerate(hypergeometric(n1 + n2, t, n2)):
             if p:
                 after += p * np.roll(chance, signed_square(Pair(t - k2, n1, k2, n2)))
         chance = after
@@ -132,17 +134,18 @@ def chances(margins: tuple[tuple[int, int, int], ...]) -> np.ndarray:
 
 
 @cache
-def given(runs: int, solved: int, drawn: int) -> list[float]:
-    """Return the probability of 0, 1, …, ``drawn`` solved runs among so many drawn from all."""
+def hypergeometric(runs: int, solved: int, drawn: int) -> list[float]:
+    """Return the hypergeometric probabilities of 0, 1, …, ``drawn`` solved runs among ``drawn`` of all ``runs``."""
     chance: list[float] = stats.hypergeom(runs, solved, drawn).pmf(np.arange(drawn + 1)).tolist()
     return chance
 
 
 def mean_difference(pairs: Sequence[Pair], level: float = EQUIVALENCE) -> Estimate:
-    """Return the mean of d over the cells, with its interval.
+    """Return the mean of d over the conditions, with its interval.
 
-    Where nearly all cells are all or nothing, the standard error is too good to be true. So the interval reaches at
-    least as far as the exact one for what none of the runs of the smaller side did (``stats.unseen``).
+    Where in nearly all conditions all runs or none solve, the standard error is too small. The interval therefore
+    extends at least as far as the exact bound for an event that none of the runs of the smaller set showed
+    (``stats.zero_event_bound``).
     """
     d = float(np.mean([p.difference for p in pairs]))
     v = [
@@ -151,7 +154,7 @@ def mean_difference(pairs: Sequence[Pair], level: float = EQUIVALENCE) -> Estima
     ]
     error = sqrt(sum(v)) / len(pairs)
     runs = min(sum(p.n1 for p in pairs), sum(p.n2 for p in pairs))
-    half = max(float(stats.norm.isf((1 - level) / 2)) * error, unseen(runs, level))
+    half = max(float(stats.norm.isf((1 - level) / 2)) * error, zero_event_bound(runs, level))
     return Estimate(d, d - half, d + half)
 
 
@@ -166,15 +169,16 @@ class Times(NamedTuple):
     def error(self) -> float:
         r"""Return the standard error of the logarithm of the median, from the quartiles.
 
-        As if the logarithms were normal: :math:`\sqrt{\pi/2}\, \ln(q_3/q_1) / (1.349 \sqrt{n})` for n rounds. Rows keep
-        no more than median and quartiles; with seven rounds an interval of 90 % made from them covers about 86 %.
+        It assumes that the logarithms are normal: :math:`\sqrt{\pi/2}\, \ln(q_3/q_1) / (1.349 \sqrt{n})` for n rounds.
+        Rows keep only the median and quartiles; with seven rounds a nominal 90 % interval made from them covers about
+        86 %.
         """
         low, high = self.quartiles
-        return MEDIAN * log(high / low) / QUARTILES / sqrt(self.rounds)
+        return MEDIAN_ERROR * log(high / low) / NORMAL_IQR / sqrt(self.rounds)
 
 
-def ratio(before: Times, after: Times, level: float = EQUIVALENCE) -> Estimate | None:
-    """Return the time after / before with Welch's interval on logarithms, or None where no spread is known."""
+def estimate_ratio(before: Times, after: Times, level: float = EQUIVALENCE) -> Estimate | None:
+    """Return the ratio after / before with Welch's interval on logarithms, or None where the spread is unknown."""
     s1, s2 = before.error**2, after.error**2
     if min(before.rounds, after.rounds) < 3 or not s1 + s2:
         return None
@@ -184,8 +188,8 @@ def ratio(before: Times, after: Times, level: float = EQUIVALENCE) -> Estimate |
     return Estimate(exp(d), exp(d - half), exp(d + half))
 
 
-def inside(estimate: Estimate, low: float, high: float) -> bool | None:
-    """Return whether an interval lies in these limits: True inside, False wholly outside, None if it crosses one."""
+def is_within(estimate: Estimate, low: float, high: float) -> bool | None:
+    """Return True if an interval lies inside these limits, False if wholly outside, None if it crosses one."""
     if low < estimate.low and estimate.high < high:
         return True
     return False if estimate.high < low or high < estimate.low else None

@@ -15,9 +15,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from seqbench.models import MODELS
 from seqbench.protocol.settings import VIDEO_MODELS
-from seqbench.report.frame import place
+from seqbench.report.results import find_position
 from seqbench.text import html, label
-from seqbench.values.variants import bare
+from seqbench.values.variants import strip_options
 
 INK = "#1b1b1b"  # in a page it takes the colour of the text around it
 PAPER = "#fffffe"  # in a page, that of its background
@@ -56,7 +56,7 @@ LOOKS = {
     "transformer": Look("#009e73", "X"),
     "window_mlp": Look("#cc79a7", "8"),
 }
-GUEST = Look(FAINT, "h")
+USER_DEFINED = Look(FAINT, "h")
 
 SETTINGS: Any = {  # matplotlib has a type of its own for the keys
     "font.family": ["sans-serif"],
@@ -96,7 +96,7 @@ SETTINGS: Any = {  # matplotlib has a type of its own for the keys
 
 
 @contextmanager
-def settings() -> Iterator[None]:
+def use_style() -> Iterator[None]:
     """Hold the settings of all figures."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -104,9 +104,9 @@ def settings() -> Iterator[None]:
         yield
 
 
-def look(model: str) -> Look:
+def get_look(model: str) -> Look:
     """Return how a model is drawn."""
-    return LOOKS.get(bare(model), GUEST)
+    return LOOKS.get(strip_options(model), USER_DEFINED)
 
 
 def panels(names: Sequence[Any], columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -122,15 +122,18 @@ def panels(names: Sequence[Any], columns: int, height: float) -> tuple[Figure, l
     return figure, axes[: len(names)]
 
 
-def in_order(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
+def sort_names(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
     """Return the names in the order of a catalogue."""
-    return sorted(set(names), key=lambda name: place(catalogue, name))
+    return sorted(set(names), key=lambda name: find_position(catalogue, name))
 
 
 def parts(names: Iterable[str]) -> list[list[str]]:
     """Return the models panel by panel: those that read video apart, and never too many lines in one."""
-    models = in_order(MODELS, names)
-    kinds = [[m for m in models if (bare(m) in VIDEO_MODELS) == video] for video in (False, True)]
+    models = sort_names(MODELS, names)
+    kinds = [
+        [m for m in models if (strip_options(m) in VIDEO_MODELS) == video]
+        for video in (False, True)
+    ]
     return [kind[i : i + AT_MOST] for kind in kinds for i in range(0, len(kind), AT_MOST)]
 
 
@@ -146,10 +149,10 @@ def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.08
     """
     to_axes = ax.transData + ax.transAxes.inverted()
     heights = {model: float(to_axes.transform(end)[1]) for model, end in ends.items()}
-    ordered = sorted(heights, key=lambda model: (-heights[model], place(MODELS, model)))
-    spots = spaced([heights[model] for model in ordered], gap)
+    ordered = sorted(heights, key=lambda model: (-heights[model], find_position(MODELS, model)))
+    spots = space_apart([heights[model] for model in ordered], gap)
     for model, spot in zip(ordered, spots, strict=True):
-        colour = look(model).colour
+        colour = get_look(model).colour
         beside: dict[str, Any] = {"fontsize": 7.5, "va": "center", "transform": ax.transAxes}
         ax.text(1.05, spot, label(model), color=colour, **beside)
         leader = {"arrowstyle": "-", "color": colour, "alpha": 0.45, "linewidth": 0.6, "shrinkA": 0}
@@ -164,7 +167,7 @@ def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.08
         line.set_in_layout(False)
 
 
-def spaced(heights: Sequence[float], gap: float) -> list[float]:
+def space_apart(heights: Sequence[float], gap: float) -> list[float]:
     """Return falling heights moved apart by at least the gap, as near to where they were as that allows."""
     clusters: list[list[float]] = []  # of the heights themselves; a cluster stands around its mean
     for height in heights:
@@ -187,7 +190,7 @@ def bottom(cluster: Sequence[float], gap: float) -> float:
     return top(cluster, gap) - gap * (len(cluster) - 1)
 
 
-def svg(figure: Figure, name: str, title: str) -> str:
+def write_svg(figure: Figure, name: str, title: str) -> str:
     """Return a figure as an SVG element to stand in a page: same figure, same bytes.
 
     Its text is text, in the page's own type; its ink takes the colour of the page's text, so that it can be read on
@@ -201,7 +204,7 @@ def svg(figure: Figure, name: str, title: str) -> str:
         What the figure shows, for those who can't see it.
     """
     out = StringIO()
-    with settings(), warnings.catch_warnings():
+    with use_style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # the page's font draws it
         mpl.rcParams["svg.hashsalt"] = f"seqbench {name}"
         figure.savefig(
@@ -217,13 +220,13 @@ def svg(figure: Figure, name: str, title: str) -> str:
     text = re.sub(page_wide, "", text, flags=re.DOTALL)
     tags = r"<[^>]*>"  # what stands between them is text, and stays as it is
     used = set(re.findall(r"(?:href=\"|url\()#([^)\"]+)", "".join(re.findall(tags, text))))
-    text = re.sub(tags, lambda m: for_a_page(m[0], used), text)
+    text = re.sub(tags, lambda m: adapt_to_page(m[0], used), text)
     head = f'<svg role="img" aria-label="{html(title)}" class="seqbench-figure" '
     head += 'style="stroke-linejoin: round; stroke-linecap: butt" '
     return text.replace("<svg ", head, 1)
 
 
-def for_a_page(tag: str, used: Collection[str]) -> str:
+def adapt_to_page(tag: str, used: Collection[str]) -> str:
     """Return a tag of SVG with ids that are used only, without a font of its own, in the colours of the page."""
     tag = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", tag)
     tag = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", tag)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqbench.ledger.rows import LEDGER, Missing, Online, Pair, Row, Score
+from seqbench.ledger.rows import LEDGER, Entry, ModelPair, ModelScore, NotRepeated, Online
 from seqbench.models import MODELS
 from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
 from seqbench.records import facts
@@ -17,7 +17,7 @@ from seqbench.tasks import TASKS
 EARLIER = {form: Path(__file__).parent / "forms" / "1.json" for form in (1, 2)}
 
 
-def facts_of(store: Store) -> Facts:
+def read_facts(store: Store) -> Facts:
     """Return what the tables and verdicts of a folder depend on beside what was measured."""
     manifest = store.manifest()
     if (own := store.facts()) is not None:
@@ -48,17 +48,17 @@ def facts_of_today(rates: Sequence[float] = GRID) -> Facts:
             ClaimWords(id=c.id, sentence=c.sentence, experiment=c.experiment, rule=c.rule_in_words)
             for c in CLAIMS.values()
         ),
-        ledger=tuple(map(published, LEDGER)),
+        ledger=tuple(map(convert_row, LEDGER)),
     )
 
 
-def published(row: Row) -> LedgerRow:
+def convert_row(row: Entry) -> LedgerRow:
     """Return what an edition keeps of a row of the ledger: the figure, and what it is compared with."""
-    kinds: dict[type[Row], type[facts.Published]] = {
+    kinds: dict[type[Entry], type[facts.Published]] = {
         Online: facts.PublishedTrials,
-        Score: facts.PublishedScore,
-        Pair: facts.PublishedPair,
-        Missing: facts.PublishedAlone,
+        ModelScore: facts.PublishedScore,
+        ModelPair: facts.PublishedPair,
+        NotRepeated: facts.PublishedAlone,
     }
     kind = kinds[type(row)]
     kept = {name: getattr(row, name) for name in kind.model_fields if name != "kind"}

@@ -13,35 +13,35 @@ from typing import Any
 from seqbench.errors import BadInput
 from seqbench.records.layout import is_litter
 from seqbench.records.store import Store, write
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 from seqbench.report.table import FORMATS, Table
 
 # The same records give the same bytes in the same form. A change that makes another CSV of them, a column, a rounding,
 # a rule of a claim, is another form: raise the number. An edition keeps the tables of its own form (docs/adr/0010).
 FORM = 2
-ALIKE = range(1, FORM + 1)  # whose CSV this code makes; after a change, FORM alone
+REPRODUCIBLE_FORMS = range(1, FORM + 1)  # whose CSV this code makes; after a change, FORM alone
 INDEX = "index.json"
-KEPT = re.compile(r"T\d+\.csv|index\.json")
-ONCE_KEPT = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # by older versions
+CURRENT_FILES = re.compile(r"T\d+\.csv|index\.json")
+OLDER_FILES = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # by older versions
 
 
-def table_files(results: Results) -> dict[str, str]:
+def render_tables(results: Results) -> dict[str, str]:
     """Return every file of ``tables/`` by name, as the records give it."""
     files = {f"{table.id}.csv": table.csv() for table in results.tables}
-    return files | {INDEX: index(results.tables)}
+    return files | {INDEX: render_index(results.tables)}
 
 
-def download_files(results: Results) -> dict[str, str]:
+def render_downloads(results: Results) -> dict[str, str]:
     """Return every table in every format, by the name of its file, and a list of them: what the book offers."""
     files = {
         f"{table.id}.{form.ending}": form.write(table)
         for table in results.tables
         for form in FORMATS.values()
     }
-    return files | {INDEX: index(results.tables, with_files=True)}
+    return files | {INDEX: render_index(results.tables, with_files=True)}
 
 
-def index(tables: Iterable[Table], with_files: bool = False) -> str:
+def render_index(tables: Iterable[Table], with_files: bool = False) -> str:
     """Return a list of tables, as JSON; with the names of their files where they are there in all formats."""
     rows = []
     for table in tables:
@@ -68,7 +68,7 @@ def write_tables(store: Store) -> list[Path]:
         Where the folder is sealed, or where a file lies among its tables that is none.
     """
     folder = store.path / "tables"
-    files = table_files(Results.read(store))
+    files = render_tables(Results.read(store))
     if store.manifest().files:
         raise BadInput(f"{store.path} is sealed: its tables are not written anew")
     for file in folder.iterdir() if folder.is_dir() else ():
@@ -87,7 +87,7 @@ def write_tables(store: Store) -> list[Path]:
 
 def is_table(name: str) -> bool:
     """Return whether this or an older version writes a file of this name into ``tables/``."""
-    return bool(KEPT.fullmatch(name) or ONCE_KEPT.fullmatch(name))
+    return bool(CURRENT_FILES.fullmatch(name) or OLDER_FILES.fullmatch(name))
 
 
 def check_tables(store: Store) -> list[str]:
@@ -96,20 +96,20 @@ def check_tables(store: Store) -> list[str]:
     Tables of another form can't be made again by this code: the seal alone speaks for them.
     """
     folder, manifest = store.path / "tables", store.manifest()
-    if not folder.is_dir() or (manifest.form not in ALIKE and manifest.files):
+    if not folder.is_dir() or (manifest.form not in REPRODUCIBLE_FORMS and manifest.files):
         return []
-    if manifest.form not in ALIKE:
+    if manifest.form not in REPRODUCIBLE_FORMS:
         return [
             f"{folder}: tables of form {manifest.form} can't be made again by this code, and no seal speaks for them; "
             "write them anew with: seqbench report --write"
         ]
     results = Results.read(store)
-    files = table_files(results)
+    files = render_tables(results)
     there = {file.name for file in folder.iterdir() if not is_litter(file.name)}
-    older = {name for name in there if ONCE_KEPT.fullmatch(name)}
+    older = {name for name in there if OLDER_FILES.fullmatch(name)}
     if manifest.files and older:
         there -= older
-        files[INDEX] = index(results.tables, with_files=True)
+        files[INDEX] = render_index(results.tables, with_files=True)
     wrong = []
     for name in sorted(files.keys() | there):
         file = folder / name
@@ -126,10 +126,10 @@ def check_tables(store: Store) -> list[str]:
     return wrong
 
 
-def unlike_today(store: Store) -> str:
+def describe_other_form(store: Store) -> str:
     """Return a sentence on tables that are of another form and so not compared with the records, if they are."""
     form = store.manifest().form
-    if not (store.path / "tables").is_dir() or form in ALIKE:
+    if not (store.path / "tables").is_dir() or form in REPRODUCIBLE_FORMS:
         return ""
     return (
         f"{store.path}: its tables are of form {form}, and this code makes form {FORM}: "

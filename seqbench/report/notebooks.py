@@ -27,7 +27,7 @@ def read(path: Path) -> Any:
     return jupytext.read(path, fmt="md:myst" if path.suffix == ".md" else None)
 
 
-def as_json(notebook: Any) -> str:
+def to_json(notebook: Any) -> str:
     """Return a notebook as the text of its ``.ipynb``."""
     import nbformat
 
@@ -35,7 +35,7 @@ def as_json(notebook: Any) -> str:
     return f"{writes(notebook)}\n"
 
 
-def parameters_of(notebook: Any) -> list[str]:
+def list_parameters(notebook: Any) -> list[str]:
     """Return the names that the cell tagged ``parameters`` sets."""
     cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     return [
@@ -64,13 +64,13 @@ def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any
         import papermill
 
     notebook = read(notebook_path)
-    known = parameters_of(notebook)
+    known = list_parameters(notebook)
     for name in parameters:
         if name not in known:
             raise unknown(f"parameter of {notebook_path.name}", name, known)
-    with TemporaryDirectory() as folder, kernel_of_this_interpreter(Path(folder)):
+    with TemporaryDirectory() as folder, use_this_interpreter(Path(folder)):
         source, target = Path(folder) / "source.ipynb", Path(folder) / "target.ipynb"
-        source.write_text(as_json(notebook), "utf-8")
+        source.write_text(to_json(notebook), "utf-8")
         try:
             papermill.execute_notebook(
                 source,
@@ -97,7 +97,7 @@ def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any
 
 
 @contextmanager
-def kernel_of_this_interpreter(folder: Path) -> Iterator[None]:
+def use_this_interpreter(folder: Path) -> Iterator[None]:
     """Let the name ``python3`` mean the interpreter that runs this, whatever the home directory holds."""
     quiet = "--log-level=CRITICAL"  # else it warns that it listens on this machine, and of being stopped
     spec = {
@@ -112,7 +112,7 @@ def kernel_of_this_interpreter(folder: Path) -> Iterator[None]:
         "JUPYTER_PATH": str(folder / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "IPYTHONDIR": str(folder / "ipython"),
-        "MPLCONFIGDIR": folder_of_fonts(),
+        "MPLCONFIGDIR": prepare_fonts(),
     }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
@@ -126,7 +126,7 @@ def kernel_of_this_interpreter(folder: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def folder_of_fonts() -> str:
+def prepare_fonts() -> str:
     """Return the folder in which Matplotlib keeps the list of this machine's fonts, which is made first where it lacks.
 
     Else the kernel would make it, and on a slow machine say so on standard error.
@@ -136,7 +136,7 @@ def folder_of_fonts() -> str:
     return matplotlib.get_cachedir()
 
 
-def normalised(notebook: Any) -> str:
+def normalise(notebook: Any) -> str:
     """Return the notebook as text without what differs from run to run, so that two runs are the same bytes.
 
     Gone are papermill's marks, the times and numbers of execution, the random ids of cells, the version of Python,
@@ -158,10 +158,10 @@ def normalised(notebook: Any) -> str:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = None
-    return as_json(notebook)
+    return to_json(notebook)
 
 
-def complaints(notebook: Any) -> list[str]:
+def list_stderr(notebook: Any) -> list[str]:
     """Return what the cells wrote to standard error: a page must not show it, so its cause must be mended."""
     return [
         output.text

@@ -1,15 +1,15 @@
-r"""What is said of many cells at once: a mean solve rate, a performance profile, a probability of improvement.
+r"""Statistics over many conditions: mean solve rate, performance profile, probability of improvement.
 
-The mean of the solve rates k/n of C cells has an interval by a bootstrap stratified by cell: each cell's runs are drawn
-anew from its own, with replacement. Of n runs n − 1 are drawn: the variance of their mean is then the unbiased
-p̂ (1 − p̂) / (n − 1), where n draws would give (n − 1) / n of it, a third too little with three seeds. Where every cell
-is all or nothing no draw differs, and where nearly every cell is, the draws differ too little. So the interval reaches
-at least as far as the exact one for what none of the R runs of all cells did, that is to differ from its cell
-(``stats.unseen``).
+The interval of the mean solve rate over C conditions is a bootstrap stratified by condition: the runs of each condition
+are resampled with replacement. Of n runs, n − 1 are drawn: the variance of their mean is then the unbiased p̂ (1 − p̂)
+/ (n − 1), whereas n draws would give (n − 1) / n of it, a third too little with three seeds. Where all runs of nearly
+every condition agree, resampling varies too little. The interval therefore extends at least as far as the exact bound
+for an event that none of the R runs showed, namely to differ from the others of its condition
+(``stats.zero_event_bound``).
 
-A performance profile is the share of cells with a solve rate of τ and more. The probability of improvement is that a
-run of one model beats a run of another, averaged over cells: a solved run beats an unsolved one, of two solved runs
-the one with fewer steps wins, and a tie counts half.
+A performance profile is the share of conditions with a solve rate of at least τ. The probability of improvement is the
+probability that a run of one model beats a run of another, averaged over conditions: a solved run beats an unsolved
+one, of two solved runs the one with fewer steps wins, and a tie counts half.
 
 .. math::
     P(X \succ Y) = \frac{1}{C} \sum_c \frac{1}{n_X n_Y} \sum_{i,j} [x_i < y_j] + \tfrac{1}{2} [x_i = y_j]
@@ -22,25 +22,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqbench.report.stats import LEVEL, Estimate, unseen
+from seqbench.report.stats import LEVEL, Estimate, zero_event_bound
 
 DRAWS = 2_000
 
-Runs = Sequence[float]  # of a cell
+Runs = Sequence[float]  # steps to solve of the runs of a condition
 
 
 def mean_rate(solved: Sequence[Sequence[bool]], rng: np.random.Generator) -> Estimate:
-    """Return the mean of the cells' solve rates, with its interval.
+    """Return the mean of the conditions' solve rates, with its interval.
 
     Parameters
     ----------
     solved
-        Of each cell, whether each run solved it.
+        Of each condition, whether each run solved it.
     """
-    cells = [np.asarray(runs, dtype=float) for runs in solved]
-    mean = float(np.mean([runs.mean() for runs in cells]))
-    draws = np.mean([drawn(runs, rng).mean(axis=-1) for runs in cells], axis=0)
-    return bounded(mean, draws, sum(len(runs) for runs in cells))
+    conditions = [np.asarray(runs, dtype=float) for runs in solved]
+    mean = float(np.mean([runs.mean() for runs in conditions]))
+    draws = np.mean([resample(runs, rng).mean(axis=-1) for runs in conditions], axis=0)
+    return estimate_interval(mean, draws, sum(len(runs) for runs in conditions))
 
 
 def performance_profile(rates: Sequence[float], taus: Sequence[float]) -> list[float]:
@@ -48,36 +48,40 @@ def performance_profile(rates: Sequence[float], taus: Sequence[float]) -> list[f
     return [sum(rate >= tau for rate in rates) / len(rates) for tau in taus]
 
 
-def improvement(cells: Sequence[tuple[Runs, Runs]], rng: np.random.Generator) -> Estimate:
+def probability_of_improvement(
+    conditions: Sequence[tuple[Runs, Runs]], rng: np.random.Generator
+) -> Estimate:
     """Return the probability that a run of the first model beats one of the second, with its interval.
 
     Parameters
     ----------
-    cells
-        Of each cell, the steps to solve of the runs of both models; infinite where a run did not solve.
+    conditions
+        Of each condition, the steps to solve of the runs of both models; infinite where a run did not solve.
     """
-    pairs = [(np.asarray(x, dtype=float), np.asarray(y, dtype=float)) for x, y in cells]
-    mean = float(np.mean([beats(x, y) for x, y in pairs]))
-    draws = np.mean([beats(drawn(x, rng), drawn(y, rng)) for x, y in pairs], axis=0)
-    return bounded(mean, draws, sum(min(len(x), len(y)) for x, y in pairs))
+    pairs = [(np.asarray(x, dtype=float), np.asarray(y, dtype=float)) for x, y in conditions]
+    mean = float(np.mean([compute_share_of_wins(x, y) for x, y in pairs]))
+    draws = np.mean(
+        [compute_share_of_wins(resample(x, rng), resample(y, rng)) for x, y in pairs], axis=0
+    )
+    return estimate_interval(mean, draws, sum(min(len(x), len(y)) for x, y in pairs))
 
 
-def beats(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def compute_share_of_wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the share of pairs, one along the last axis of each, in which x is smaller; ties count half."""
     x, y = x[..., :, None], y[..., None, :]
     return np.asarray(((x < y) + 0.5 * (x == y)).mean(axis=(-2, -1)))
 
 
-def drawn(runs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return ``(DRAWS, n − 1)`` of n runs, drawn with replacement; of a single run, itself."""
+def resample(runs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return ``(DRAWS, n − 1)`` runs drawn with replacement from n; a single run is repeated."""
     chosen = rng.random((DRAWS, max(1, len(runs) - 1))) * len(runs)
     return runs[chosen.astype(int)]
 
 
-def bounded(mean: float, draws: np.ndarray, runs: int) -> Estimate:
-    """Return a mean with the interval of its draws, or the exact one where that is wider."""
+def estimate_interval(mean: float, draws: np.ndarray, runs: int) -> Estimate:
+    """Return a mean with the interval of its bootstrap draws, or the exact interval where that is wider."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    least = unseen(runs)
+    least = zero_event_bound(runs)
     return Estimate(
         mean, max(0.0, min(float(low), mean - least)), min(1.0, max(float(high), mean + least))
     )

@@ -1,14 +1,14 @@
-r"""What is said of the runs of a cell: a rate with its interval, a median with its range, the steps to solve.
+r"""Statistics of the runs of a condition: solve rate with interval, median with range, steps to solve.
 
-Outcomes of such runs have two humps, solved or not, and there the usual mean with an interval misleads. So a cell is
-its solve rate :math:`\hat p = k / S`, with Wilson's interval for the level z = 1.96,
+The scores of such runs are bimodal, solved or not, so that a mean with an interval misleads. A condition is therefore
+summarised by its solve rate :math:`\hat p = k / S`, with Wilson's interval, z = 1.96 at the level of 95 %,
 
 .. math::
     \frac{\hat p + \frac{z^2}{2S} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{S} + \frac{z^2}{4S^2}}}
          {1 + \frac{z^2}{S}}
 
-and beside it the median and the range of the scores. Steps to solve are a time to an event that some runs never meet:
-their survival curve is that of Kaplan and Meier (1958), in which such a run is censored at the end of its budget.
+and by the median and range of the scores. Steps to solve are times to an event that some runs never reach: their
+survival curve is estimated after Kaplan and Meier (1958), with unsolved runs censored at the end of their budget.
 
 Source: Wilson (1927); Brown, Cai and DasGupta (2001) for the choice of the interval.
 """
@@ -59,29 +59,29 @@ def wilson(solved: int, runs: int, level: float = LEVEL) -> Interval:
     return Interval(solved / runs, float(interval.low), float(interval.high))
 
 
-def unseen(runs: int, level: float = LEVEL) -> float:
-    r"""Return the exact upper end of a rate of which ``runs`` runs showed nothing.
+def zero_event_bound(runs: int, level: float = LEVEL) -> float:
+    r"""Return the exact upper bound of the rate of an event that none of ``runs`` runs showed.
 
-    That of Clopper and Pearson (1934) for k = 0, :math:`1 - \alpha^{1/R}` with α = (1 − level) / 2. It is what a rate
-    may still be, on average, where every cell is all or nothing: that no run of a cell differs from the others.
+    It is the bound of Clopper and Pearson (1934) for k = 0, :math:`1 - \alpha^{1/R}` with α = (1 − level) / 2. Where
+    all runs of every condition agree, it bounds how often a run may still differ from the others of its condition.
     """
     return 1 - ((1 - level) / 2) ** (1 / runs)
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Return the median of the values with the smallest and the largest, or None of none."""
+    """Return the median of the values with the smallest and the largest, or None if there are no values."""
     return Spread(median(values), min(values), max(values)) if values else None
 
 
 def survival(solved_at: Sequence[int], censored_at: Sequence[int]) -> Survival:
-    """Return the share of runs that are unsolved after each step at which one was solved.
+    """Return the Kaplan–Meier estimate of the share of unsolved runs after each step at which a run was solved.
 
     Parameters
     ----------
     solved_at
         The step at which each solved run was solved.
     censored_at
-        The steps that each other run was given.
+        The budget, in steps, of each run that was not solved.
     """
     if not solved_at:
         return Survival([], [])

@@ -26,17 +26,17 @@ Row = dict[str, Value]
 EMPTY = ("missing", "N/A")  # the status of a row without numbers
 
 
-def plain(value: Value) -> str:
+def to_shortest(value: Value) -> str:
     """Return the shortest text of a value."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def fixed(digits: int) -> Callable[[Value], str]:
+def to_decimals(digits: int) -> Callable[[Value], str]:
     """Return a writer of numbers with so many digits after the point."""
     return lambda value: f"{value:.{digits}f}"
 
 
-def significant(digits: int) -> Callable[[Value], str]:
+def to_significant(digits: int) -> Callable[[Value], str]:
     """Return a writer of numbers with so many significant digits, without an exponent."""
 
     def written(value: Value) -> str:
@@ -69,25 +69,25 @@ class Column(NamedTuple):
     name: str
     heading: str
     about: str
-    form: Callable[[Value], str] = plain
+    form: Callable[[Value], str] = to_shortest
     group: str = ""
     css: str = ""
     key: bool = False
     files_only: bool = False
 
-    def text(self, row: Row) -> str:
+    def write_text(self, row: Row) -> str:
         """Return the text of this column in a row."""
         value = row.get(self.name)
         return "" if value is None else self.form(value)
 
-    def cell(self, row: Row) -> str:
+    def write_csv(self, row: Row) -> str:
         """Return the text for CSV; a number may begin with a sign."""
-        text = self.text(row)
+        text = self.write_text(row)
         return csv_cell(text) if isinstance(row.get(self.name), str) else text
 
-    def printed(self, row: Row) -> Value:
+    def round_value(self, row: Row) -> Value:
         """Return the value that the text says."""
-        value, text = row.get(self.name), self.text(row)
+        value, text = row.get(self.name), self.write_text(row)
         if value is None or isinstance(value, str):
             return value and printable(value)
         return int(text) if text.lstrip("-").isdigit() else float(text)
@@ -132,7 +132,7 @@ class Table:
     whole: "Table | None" = None
 
     @classmethod
-    def of(cls, id_: str, name: str, content: Content, manifest: Manifest) -> "Table":
+    def make(cls, id_: str, name: str, content: Content, manifest: Manifest) -> "Table":
         """Return the table with this content."""
         title, columns, rows, notes = content
         return cls(id_, name, title, columns, tuple(rows), manifest, tuple(notes))
@@ -143,7 +143,7 @@ class Table:
     @cached_property
     def values(self) -> list[Row]:
         """Return the rows as they are printed, numbers rounded."""
-        return [{c.name: c.printed(row) for c in self.columns} for row in self.rows]
+        return [{c.name: c.round_value(row) for c in self.columns} for row in self.rows]
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -151,7 +151,7 @@ class Table:
         return pd.DataFrame(self.values, columns=[c.name for c in self.columns])
 
     @property
-    def shown(self) -> list[Column]:
+    def displayed_columns(self) -> list[Column]:
         """Return the columns that are looked at."""
         return [c for c in self.columns if not c.files_only]
 
@@ -169,7 +169,7 @@ class Table:
             self.id, self.title, self.manifest.edition, self.digest, self.manifest.citable
         )
 
-    def part(self, columns: Iterable[str], keep: Callable[[Row], bool], *notes: str) -> "Table":
+    def select(self, columns: Iterable[str], keep: Callable[[Row], bool], *notes: str) -> "Table":
         """Return the part with these columns and the rows to keep, under notes of its own."""
         names = set(columns)
         return replace(
@@ -180,7 +180,7 @@ class Table:
             whole=self if self.whole is None else self.whole,
         )
 
-    def of_tasks(self, tasks: Sequence[str]) -> "Table":
+    def select_tasks(self, tasks: Sequence[str]) -> "Table":
         """Return the rows of these tasks; raise where there is none of one. A table without tasks stays as it is."""
         if "task" not in (column.name for column in self.columns):
             return self
@@ -189,14 +189,14 @@ class Table:
             if task not in there:
                 raise unknown("task", task, there, f"table '{self.name}'")
         columns = [column.name for column in self.columns]
-        return self.part(columns, lambda row: row["task"] in tasks, *self.notes)
+        return self.select(columns, lambda row: row["task"] in tasks, *self.notes)
 
     def csv(self) -> str:
         """Return the table as CSV, a line of names first."""
         out = StringIO()
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(c.name for c in self.columns)
-        lines.writerows([c.cell(row) for c in self.columns] for row in self.rows)
+        lines.writerows([c.write_csv(row) for c in self.columns] for row in self.rows)
         return out.getvalue()
 
     def json(self) -> str:
@@ -218,8 +218,8 @@ class Table:
 
     def tex(self) -> str:
         """Return the table for LaTeX, with two packages that its second line names."""
-        shown = self.shown
-        spec = "".join("l" if holds_words(c, self.rows) else "r" for c in shown)
+        shown = self.displayed_columns
+        spec = "".join("l" if is_text(c, self.rows) else "r" for c in shown)
         caption = tex(f"{self.title}. {self.reference.standing}.")
         lines = [
             printable(f"% {self.reference.full_title}. {self.reference.standing}."),
@@ -227,10 +227,10 @@ class Table:
             f"\\begin{{longtable}}{{{spec}}}",
             f"\\caption{{{caption}}}\\label{{tab:seqbench-{self.id}}}\\\\",
             "\\toprule",
-            *tex_head(shown),
+            *write_tex_head(shown),
             "\\midrule",
             "\\endhead",
-            *(tex_row(shown, row) for row in self.rows),
+            *(write_tex_row(shown, row) for row in self.rows),
             "\\bottomrule",
             "\\end{longtable}",
         ]
@@ -238,7 +238,7 @@ class Table:
 
     def html(self) -> str:
         """Return the table as HTML: a plain ``<table>`` with a cell for each value, and the notes under it."""
-        shown = self.shown
+        shown = self.displayed_columns
         part = "" if self.whole is None else "Part of "
         above = [None, *self.rows]
         lines = [
@@ -247,10 +247,13 @@ class Table:
             f'<caption><span class="number">{part}{self.id}</span> {html(self.title)} '
             f'<span class="standing">{html(self.reference.standing)}</span></caption>',
             "<thead>",
-            *html_head(shown),
+            *write_html_head(shown),
             "</thead>",
             "<tbody>",
-            *(html_row(shown, row, last) for row, last in zip(self.rows, above, strict=False)),
+            *(
+                write_html_row(shown, row, last)
+                for row, last in zip(self.rows, above, strict=False)
+            ),
             "</tbody>",
             "</table>",
             *(f'<p class="note">{html(note)}</p>' for note in self.notes),
@@ -260,11 +263,11 @@ class Table:
 
     def bibtex(self) -> str:
         """Return how the table is cited, as an entry of BibTeX."""
-        return cite.bibtex(self.reference)
+        return cite.write_bibtex(self.reference)
 
     def ris(self) -> str:
         """Return how the table is cited, as a record of RIS."""
-        return cite.ris(self.reference)
+        return cite.write_ris(self.reference)
 
     def __repr__(self) -> str:
         return f"{self.reference.full_title}. {self.reference.standing}.\n\n{self.csv()}"
@@ -291,20 +294,20 @@ FORMATS = {
 REFERENCES = ("bibtex", "ris")
 
 
-def holds_words(column: Column, rows: Sequence[Row]) -> bool:
+def is_text(column: Column, rows: Sequence[Row]) -> bool:
     """Return whether a column is to be set flush left."""
     return any(isinstance(row.get(column.name), str) for row in rows)
 
 
-def groups(shown: Iterable[Column]) -> list[tuple[str, list[Column]]]:
+def group_columns(shown: Iterable[Column]) -> list[tuple[str, list[Column]]]:
     """Return the columns by group; one without a group stands alone, under no name."""
     found = groupby(shown, key=lambda c: c.group or f"\0{c.name}")
     return [("" if name.startswith("\0") else name, list(members)) for name, members in found]
 
 
-def html_head(shown: list[Column]) -> list[str]:
+def write_html_head(shown: list[Column]) -> list[str]:
     """Return one line of headings, or two where columns are grouped."""
-    found = groups(shown)
+    found = group_columns(shown)
     grouped = any(name for name, _ in found)
     lines: list[list[str]] = [[], []]
     for name, members in found:
@@ -318,7 +321,7 @@ def html_head(shown: list[Column]) -> list[str]:
     return [f"<tr>{''.join(line)}</tr>" for line in lines if line]
 
 
-def html_row(shown: list[Column], row: Row, above: Row | None) -> str:
+def write_html_row(shown: list[Column], row: Row, above: Row | None) -> str:
     """Return a line of the body; a key that repeats the line above is marked, a status stands for all numbers."""
     cells = []
     same = above is not None
@@ -328,7 +331,7 @@ def html_row(shown: list[Column], row: Row, above: Row | None) -> str:
             cells.append(f'<td class="status" colspan="{len(shown) - i}">{status}</td>')
             break
         same = same and c.key and above is not None and row.get(c.name) == above.get(c.name)
-        text = c.text(row)
+        text = c.write_text(row)
         names = [*c.css.split(), *(["same"] if same else []), *([] if text else ["none"])]
         css = f' class="{" ".join(names)}"' if names else ""
         cells.append(f"<td{css}>{html(text)}</td>")
@@ -338,9 +341,9 @@ def html_row(shown: list[Column], row: Row, above: Row | None) -> str:
     return f"{start}{''.join(cells)}</tr>"
 
 
-def tex_head(shown: list[Column]) -> list[str]:
+def write_tex_head(shown: list[Column]) -> list[str]:
     """Return one line of headings, or two where columns are grouped."""
-    found = groups(shown)
+    found = group_columns(shown)
     lower = " & ".join(tex(c.heading) for c in shown) + " \\\\"
     if not any(name for name, _ in found):
         return [lower]
@@ -353,9 +356,9 @@ def tex_head(shown: list[Column]) -> list[str]:
     return [" & ".join(upper) + " \\\\", " ".join(rules), lower]
 
 
-def tex_row(shown: list[Column], row: Row) -> str:
+def write_tex_row(shown: list[Column], row: Row) -> str:
     """Return a line of the body."""
-    cells = [tex(c.text(row)) for c in shown]
+    cells = [tex(c.write_text(row)) for c in shown]
     if row.get("status") in EMPTY:
         keys = sum(c.key for c in shown)
         status = f"\\multicolumn{{{len(shown) - keys}}}{{l}}{{{tex(str(row['status']))}}}"

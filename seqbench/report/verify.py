@@ -1,11 +1,11 @@
-"""Whether a rerun gives an edition's results again; nothing is run here, both are read.
+"""Comparison of a rerun with an edition; both are read, nothing is run.
 
-Cells are matched by the id of their unit, which is the hash of all that was measured, and judged as ``verdict.py``
-says. A run that failed or ran out of memory is a run that did not solve, as in T1. Records that are equal but for cost
-and provenance are the same *bit for bit*.
+Conditions are matched by the id of their unit, which is a hash of everything that determines the numbers, and judged by
+``verdict.py``. A run that failed or ran out of memory counts as not solved, as in T1. Records that are equal except for
+cost and provenance are the same *bit for bit*.
 
 Step times are compared on the same machine only: *equivalent* if the 90 % interval of the ratio, after / before, lies
-in [0.8, 1.25], *different* if wholly outside. They don't bear on the verdict: it is about what models can do.
+in [0.8, 1.25], *different* if wholly outside. They do not enter the verdict, which is about solve rates.
 """
 
 import re
@@ -18,10 +18,17 @@ from typing import Any, Literal
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records.schema import Manifest, Record, Throughput, Unit, canonical
 from seqbench.records.store import Store
-from seqbench.report.compare import EQUIVALENCE, Pair, Times, inside, ratio
-from seqbench.report.frame import Results
+from seqbench.report.compare import EQUIVALENCE, Pair, Times, estimate_ratio, is_within
+from seqbench.report.results import Results
 from seqbench.report.stats import Estimate
-from seqbench.report.verdict import MEAN, Cell, Judged, Judgement, TableVerdict, judge
+from seqbench.report.verdict import (
+    MEAN_MARGIN,
+    ComparedCondition,
+    DifferenceTest,
+    Judgement,
+    TableVerdict,
+    judge,
+)
 
 EXIT_CODES: dict[TableVerdict, int] = {"reproduced": 0, "contradicted": 1, "inconclusive": 4}
 FAST, SLOW = 0.8, 1.25
@@ -32,8 +39,8 @@ StepVerdict = Literal["equivalent", "different", "inconclusive", "not comparable
 
 
 @dataclass(frozen=True)
-class Step:
-    """The time of a step on both sides, and the ratio after / before where it can be told."""
+class StepTimes:
+    """The time of a step on both sides, and the ratio after / before where its interval is known."""
 
     before: Throughput
     after: Throughput | None  # None: not timed again on that machine
@@ -43,25 +50,25 @@ class Step:
 
 @dataclass(frozen=True)
 class Verification:
-    """What comparing a rerun with an edition gave.
+    """The result of comparing a rerun with an edition.
 
     Attributes
     ----------
-    units, cells
-        The units that both have, and their runs; in one order with ``judgement.cells``.
+    units, conditions
+        The units that both have, and their runs, in the order of ``judgement.conditions``.
     judgement
         None where they have no unit in common.
     edition_only, rerun_only
         The number of units that only one of them has.
     ended
-        Runs of the rerun, in the common cells, that failed or ran out of memory.
+        Runs of the rerun, in the common conditions, that failed or ran out of memory.
     """
 
     edition: Manifest
     units: list[Unit]
-    cells: list[Cell]
+    conditions: list[ComparedCondition]
     judgement: Judgement | None
-    steps: list[Step]
+    steps: list[StepTimes]
     edition_only: int
     rerun_only: int
     ended: int
@@ -73,7 +80,7 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code that says the verdict."""
+        """Return the exit code of the verdict."""
         return EXIT_CODES[self.verdict]
 
     @property
@@ -81,62 +88,64 @@ class Verification:
         """Return the verdict with its reason, in one sentence."""
         name, found = f"edition '{self.edition.edition}'", self.judgement
         if found is None:
-            return f"inconclusive: the rerun has no cell in common with {name}"
-        count = f"{len(self.cells)} of {len(self.cells) + self.edition_only} cells"
-        mean = f"the mean solve rate over {count} differs from {name} by {written(found.mean)}"
+            return f"inconclusive: the rerun has no condition in common with {name}"
+        count = f"{len(self.conditions)} of {len(self.conditions) + self.edition_only} conditions"
+        mean = f"the mean solve rate over {count} differs from {name} by {format_difference(found.mean)}"
         if found.verdict == "contradicted":
             guilty = [
-                f"{m} (mean {written(j.difference)})" for m, j in found.models.items() if lost(j)
+                f"{m} (mean {format_difference(j.difference)})"
+                for m, j in found.models.items()
+                if is_not_reproduced(j)
             ]
             guilty += [
-                f"{label(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
-                for unit, c, j in zip(self.units, self.cells, found.cells, strict=True)
-                if lost(j)
+                f"{describe_condition(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
+                for unit, c, j in zip(self.units, self.conditions, found.conditions, strict=True)
+                if is_not_reproduced(j)
             ]
             if guilty:
                 return f"contradicted: not reproduced from {name}: {', '.join(guilty)}"
-            return f"contradicted: {mean}, outside ±{MEAN}"
-        if all(c.same for c in self.cells):
+            return f"contradicted: {mean}, outside ±{MEAN_MARGIN}"
+        if all(c.same for c in self.conditions):
             return f"reproduced: {count} of {name} gave the same records again, bit for bit"
         if found.verdict == "reproduced":
-            return f"reproduced: {mean}, within ±{MEAN}"
-        return f"inconclusive: {mean}; more seeds or more cells could tell"
+            return f"reproduced: {mean}, within ±{MEAN_MARGIN}"
+        return f"inconclusive: {mean}; more seeds or more conditions could tell"
 
-    def cell_rows(self, *, everything: bool) -> Rows:
-        """Return a row for each cell; or only for those that are not reproduced or whose rates differ."""
+    def list_condition_rows(self, *, everything: bool) -> Rows:
+        """Return a row for each condition, or only for those that are not reproduced or whose rates differ."""
         if self.judgement is None:
             return []
-        found = zip(self.units, self.cells, self.judgement.cells, strict=True)
+        found = zip(self.units, self.conditions, self.judgement.conditions, strict=True)
         return [
             {
-                "task": unit.task_spelled,
+                "task": unit.task_spelling,
                 "lag": unit.lag,
-                "model": cell.model,
-                "edition": f"{cell.pair.k1}/{cell.pair.n1}",
-                "rerun": f"{cell.pair.k2}/{cell.pair.n2}",
-                **judged_row(judged),
-                "same_bits": cell.same,
+                "model": condition.model,
+                "edition": f"{condition.pair.k1}/{condition.pair.n1}",
+                "rerun": f"{condition.pair.k2}/{condition.pair.n2}",
+                **make_columns(judged),
+                "same_bits": condition.same,
                 "unit": unit.id,
             }
-            for unit, cell, judged in found
-            if everything or lost(judged) or cell.pair.difference
+            for unit, condition, judged in found
+            if everything or is_not_reproduced(judged) or condition.pair.difference
         ]
 
-    def model_rows(self) -> Rows:
+    def list_model_rows(self) -> Rows:
         """Return a row for each model."""
         if self.judgement is None:
             return []
         return [
             {
                 "model": model,
-                "cells": len(own := [c for c in self.cells if c.model == model]),
+                "cells": len(own := [c for c in self.conditions if c.model == model]),
                 "same_bits": sum(c.same for c in own),
-                **judged_row(judged),
+                **make_columns(judged),
             }
             for model, judged in self.judgement.models.items()
         ]
 
-    def step_rows(self) -> Rows:
+    def list_step_rows(self) -> Rows:
         """Return a row for each step time of the edition."""
         shape = ("phase", "device", "model", "length", "batch", "members", "scan", "precision")
         return [
@@ -151,8 +160,8 @@ class Verification:
             for step in self.steps
         ]
 
-    def document(self) -> dict[str, Any]:
-        """Return all of it, for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as a dict, for JSON."""
         mean = self.judgement and self.judgement.mean
         return {
             "edition": self.edition.edition,
@@ -163,28 +172,30 @@ class Verification:
             "only_in_edition": self.edition_only,
             "only_in_rerun": self.rerun_only,
             "ended_early": self.ended,
-            "cells": self.cell_rows(everything=True),
-            "models": self.model_rows(),
-            "steps": self.step_rows(),
+            "cells": self.list_condition_rows(everything=True),
+            "models": self.list_model_rows(),
+            "steps": self.list_step_rows(),
         }
 
-    def counts(self) -> list[str]:
-        """Return what the rows that are shown leave out, a line each."""
+    def list_counts(self) -> list[str]:
+        """Return a line each: verdicts by count, conditions on one side only, runs that ended early, step times."""
         lines = []
         if self.judgement is not None:
-            said = [j.verdict for j in self.judgement.cells]
-            same = sum(c.same for c in self.cells)
-            lines.append(f"cells: {tally(said)}; {same} of {len(said)} are the same bit for bit")
+            said = [j.verdict for j in self.judgement.conditions]
+            same = sum(c.same for c in self.conditions)
+            lines.append(
+                f"conditions: {count_verdicts(said)}; {same} of {len(said)} are the same bit for bit"
+            )
         if self.edition_only or self.rerun_only:
             lines.append(
-                f"cells in the edition only: {self.edition_only}; in the rerun only: {self.rerun_only}"
+                f"conditions in the edition only: {self.edition_only}; in the rerun only: {self.rerun_only}"
             )
         if self.ended:
             lines.append(
                 f"runs of the rerun that failed or ran out of memory, and count as not solved: {self.ended}"
             )
         if self.steps:
-            lines.append(f"step times: {tally([step.verdict for step in self.steps])}")
+            lines.append(f"step times: {count_verdicts([step.verdict for step in self.steps])}")
         return lines
 
 
@@ -194,8 +205,8 @@ def verify(rerun: Store, edition: Store) -> Verification:
     Raises
     ------
     SpecificationDiffers
-        If they were measured under two specifications, or a cell was measured in another way: with another budget, or
-        by another version of its task or model.
+        If the specifications differ, or a condition was measured with another budget or another version of its task or
+        model.
     """
     ours, theirs = Results.read(rerun), Results.read(edition)
     was, now = theirs.manifest.specification, ours.manifest.specification
@@ -203,20 +214,20 @@ def verify(rerun: Store, edition: Store) -> Verification:
         raise SpecificationDiffers(
             f"the specification differs: {edition.path} was measured under {was}, {rerun.path} under {now}"
         )
-    before, after = by_unit(theirs.reporting), by_unit(ours.reporting)
-    same_cells(before, after)
+    before, after = group_by_unit(theirs.reporting), group_by_unit(ours.reporting)
+    check_units(before, after)
     common = [unit for unit in before if unit in after]
     units = [before[unit][0].unit for unit in common]
-    cells = [
-        Cell(
-            unit.model_spelled,
+    conditions = [
+        ComparedCondition(
+            unit.model_spelling,
             Pair(
-                solved(before[unit.id]),
+                count_solved(before[unit.id]),
                 len(before[unit.id]),
-                solved(after[unit.id]),
+                count_solved(after[unit.id]),
                 len(after[unit.id]),
             ),
-            bits(before[unit.id]) == bits(after[unit.id]),
+            serialise_runs(before[unit.id]) == serialise_runs(after[unit.id]),
         )
         for unit in units
     ]
@@ -224,8 +235,8 @@ def verify(rerun: Store, edition: Store) -> Verification:
     return Verification(
         theirs.manifest,
         units,
-        cells,
-        judge(cells) if cells else None,
+        conditions,
+        judge(conditions) if conditions else None,
         compare_steps(theirs.throughput, ours.throughput),
         edition_only=len(before) - len(common),
         rerun_only=len(after) - len(common),
@@ -239,14 +250,14 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
     Raises
     ------
     BadInput
-        If there is no edition at all.
+        If there is no edition.
     SpecificationDiffers
-        If all were measured under other specifications.
+        If all editions have other specifications.
     """
     now = rerun.manifest().specification
     found = []
     for file in folder.glob("*/manifest.json"):
-        with suppress(BadInput):  # one that can't be read is no edition to compare with
+        with suppress(BadInput):  # a folder that can't be read is skipped
             Store(file.parent).manifest()
             if file.parent.resolve() != rerun.path.resolve():
                 found.append(Store(file.parent))
@@ -257,23 +268,24 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
     fitting = [store for store in found if store.manifest().specification == now]
     if not fitting:
         there = ", ".join(
-            f"{s.path} under {s.manifest().specification}" for s in sorted(found, key=age)
+            f"{s.path} under {s.manifest().specification}"
+            for s in sorted(found, key=read_edition_number)
         )
         raise SpecificationDiffers(
             f"the specification differs: {rerun.path} was measured under {now}, {there}"
         )
-    return max(fitting, key=age)
+    return max(fitting, key=read_edition_number)
 
 
-def age(store: Store) -> list[int]:
-    """Return what editions are sorted by, the newest last: the numbers of a name such as 2026.1; a preview has none."""
+def read_edition_number(store: Store) -> list[int]:
+    """Return the numbers in an edition's name, such as 2026.1, by which editions are sorted; none for a preview."""
     return [int(part) for part in re.findall(r"\d+", store.path.name)]
 
 
-# Cells
+# Conditions
 
 
-def by_unit(records: Iterable[Record]) -> Units:
+def group_by_unit(records: Iterable[Record]) -> Units:
     """Return the runs of each unit."""
     found: Units = {}
     for record in records:
@@ -281,38 +293,38 @@ def by_unit(records: Iterable[Record]) -> Units:
     return found
 
 
-def same_cells(before: Units, after: Units) -> None:
-    """Raise if a cell is on both sides, and nowhere under the same id."""
-    was, now = names(before), names(after)
-    for cell in was:
-        if cell in now and not was[cell] & now[cell]:
+def check_units(before: Units, after: Units) -> None:
+    """Raise if a condition is on both sides but has no unit id in common."""
+    was, now = list_unit_ids(before), list_unit_ids(after)
+    for condition in was:
+        if condition in now and not was[condition] & now[condition]:
             raise SpecificationDiffers(
-                f"the specification of {cell} differs: its unit is {', '.join(sorted(was[cell]))} in the edition and "
-                f"{', '.join(sorted(now[cell]))} in the rerun"
+                f"the specification of {condition} differs: its unit is {', '.join(sorted(was[condition]))} in the "
+                f"edition and {', '.join(sorted(now[condition]))} in the rerun"
             )
 
 
-def names(units: Units) -> dict[str, set[str]]:
-    """Return the ids that each cell has."""
+def list_unit_ids(units: Units) -> dict[str, set[str]]:
+    """Return the unit ids of each condition."""
     found: dict[str, set[str]] = {}
     for unit, runs in units.items():
-        found.setdefault(label(runs[0].unit), set()).add(unit)
+        found.setdefault(describe_condition(runs[0].unit), set()).add(unit)
     return found
 
 
-def label(unit: Unit) -> str:
-    """Return a cell in words."""
-    task, model = unit.task_spelled, unit.model_spelled
+def describe_condition(unit: Unit) -> str:
+    """Return a condition in words."""
+    task, model = unit.task_spelling, unit.model_spelling
     return f"{model} on {task} at lag {unit.lag}"
 
 
-def solved(runs: Iterable[Record]) -> int:
+def count_solved(runs: Iterable[Record]) -> int:
     """Return how many runs solved."""
     return sum(r.verdict == "solved" for r in runs)
 
 
-def bits(runs: Iterable[Record]) -> list[str]:
-    """Return all that a second measurement with the same code on the same machine must give again."""
+def serialise_runs(runs: Iterable[Record]) -> list[str]:
+    """Return the runs as JSON without cost and provenance: what the same code gives again on the same machine."""
     return sorted(
         canonical(r.model_dump(mode="json", exclude={"cost": True, "provenance": True}))
         for r in runs
@@ -322,43 +334,43 @@ def bits(runs: Iterable[Record]) -> list[str]:
 # Step times
 
 
-def compare_steps(before: Iterable[Throughput], after: Iterable[Throughput]) -> list[Step]:
-    """Return each step time of the edition with its like in the rerun; those that nobody timed again are left out."""
+def compare_steps(before: Iterable[Throughput], after: Iterable[Throughput]) -> list[StepTimes]:
+    """Return each step time of the edition with that of the rerun; those not timed again on any machine are omitted."""
     now = {t.key: t for t in after}
-    timed = {elsewhere(t) for t in now.values()}
-    return [compare_step(t, now.get(t.key)) for t in before if elsewhere(t) in timed]
+    timed = {make_key_without_machine(t) for t in now.values()}
+    return [compare_step(t, now.get(t.key)) for t in before if make_key_without_machine(t) in timed]
 
 
-def elsewhere(t: Throughput) -> tuple[Any, ...]:
-    """Return the identity of a measurement, whatever the machine."""
+def make_key_without_machine(t: Throughput) -> tuple[Any, ...]:
+    """Return the identity of a measurement without its machine."""
     return t.model_copy(update={"system": ""}).key
 
 
-def compare_step(before: Throughput, after: Throughput | None) -> Step:
-    """Return the ratio of two step times, and the verdict."""
+def compare_step(before: Throughput, after: Throughput | None) -> StepTimes:
+    """Return two step times with their ratio and the verdict."""
     if after is None:
-        return Step(before, None, None, "not comparable")
-    found = ratio(times(before), times(after))
+        return StepTimes(before, None, None, "not comparable")
+    found = estimate_ratio(times(before), times(after))
     verdict: dict[bool | None, StepVerdict] = {
         True: "equivalent", False: "different", None: "inconclusive",
     }  # fmt: skip
-    return Step(before, after, found, verdict[found and inside(found, FAST, SLOW)])
+    return StepTimes(before, after, found, verdict[found and is_within(found, FAST, SLOW)])
 
 
 def times(t: Throughput) -> Times:
-    """Return what a step took."""
+    """Return a step time with its spread."""
     return Times(t.seconds_per_token, t.quartiles, t.rounds)
 
 
-# Words
+# Formatting
 
 
-def lost(judged: Judged) -> bool:
-    """Return whether something was not reproduced."""
+def is_not_reproduced(judged: DifferenceTest) -> bool:
+    """Return whether the verdict is that the edition was not reproduced."""
     return judged.verdict == "not reproduced"
 
 
-def judged_row(judged: Judged) -> dict[str, Any]:
+def make_columns(judged: DifferenceTest) -> dict[str, Any]:
     """Return the columns of a verdict."""
     d = judged.difference
     return {
@@ -370,11 +382,11 @@ def judged_row(judged: Judged) -> dict[str, Any]:
     }
 
 
-def written(d: Estimate) -> str:
+def format_difference(d: Estimate) -> str:
     """Return a difference with its interval."""
     return f"{d.value:+.3f}, {EQUIVALENCE:.0%} interval {d.low:+.3f} to {d.high:+.3f}"
 
 
-def tally(verdicts: Sequence[str]) -> str:
-    """Return how often each was said."""
+def count_verdicts(verdicts: Sequence[str]) -> str:
+    """Return how often each verdict occurs, in words."""
     return ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))

@@ -51,7 +51,7 @@ class Adding1997(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T, 2)`` of values and marks, y ``(N, A, 1)``; T = lag + lag // 10, A = lag // 10 + 1."""
-        x, marked, mask = marked_values(keys, self.lag, low=-1.0)
+        x, marked, mask = draw_marked_values(keys, self.lag, low=-1.0)
         y = 0.5 + marked.sum(dim=1) / 4  # (N,)
         return Batch(x, y[:, None, None].expand(*mask.shape, 1), mask)
 
@@ -60,7 +60,7 @@ class Adding1997(Task):
         return ((output - y).abs() < TOLERANCE).squeeze(-1)
 
 
-def marked_values(
+def draw_marked_values(
     keys: Keys, lag: int, low: float
 ) -> tuple[Float[Tensor, "N T 2"], Float[Tensor, "N 2"], Mask]:
     """Return x, the two values marked 1, and the mask of the last step; values lie in [low, 1)."""

@@ -39,7 +39,7 @@ from torch import Tensor
 from seqbench.axes import Outputs, PerMember
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.finite import choose_examples, shuffle
 from seqbench.tasks.sources import locate
 
 SERIES = ("machine_temperature_system_failure", "nyc_taxi", "ambient_temperature_system_failure")
@@ -66,13 +66,13 @@ class Anomaly(Task):
     @property
     def threshold(self) -> float:
         """Return the best area of the alarms without learning."""
-        return max(alarms().values())
+        return max(score_alarms().values())
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, lag, 1)``, standardised, and y ``(N, 1)``: 1 where something is wrong."""
-        value, wrong = hours(keys.seed.device)
-        last = ends(keys.split, self.lag, keys.seed.device)
-        end = last[chosen(keys, len(last))]  # (N,)
+        value, wrong = stack_series(keys.seed.device)
+        last = list_ends(keys.split, self.lag, keys.seed.device)
+        end = last[choose_examples(keys, len(last))]  # (N,)
         past = torch.arange(1 - self.lag, 1, device=end.device)
         return Batch.all_due(value[end[:, None] + past][..., None], wrong[end][:, None])
 
@@ -80,14 +80,16 @@ class Anomaly(Task):
         self, output: Outputs, y: Int[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
     ) -> PerMember:
         """Return each member's area under the ROC curve; 1/2 where there is nothing to tell apart."""
-        return area((output[..., 1] - output[..., 0]).flatten(1), y.flatten(1), mask.flatten(1))
+        return compute_area(
+            (output[..., 1] - output[..., 0]).flatten(1), y.flatten(1), mask.flatten(1)
+        )
 
     def baselines(self) -> dict[str, float]:
         """Return the areas of the alarms without learning, whatever the lag."""
-        return dict(alarms())
+        return dict(score_alarms())
 
 
-def area(
+def compute_area(
     alarm: Float[Tensor, "E n"], wrong: Int[Tensor, "E n"], counts: Bool[Tensor, "E n"]
 ) -> PerMember:
     r"""Return the area under the ROC curve, by the mean rank of what is wrong (Mann and Whitney); ties count one half.
@@ -109,7 +111,7 @@ def area(
 
 
 @cache
-def tables() -> tuple[tuple[NDArray[np.float64], NDArray[np.bool_]], ...]:
+def read_series() -> tuple[tuple[NDArray[np.float64], NDArray[np.bool_]], ...]:
     """Return each series: its standardised values by the hour, and whether something is wrong."""
     periods = json.loads(locate("nab", "combined_windows.json").read_text("utf-8"))
     found = []
@@ -125,30 +127,32 @@ def tables() -> tuple[tuple[NDArray[np.float64], NDArray[np.bool_]], ...]:
 
 
 @cache
-def hours(device: torch.device) -> tuple[Float[Tensor, " hours"], Int[Tensor, " hours"]]:
+def stack_series(
+    device: torch.device,
+) -> tuple[Float[Tensor, " stack_series"], Int[Tensor, " stack_series"]]:
     """Return the values and labels of all series, one after the other."""
-    value, wrong = (torch.tensor(np.concatenate(part)) for part in zip(*tables(), strict=True))
+    value, wrong = (torch.tensor(np.concatenate(part)) for part in zip(*read_series(), strict=True))
     return value.float().to(device), wrong.long().to(device)
 
 
 @cache
-def ends(split: str, lag: int, device: torch.device) -> Int[Tensor, " n"]:
+def list_ends(split: str, lag: int, device: torch.device) -> Int[Tensor, " n"]:
     """Return the last hours of all windows of a split, in its fixed order."""
     found, before = [], 0
-    for value, _ in tables():
+    for value, _ in read_series():
         start, stop = (len(value) * part // 100 for part in PARTS[split])
         found.append(torch.arange(before + max(start, lag - 1), before + stop))
         before += len(value)
     end = torch.cat(found)
-    order = slice(None) if split == "train" else shuffled(f"nab {split}", len(end))
+    order = slice(None) if split == "train" else shuffle(f"nab {split}", len(end))
     return end[order].to(device)
 
 
 @cache
-def alarms() -> dict[str, float]:
+def score_alarms() -> dict[str, float]:
     """Return the areas of alarms without learning, over all hours of the test."""
     loud: dict[str, list[NDArray[np.float64]]] = {}
-    for value, _ in tables():
+    for value, _ in read_series():
         series = pd.Series(value)
         expected: dict[str, float | pd.Series[float]] = {
             "distance from the training mean": 0.0,
@@ -161,9 +165,9 @@ def alarms() -> dict[str, float]:
             loud.setdefault(name, []).append(
                 np.asarray((series - forecast).abs(), dtype=np.float64)[start:]
             )
-    wrong = np.concatenate([w[len(w) * PARTS["test"][0] // 100 :] for _, w in tables()])
+    wrong = np.concatenate([w[len(w) * PARTS["test"][0] // 100 :] for _, w in read_series()])
     y = torch.tensor(wrong, dtype=torch.long)[None]
     return {
-        name: area(torch.tensor(np.concatenate(parts))[None], y, y >= 0).item()
+        name: compute_area(torch.tensor(np.concatenate(parts))[None], y, y >= 0).item()
         for name, parts in loud.items()
     }

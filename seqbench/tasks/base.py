@@ -167,6 +167,6 @@ class Task(ABC):
         """Return what methods that need no network reach, by name: scored as ``score`` does, on the test part."""
         return {}
 
-    def solved(self, score: float) -> bool:
+    def is_solved(self, score: float) -> bool:
         """Return whether a run with this score counts as solved."""
         return score >= self.threshold if self.higher_is_better else score <= self.threshold

@@ -30,7 +30,7 @@ from jaxtyping import Int
 from scipy.special import bdtr
 from torch import Tensor
 
-from seqbench.tasks.strings import Rewriting, limits
+from seqbench.tasks.strings import Rewriting, get_limits
 
 DIGITS = 5
 
@@ -46,10 +46,10 @@ class BucketSort(Rewriting):
     @property
     def chance(self) -> float:
         """Return the share of answers that the lengths of the test give away."""
-        low, high = limits("test", self.lag)
-        return float(np.mean([likeliest(n) for n in range(low, high + 1)]))
+        low, high = get_limits("test", self.lag)
+        return float(np.mean([compute_likeliest_share(n) for n in range(low, high + 1)]))
 
-    def rewritten(
+    def rewrite(
         self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
     ) -> Int[Tensor, "N T"]:
         """Return the a-th smallest digit; the blanks are larger than all."""
@@ -57,7 +57,7 @@ class BucketSort(Rewriting):
 
 
 @cache
-def likeliest(n: int) -> float:
+def compute_likeliest_share(n: int) -> float:
     """Return the share of n sorted digits that are what they most likely are."""
     a = np.arange(n)[:, None]
     at_least = bdtr(a, n, np.arange(DIGITS + 1) / DIGITS)  # (n, 6): 1 for c = 0, 0 for c = 5

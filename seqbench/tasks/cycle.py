@@ -26,7 +26,7 @@ import torch
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.strings import LONGEST, limits
+from seqbench.tasks.strings import LONGEST, get_limits
 
 PLACES = 5
 BLANK = 3
@@ -46,7 +46,7 @@ class Cycle(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = 40, in the test T = lag."""
-        low, high = limits(keys.split, self.lag)
+        low, high = get_limits(keys.split, self.lag)
         length = keys.integers("length", low, high + 1, 1)  # (N, 1), both ends included
         steps = keys.integers("steps", 0, 3, high)
         t = torch.arange(high, device=steps.device)

@@ -88,10 +88,10 @@ class DateTranslation(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, 40)`` of characters, y ``(N, 10)``."""
-        parts, iso = calendar(keys.seed.device)
+        parts, iso = make_calendar(keys.seed.device)
         day = keys.integers("date", *PARTS[keys.split])  # (N,)
         way = keys.integers("way", 0, self.lag)
-        date = written(parts[day], way)
+        date = write_dates(parts[day], way)
         blank = date.new_full((len(keys), LENGTH), BLANK)
         colon = date.new_full((len(keys), 1), COLON)
         return Batch.all_due(torch.cat([date, colon, blank], dim=1), iso[day])
@@ -103,9 +103,9 @@ class DateTranslation(Task):
         return self.right(output, y).all(dim=2).float().mean(dim=1)
 
 
-def written(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor, "N L"]:
+def write_dates(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor, "N L"]:
     """Return dates as they are written, flush right."""
-    pieces, row, part = phrases(way.device)
+    pieces, row, part = make_phrases(way.device)
     piece = row[way] + parts.gather(1, part[way])  # (N, pieces of a way)
     letters = pieces[piece].flatten(1)  # with gaps of -1, since pieces differ in length
     gaps_first = (letters >= 0).long().argsort(dim=1, stable=True)
@@ -113,7 +113,7 @@ def written(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor, "N
 
 
 @cache
-def calendar(
+def make_calendar(
     device: torch.device,
 ) -> tuple[Int[Tensor, "days 5"], Int[Tensor, "days 10"]]:
     """Return the parts of every day as ``COLUMNS`` has them, and its ISO form, in an order that PARTS cuts."""
@@ -124,7 +124,7 @@ def calendar(
 
 
 @cache
-def phrases(
+def make_phrases(
     device: torch.device,
 ) -> tuple[Int[Tensor, "pieces W"], Int[Tensor, "ways S"], Int[Tensor, "ways S"]]:
     """Return all pieces of writing; for every way, where the values of its pieces begin and which part they show."""

@@ -33,7 +33,7 @@ class Duplicate(Rewriting):
     chance = 1 / 2
     times = 2
 
-    def rewritten(
+    def rewrite(
         self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
     ) -> Int[Tensor, "N T"]:
         """Return the bit that stands where a stands within its round."""

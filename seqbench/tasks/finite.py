@@ -10,13 +10,13 @@ from torch import Tensor
 from seqbench.random import Keys
 
 
-def chosen(keys: Keys, examples: int) -> Int[Tensor, "N"]:
+def choose_examples(keys: Keys, examples: int) -> Int[Tensor, "N"]:
     """Return the place ``(N,)`` of each identity's example among all those of its split."""
     if keys.split == "train":
         return keys.integers("example", 0, examples)
     return keys.index % examples
 
 
-def shuffled(name: str, examples: int) -> Int[Tensor, " n"]:
+def shuffle(name: str, examples: int) -> Int[Tensor, " n"]:
     """Return the one order of all examples of a data set that is used wherever theirs means something."""
     return Keys.span(name, 1, "order", 0, 0, 1).permutation("examples", examples)[0]

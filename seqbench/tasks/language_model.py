@@ -45,7 +45,7 @@ class LanguageModel(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of characters and y ``(N, T)``, those that follow; T = lag."""
-        symbols = encoded(self.text(keys.split), self.alphabet, keys.seed.device)
+        symbols = encode(self.text(keys.split), self.alphabet, keys.seed.device)
         if keys.split == "train":
             start = keys.integers("start", 0, len(symbols) - self.lag)  # (N,)
         else:
@@ -68,7 +68,7 @@ class LanguageModel(Task):
 
 
 @cache
-def encoded(text: str, alphabet: str, device: torch.device) -> Int[Tensor, "characters"]:
+def encode(text: str, alphabet: str, device: torch.device) -> Int[Tensor, "characters"]:
     """Return a text as numbers of symbols."""
     place = {a: n for n, a in enumerate(alphabet)}
     return torch.tensor([place[a] for a in text], device=device)

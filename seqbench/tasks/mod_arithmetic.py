@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.strings import LONGEST, limits
+from seqbench.tasks.strings import LONGEST, get_limits
 
 MODULUS = 5
 PLUS, MINUS, TIMES, BLANK = 5, 6, 7, 8
@@ -47,18 +47,18 @@ class ModArithmetic(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = 39, in the test lag or lag - 1."""
-        low, high = ((symbols + 1) // 2 for symbols in limits(keys.split, self.lag))
+        low, high = ((symbols + 1) // 2 for symbols in get_limits(keys.split, self.lag))
         count = keys.integers("count", low, high + 1, 1)  # (N, 1) of numbers, both ends included
         number = keys.integers("numbers", 0, MODULUS, high)
         operator = keys.integers("operators", PLUS, TIMES + 1, high)  # the one before each number
         operator[:, 0] = PLUS
         t = torch.arange(2 * high - 1, device=number.device)
         x = torch.stack([operator, number], dim=-1).flatten(1)[:, 1:]
-        y = value(number, operator, t[:high] < count)[:, None].expand(x.shape)
+        y = evaluate(number, operator, t[:high] < count)[:, None].expand(x.shape)
         return Batch(x.where(t < 2 * count - 1, BLANK), y, t == 2 * count - 2)
 
 
-def value(
+def evaluate(
     number: Int[Tensor, "N L"], operator: Int[Tensor, "N L"], inside: Bool[Tensor, "N L"]
 ) -> Int[Tensor, " N"]:
     """Return the value of the numbers inside, each with the operator before it, modulo 5.
@@ -71,13 +71,13 @@ def value(
     first = (begins * k).cummax(dim=1).values  # (N, L): where the term of each number begins
     ends = F.pad((begins | ~inside)[:, 1:], (0, 1), value=True)
     logarithm = (number == 2) + 2 * (number == 4) + 3 * (number == 3)
-    zeros = gained((number == 0).long(), first)
-    product = 2 ** (gained(logarithm, first) % 4) % MODULUS * (zeros == 0)
+    zeros = sum_within_term((number == 0).long(), first)
+    product = 2 ** (sum_within_term(logarithm, first) % 4) % MODULUS * (zeros == 0)
     sign = 1 - 2 * (operator.gather(1, first) == MINUS).long()
     return (sign * product * (ends & inside)).sum(dim=1) % MODULUS
 
 
-def gained(part: Int[Tensor, "N L"], first: Int[Tensor, "N L"]) -> Int[Tensor, "N L"]:
+def sum_within_term(part: Int[Tensor, "N L"], first: Int[Tensor, "N L"]) -> Int[Tensor, "N L"]:
     """Return the sum of the parts from the first of each term on."""
     total = part.cumsum(dim=1)
     return total - (total - part).gather(1, first)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from seqbench.axes import Outputs
 from seqbench.random import Keys
-from seqbench.tasks.adding_1997 import SHORTEST, TOLERANCE, marked_values
+from seqbench.tasks.adding_1997 import SHORTEST, TOLERANCE, draw_marked_values
 from seqbench.tasks.base import Batch, Task
 
 
@@ -47,7 +47,7 @@ class Multiplication(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T, 2)`` of values and marks, y ``(N, A, 1)``; T = lag + lag // 10, A = lag // 10 + 1."""
-        x, marked, mask = marked_values(keys, self.lag, low=0.0)
+        x, marked, mask = draw_marked_values(keys, self.lag, low=0.0)
         y = marked.prod(dim=1)  # (N,)
         return Batch(x, y[:, None, None].expand(*mask.shape, 1), mask)
 

@@ -66,7 +66,7 @@ class NGram:
 
 
 @cache
-def counted(text: str, n: int, symbols: int) -> NGram:
+def count(text: str, n: int, symbols: int) -> NGram:
     """Return the counts of a text."""
     return NGram(text, n, symbols)
 
@@ -75,7 +75,7 @@ def counted(text: str, n: int, symbols: int) -> NGram:
 def bits(train: str, test: str, lag: int, n: int, symbols: int) -> float:
     """Return the bits a character of an n-gram on the windows of ``lag`` characters that lie side by side in a text."""
     starts = range(0, (len(test) - 1) // lag * lag, lag)
-    return counted(train, n, symbols).bits(test[start : start + lag + 1] for start in starts)
+    return count(train, n, symbols).bits(test[start : start + lag + 1] for start in starts)
 
 
 def baselines(train: str, test: str, lag: int, symbols: int) -> dict[str, float]:

@@ -24,7 +24,7 @@ import torch
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.strings import LONGEST, limits
+from seqbench.tasks.strings import LONGEST, get_limits
 
 BLANK = 2
 
@@ -43,7 +43,7 @@ class Parity(Task):
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = 40, in the test T = lag."""
-        low, high = limits(keys.split, self.lag)
+        low, high = get_limits(keys.split, self.lag)
         length = keys.integers("length", low, high + 1, 1)  # (N, 1), both ends included
         bits = keys.integers("bits", 0, 2, high)
         t = torch.arange(high, device=bits.device)

@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.finite import choose_examples, shuffle
 from seqbench.tasks.sources import locate
 from seqbench.values.options import OneOf
 
@@ -68,12 +68,12 @@ class PixelMNIST(Task):
     @property
     def threshold(self) -> float:
         """Return the share of the test images that are nearest to the mean image of their own digit."""
-        return nearest_mean(self.pool)
+        return score_nearest_mean(self.pool)
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T, 1)`` of grey values, y ``(N, 1)``; T = (28 / pool)² + lag."""
-        total, digit = images(keys.split, self.pool, self.permuted, keys.seed.device)
-        item = chosen(keys, len(digit))
+        total, digit = read_images(keys.split, self.pool, self.permuted, keys.seed.device)
+        item = choose_examples(keys, len(digit))
         value = total[item].float() / (WHITE * self.pool**2)
         x = F.pad(value, (0, self.lag))  # (N, T)
         return Batch.all_due(x[..., None], digit[item][:, None])
@@ -81,13 +81,13 @@ class PixelMNIST(Task):
     def baselines(self) -> dict[str, float]:
         """Return the accuracies of the mean images and of logistic regression on the pixels."""
         return {
-            "nearest mean image": nearest_mean(self.pool),
-            "logistic regression": logistic_regression(self.pool),
+            "nearest mean image": score_nearest_mean(self.pool),
+            "logistic regression": score_logistic_regression(self.pool),
         }
 
 
 @cache
-def official(part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def read_official(part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the images ``(n, 784)`` and digits ``(n,)`` of ``train`` or ``t10k``, as the files have them."""
     image, label = (
         np.frombuffer(
@@ -101,13 +101,13 @@ def official(part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 @cache
-def images(
+def read_images(
     split: str, pool: int, permuted: bool, device: torch.device
 ) -> tuple[Integer[Tensor, "n pixels"], Int[Tensor, " n"]]:
     """Return the sums of pool by pool pixels, in the order in which they are read, and the digits of a split."""
-    value, digit = (torch.tensor(a) for a in official("t10k" if split == "test" else "train"))
+    value, digit = (torch.tensor(a) for a in read_official("t10k" if split == "test" else "train"))
     if split == "test":
-        order = shuffled("mnist", len(digit))
+        order = shuffle("mnist", len(digit))
         value, digit = value[order], digit[order]
     else:
         part = slice(None, TRAIN) if split == "train" else slice(TRAIN, None)
@@ -116,30 +116,30 @@ def images(
         cells = value.view(-1, SIDE // pool, pool, SIDE // pool, pool)
         value = cells.sum(dim=(2, 4), dtype=torch.int32).flatten(1)
     if permuted:
-        value = value[:, shuffled("pixels", value.shape[1])]
+        value = value[:, shuffle("pixels", value.shape[1])]
     return value.to(device), digit.long().to(device)
 
 
-def on_cpu(split: str, pool: int) -> tuple[Float[Tensor, "n pixels"], Int[Tensor, " n"]]:
+def read_values(split: str, pool: int) -> tuple[Float[Tensor, "n pixels"], Int[Tensor, " n"]]:
     """Return the grey values and digits of a split, for what needs no order of the pixels."""
-    value, digit = images(split, pool, False, torch.device("cpu"))
+    value, digit = read_images(split, pool, False, torch.device("cpu"))
     return value.float() / (WHITE * pool**2), digit
 
 
 @cache
-def nearest_mean(pool: int) -> float:
+def score_nearest_mean(pool: int) -> float:
     """Return the accuracy of the nearest of the ten mean training images, by Euclidean distance."""
-    (x, y), (x_test, y_test) = on_cpu("train", pool), on_cpu("test", pool)
+    (x, y), (x_test, y_test) = read_values("train", pool), read_values("test", pool)
     mean = x.new_zeros(10, x.shape[1]).index_add_(0, y, x) / y.bincount()[:, None]
     nearest = torch.cdist(x_test, mean).argmin(dim=1)
     return (nearest == y_test).double().mean().item()
 
 
 @cache
-def logistic_regression(pool: int) -> float:
+def score_logistic_regression(pool: int) -> float:
     """Return the accuracy of multinomial logistic regression on the grey values."""
     from sklearn.linear_model import LogisticRegression
 
-    train, test = on_cpu("train", pool), on_cpu("test", pool)
+    train, test = read_values("train", pool), read_values("test", pool)
     model = LogisticRegression(C=C, max_iter=1_000).fit(*(a.double().numpy() for a in train))
     return float(model.score(*(a.double().numpy() for a in test)))

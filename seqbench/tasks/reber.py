@@ -93,10 +93,10 @@ class Reber(Task):
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
         """Return where all that may come next is above all else."""
-        return ranked_first(output, y)
+        return ranks_first(output, y)
 
 
-def ranked_first(output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
+def ranks_first(output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
     """Return where the least output of the symbols in y is larger than the largest of the others."""
     least = output.masked_fill(y == 0, inf).amin(dim=-1)
     most = output.masked_fill(y == 1, -inf).amax(dim=-1)

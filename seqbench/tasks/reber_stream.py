@@ -31,10 +31,10 @@ from torch import Tensor
 from seqbench.axes import Outputs, PerMember
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.reber import EDGES, END, SYMBOLS, ranked_first, tables, walk
+from seqbench.tasks.reber import EDGES, END, SYMBOLS, ranks_first, tables, walk
 
 
-def inside(letter: str, start: int) -> tuple[str, ...]:
+def number_edges(letter: str, start: int) -> tuple[str, ...]:
     """Return the edges of a Reber string whose node 0 has the number ``start``, and of the letter and E after it."""
     moved = [
         " ".join(f"{edge[0]}{start + int(edge[1:])}" for edge in node.split()) for node in EDGES
@@ -44,7 +44,7 @@ def inside(letter: str, start: int) -> tuple[str, ...]:
 
 UNDER_T = 2
 UNDER_P = UNDER_T + END + 2
-STREAM = ("B1", f"T{UNDER_T} P{UNDER_P}", *inside("T", UNDER_T), *inside("P", UNDER_P))
+STREAM = ("B1", f"T{UNDER_T} P{UNDER_P}", *number_edges("T", UNDER_T), *number_edges("P", UNDER_P))
 
 
 @dataclass(frozen=True)
@@ -80,4 +80,4 @@ class ReberStream(Task):
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
         """Return where all that may come next is above all else."""
-        return ranked_first(output, y)
+        return ranks_first(output, y)

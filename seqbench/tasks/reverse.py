@@ -32,7 +32,7 @@ class Reverse(Rewriting):
     outputs = 2
     chance = 1 / 2
 
-    def rewritten(
+    def rewrite(
         self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
     ) -> Int[Tensor, "N T"]:
         """Return the bit that is a steps before the last."""

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.finite import chosen
+from seqbench.tasks.finite import choose_examples
 
 PADDING, OTHER = "▁", "*"
 ALPHABET = f"{PADDING}{OTHER} abcdefghijklmnopqrstuvwxyz0.,!?'-"
@@ -48,7 +48,7 @@ class Classification(Task):
     @staticmethod
     @abstractmethod
     def sentences(split: str) -> Sentences:
-        """Return the sentences of a split, as ``plain`` gives them, with their classes, in its fixed order."""
+        """Return the sentences of a split, as ``normalise`` gives them, with their classes, in its fixed order."""
 
     @property
     def outputs(self) -> int:
@@ -64,12 +64,12 @@ class Classification(Task):
     @property
     def threshold(self) -> float:
         """Return the accuracy of logistic regression on the words of the windows."""
-        return words(self.sentences("train"), self.sentences("test"), self.lag)
+        return score_words(self.sentences("train"), self.sentences("test"), self.lag)
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, lag)`` of characters, y ``(N, 1)``."""
-        x, y = encoded(self.sentences(keys.split), self.lag, keys.seed.device)
-        item = chosen(keys, len(y))
+        x, y = encode(self.sentences(keys.split), self.lag, keys.seed.device)
+        item = choose_examples(keys, len(y))
         return Batch.all_due(x[item], y[item][:, None])
 
     def baselines(self) -> dict[str, float]:
@@ -77,14 +77,14 @@ class Classification(Task):
         return {"logistic regression on tf-idf of words": self.threshold}
 
 
-def plain(sentence: str) -> str:
+def normalise(sentence: str) -> str:
     """Return a sentence in symbols of the alphabet."""
     sentence = re.sub(r"\s+", " ", re.sub("[0-9]", "0", sentence.strip().lower()))
     return re.sub(r"[^ a-z0.,!?'-]", OTHER, sentence)
 
 
 @cache
-def encoded(
+def encode(
     sentences: Sentences, lag: int, device: torch.device
 ) -> tuple[Int[Tensor, "n lag"], Int[Tensor, " n"]]:
     """Return the windows and the classes of sentences."""
@@ -95,7 +95,7 @@ def encoded(
 
 
 @cache
-def words(train: Sentences, test: Sentences, lag: int) -> float:
+def score_words(train: Sentences, test: Sentences, lag: int) -> float:
     """Return the accuracy of logistic regression on the tf-idf of the words that the windows show."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

@@ -16,8 +16,8 @@ Source: Kotzias, Denil, de Freitas and Smyth (2015), From group to individual la
 from dataclasses import dataclass
 from functools import cache
 
-from seqbench.tasks.finite import shuffled
-from seqbench.tasks.sentences import Classification, Sentences, plain
+from seqbench.tasks.finite import shuffle
+from seqbench.tasks.sentences import Classification, Sentences, normalise
 from seqbench.tasks.sources import locate
 
 FILES = ("amazon_cells", "imdb", "yelp")
@@ -32,9 +32,9 @@ def sentences(split: str) -> Sentences:
         lines = locate("uci_sentiment", f"{file}_labelled.txt").read_text("utf-8").split("\n")
         for line in filter(None, lines):  # a form feed or the like in a sentence ends no line
             sentence, _, label = line.rpartition("\t")
-            found.setdefault(plain(sentence), int(label))
+            found.setdefault(normalise(sentence), int(label))
     every = tuple(found.items())
-    order = shuffled("sentiment", len(every)).tolist()
+    order = shuffle("sentiment", len(every)).tolist()
     start, stop = (len(every) * part // 100 for part in PARTS[split])
     return tuple(every[n] for n in order[start:stop])
 

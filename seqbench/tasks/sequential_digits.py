@@ -54,13 +54,13 @@ class SequentialDigits(Task):
             item = keys.integers("item", start, stop)  # (N,)
         else:
             item = start + keys.index % (stop - start)
-        value, digit = images(keys.seed.device)
+        value, digit = read_images(keys.seed.device)
         x = F.pad(value[item], (0, self.lag))  # (N, T)
         return Batch.all_due(x[..., None], digit[item][:, None])
 
 
 @cache
-def images(device: torch.device) -> tuple[Float[Tensor, "1797 64"], Int[Tensor, "1797"]]:
+def read_images(device: torch.device) -> tuple[Float[Tensor, "1797 64"], Int[Tensor, "1797"]]:
     """Return the grey values and digits of all images, in an order that PARTS cuts into splits."""
     data = load_digits()
     order = Keys.span("sequential-digits", 1, "order", 0, 0, 1).permutation("images", IMAGES)[0]

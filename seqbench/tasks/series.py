@@ -33,7 +33,7 @@ from torch import Tensor
 from seqbench.axes import Outputs, PerMember
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.finite import choose_examples, shuffle
 from seqbench.tasks.sources import locate
 
 VALUES = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
@@ -62,15 +62,20 @@ class Series(Task):
     @property
     def threshold(self) -> float:
         """Return the error of the better of two forecasts without learning."""
-        found = errors()
+        found = compute_errors()
         return min(found["last hour"], found["same hour of the last day"])
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, lag, 7)`` and y ``(N, 1, 24)``, standardised."""
-        value, start = standardised(keys.seed.device), starts(keys.split, keys.seed.device)
+        value, start = (
+            read_standardised(keys.seed.device),
+            list_starts(keys.split, keys.seed.device),
+        )
         if keys.split == "train":
             start = start[self.lag :]  # the first hours have no window before them
-        first = start[chosen(keys, len(start))][:, None]  # (N, 1), the first hour to forecast
+        first = start[choose_examples(keys, len(start))][
+            :, None
+        ]  # (N, 1), the first hour to forecast
         past = torch.arange(-self.lag, 0, device=first.device)
         ahead = torch.arange(HORIZON, device=first.device)
         return Batch.all_due(value[first + past], value[first + ahead, -1][:, None])
@@ -84,11 +89,11 @@ class Series(Task):
 
     def baselines(self) -> dict[str, float]:
         """Return the errors of three forecasts without learning, whatever the lag."""
-        return dict(errors())
+        return dict(compute_errors())
 
 
 @cache
-def standardised(device: torch.device) -> Float[Tensor, "hours 7"]:
+def read_standardised(device: torch.device) -> Float[Tensor, "hours 7"]:
     """Return all values of all hours."""
     table = pd.read_csv(locate("etth1", "ETTh1.csv"), usecols=list(VALUES))[list(VALUES)].to_numpy()
     train = table[: PARTS["train"][1] * MONTH]
@@ -96,19 +101,19 @@ def standardised(device: torch.device) -> Float[Tensor, "hours 7"]:
 
 
 @cache
-def starts(split: str, device: torch.device) -> Int[Tensor, " n"]:
+def list_starts(split: str, device: torch.device) -> Int[Tensor, " n"]:
     """Return the first hours of all forecasts of a split; in order for training, in that of the split else."""
     start, stop = (month * MONTH for month in PARTS[split])
     first = torch.arange(start, stop - HORIZON + 1)
-    order = slice(None) if split == "train" else shuffled(f"etth1 {split}", len(first))
+    order = slice(None) if split == "train" else shuffle(f"etth1 {split}", len(first))
     return first[order].to(device)
 
 
 @cache
-def errors() -> dict[str, float]:
+def compute_errors() -> dict[str, float]:
     """Return the mean squared errors of forecasts without learning, over all forecasts of the test."""
     cpu = torch.device("cpu")
-    oil, first = standardised(cpu)[:, -1].double(), starts("test", cpu)[:, None]
+    oil, first = read_standardised(cpu)[:, -1].double(), list_starts("test", cpu)[:, None]
     ahead = torch.arange(HORIZON)
     forecasts = {
         "training mean": torch.zeros(HORIZON),

@@ -246,9 +246,9 @@ def locate(name: str, file: str) -> Path:
     DataMissing
         If the file is not there and can't be fetched.
     """
-    source = known(name, file)
-    for path in places(source):
-        there = hashed_at(source, path)
+    source = find_source(name, file)
+    for path in list_places(source):
+        there = hash_at(source, path)
         if there is None:
             continue
         if there != source.sha256:
@@ -257,11 +257,11 @@ def locate(name: str, file: str) -> Path:
                 f"not {source.sha256}; remove it or put the right one there"
             )
         return path
-    path = places(source)[-1]
-    looked = " and ".join(str(place.parent) for place in places(source))
+    path = list_places(source)[-1]
+    looked = " and ".join(str(place.parent) for place in list_places(source))
     missing = f"the data set '{name}' is missing: {file} is not in {looked}"
     instead = f"set {VARIABLE} to a directory that holds {name}/{file}"
-    if why := refusal(path.parent):
+    if why := explain_refusal(path.parent):
         raise DataMissing(
             f"{missing} and can't be fetched, since {path.parent} can't be written to ({why}); {instead}"
         )
@@ -270,48 +270,48 @@ def locate(name: str, file: str) -> Path:
     return path
 
 
-def refusal(folder: Path) -> str:
+def explain_refusal(folder: Path) -> str:
     """Return why nothing can be put into a folder, or nothing; make it where it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix="."):
             return ""
     except OSError as error:
-        return reason(error)
+        return explain(error)
 
 
-def hashed_at(source: Source, path: Path) -> str | None:
+def hash_at(source: Source, path: Path) -> str | None:
     """Return the SHA-256 of what lies at a path, None if nothing does; raise where it can't be read."""
     try:
         if path.is_dir():
             raise BadInput(f"{path} is a directory; put the file {source.file} in its place")
-        return hashed(source, path)
+        return hash_file(source, path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise BadInput(
-            f"{path} can't be read ({reason(error)}); let it be read, or remove it"
+            f"{path} can't be read ({explain(error)}); let it be read, or remove it"
         ) from error
 
 
-def reason(error: OSError) -> str:
+def explain(error: OSError) -> str:
     """Return why the system refused, in its words."""
     return (error.strerror or type(error).__name__).lower()
 
 
-def status() -> list[dict[str, Any]]:
+def list_status() -> list[dict[str, Any]]:
     """Return each file's entry, and under ``found`` its path, ``"missing"`` or ``"differs: <path>"``.
 
     What can't be read is ``"unreadable: <path>"``.
     """
-    return [asdict(source) | {"found": found(source)} for source in SOURCES]
+    return [asdict(source) | {"found": describe_place(source)} for source in SOURCES]
 
 
-def found(source: Source) -> str:
+def describe_place(source: Source) -> str:
     """Return where a file lies, and say so if its bytes are not right; fetch nothing."""
-    for path in places(source):
+    for path in list_places(source):
         try:
-            there = hashed_at(source, path)
+            there = hash_at(source, path)
         except BadInput:
             return f"unreadable: {path}"
         if there is not None:
@@ -319,7 +319,7 @@ def found(source: Source) -> str:
     return "missing"
 
 
-def known(name: str, file: str) -> Source:
+def find_source(name: str, file: str) -> Source:
     """Return the entry of a file."""
     for source in SOURCES:
         if (source.name, source.file) == (name, file):
@@ -327,7 +327,7 @@ def known(name: str, file: str) -> Source:
     raise unknown("data set", f"{name}/{file}", (f"{s.name}/{s.file}" for s in SOURCES))
 
 
-def places(source: Source) -> list[Path]:
+def list_places(source: Source) -> list[Path]:
     """Return where a file may lie, in the order in which it is looked for; the last is the cache."""
     import pooch  # here, since it is slow to import
 
@@ -340,7 +340,7 @@ def places(source: Source) -> list[Path]:
     return [root / source.name / source.file for root in (*own, Path(pooch.os_cache("seqbench")))]
 
 
-def hashed(source: Source, path: Path) -> str:
+def hash_file(source: Source, path: Path) -> str:
     """Return the SHA-256 of a file, or of the list of what an archive holds."""
     if source.members:
         with suppress(BadZipFile), ZipFile(path) as archive:
@@ -368,7 +368,7 @@ def fetch(source: Source, path: Path) -> bool:
                 got = Path(pooch.retrieve(url, None, path.name, aside, downloader=downloader))
                 if member:
                     unpack(got, member)
-                if hashed(source, got) == source.sha256:
+                if hash_file(source, got) == source.sha256:
                     got.replace(path)
                     return
 

@@ -37,7 +37,7 @@ from torch.nn import functional as F
 
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.finite import chosen, shuffled
+from seqbench.tasks.finite import choose_examples, shuffle
 from seqbench.tasks.sources import locate
 
 HERTZ = 8_000
@@ -69,7 +69,7 @@ class SpokenDigits(Task):
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T, 20)`` of loudness, y ``(N, 1)``; T = 64 + lag."""
         loudness, digit = recordings(keys.split, keys.seed.device)
-        item = chosen(keys, len(digit))
+        item = choose_examples(keys, len(digit))
         x = F.pad(loudness[item], (0, 0, 0, self.lag))  # (N, T, 20)
         return Batch.all_due(x, digit[item][:, None])
 
@@ -90,7 +90,7 @@ def recordings(
             if int(number) in PARTS[split]:
                 _, sound = wavfile.read(BytesIO(archive.read(name)))
                 found.append((frames(sound), int(digit)))
-    order = shuffled(f"fsdd {split}", len(found)).tolist()
+    order = shuffle(f"fsdd {split}", len(found)).tolist()
     loudness = torch.tensor(np.stack([found[n][0] for n in order]))
     return loudness.to(device), torch.tensor([found[n][1] for n in order], device=device)
 

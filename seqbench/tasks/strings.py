@@ -28,7 +28,7 @@ from seqbench.tasks.base import Batch, Task
 LONGEST = 40  # in training
 
 
-def limits(split: str, lag: int) -> tuple[int, int]:
+def get_limits(split: str, lag: int) -> tuple[int, int]:
     """Return the shortest and the longest length of a split, both included."""
     return (LONGEST + 1, lag) if split == "test" else (1, LONGEST)
 
@@ -50,14 +50,14 @@ class Rewriting(Task):
     times: ClassVar[int] = 1
 
     @abstractmethod
-    def rewritten(
+    def rewrite(
         self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
     ) -> Int[Tensor, "N T"]:
         """Return the a-th symbol of the answer, a from 0; beyond its length the string is blank."""
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = (1 + times) 40, in the test (1 + times) lag."""
-        low, high = limits(keys.split, self.lag)
+        low, high = get_limits(keys.split, self.lag)
         length = keys.integers("length", low, high + 1, 1)  # (N, 1), both ends included
         symbols = keys.integers("symbols", 0, self.outputs, high)
         t = torch.arange((1 + self.times) * high, device=symbols.device)
@@ -65,7 +65,7 @@ class Rewriting(Task):
         x = F.pad(symbols, (0, self.times * high)).where(t < length, blank)
         a = t - length  # (N, T)
         due = (a >= 0) & (a < self.times * length)
-        y = self.rewritten(x[:, :high], length, a.where(due, 0))
+        y = self.rewrite(x[:, :high], length, a.where(due, 0))
         return Batch(x, y.where(due, 0), due)
 
     def score(

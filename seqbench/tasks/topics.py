@@ -18,8 +18,8 @@ import json
 from dataclasses import dataclass
 from functools import cache
 
-from seqbench.tasks.finite import shuffled
-from seqbench.tasks.sentences import Classification, Sentences, plain
+from seqbench.tasks.finite import shuffle
+from seqbench.tasks.sentences import Classification, Sentences, normalise
 from seqbench.tasks.sources import locate
 
 VALIDATION = 1_000
@@ -33,8 +33,8 @@ def sentences(split: str) -> Sentences:
     number = {category: n for n, category in enumerate(categories)}
     part = "test" if split == "test" else "train"
     with locate("banking77", f"{part}.csv").open(encoding="utf-8", newline="") as file:
-        every = [(plain(row["text"]), number[row["category"]]) for row in csv.DictReader(file)]
-    order = shuffled(f"banking77 {part}", len(every)).tolist()
+        every = [(normalise(row["text"]), number[row["category"]]) for row in csv.DictReader(file)]
+    order = shuffle(f"banking77 {part}", len(every)).tolist()
     piece = {"train": slice(VALIDATION, None), "validation": slice(VALIDATION), "test": slice(None)}
     return tuple(every[n] for n in order[piece[split]])
 

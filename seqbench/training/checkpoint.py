@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from seqbench.errors import describe
-from seqbench.records.files import write_whole
+from seqbench.records.files import write_atomically
 
 State = dict[str, Any]  # tensors, numbers and texts
 DIGEST = sha256().digest_size  # bytes at the beginning of the file: of all that follows
@@ -78,7 +78,7 @@ class Checkpoint:
         torch.save(state, content)
         payload = content.getvalue()
         try:
-            write_whole(self.path, sha256(payload).digest() + payload)
+            write_atomically(self.path, sha256(payload).digest() + payload)
         except OSError as error:
             warnings.warn(
                 f"can't write {self.path}, after a kill the job would begin anew: {error.strerror or error}",

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from seqbench.axes import Outputs, PerMember
 from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE
 from seqbench.random import Keys
-from seqbench.records.schema import Budget, Curve, Member, Verdict
+from seqbench.records.schema import Budget, Curve, Member, RunVerdict
 from seqbench.tasks.base import Split, Task
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import CudaGraph
@@ -253,7 +253,7 @@ class Outcome:
     """What became of one member."""
 
     member: Member
-    verdict: Verdict = "not_solved"
+    verdict: RunVerdict = "not_solved"
     score: float | None = None
     test_loss: float | None = None
     train_score: float | None = None
@@ -271,7 +271,7 @@ class Outcome:
         if not (isfinite(loss) and isfinite(score)):
             self.verdict = "diverged"
         last = self.curve.score[-PATIENCE:]
-        stands = len(last) == PATIENCE and all(s is not None and task.solved(s) for s in last)
+        stands = len(last) == PATIENCE and all(s is not None and task.is_solved(s) for s in last)
         if stands and self.steps_to_solve is None:
             self.steps_to_solve = self.curve.step[-PATIENCE]
 
@@ -286,7 +286,7 @@ class Outcome:
             self.verdict = "diverged"
             return
         self.test_loss, self.score = loss, score
-        self.verdict = "solved" if task.solved(score) else "not_solved"
+        self.verdict = "solved" if task.is_solved(score) else "not_solved"
 
 
 class Resumed(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from seqbench.errors import BadInput, unknown
-from seqbench.text import cut
+from seqbench.text import shorten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +24,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
-def checked(function: Callable[P, R]) -> Callable[P, R]:
+def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with its arguments checked by their annotations.
 
     An argument that does not fit raises ``BadInput``, and so does a file or folder that the system refuses.
@@ -50,7 +50,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""
-            raise BadInput(cut(f"can't use{place}: {error.strerror or error}")) from error
+            raise BadInput(shorten(f"can't use{place}: {error.strerror or error}")) from error
 
     return call
 
@@ -76,16 +76,16 @@ def refusal(name: str, value: Any, error: ValidationError) -> BadInput:
     return BadInput(f"{name} must be {' or '.join(whys)}; got {shown(value)}")
 
 
-def shown(value: Any) -> str:
+def show(value: Any) -> str:
     """Return a value as it would be typed, in at most so many letters; also one that can't be shown."""
     try:
-        return cut(repr(value), most=80)
+        return shorten(repr(value), most=80)
     except Exception:
         return f"a {type(value).__name__}"
 
 
 @cache
-def adapters(function: Callable[..., Any]) -> dict[str, Any]:  # beartype knows no TypeAdapter
+def make_adapters(function: Callable[..., Any]) -> dict[str, Any]:  # beartype knows no TypeAdapter
     """Return what checks each argument of a function."""
     hints = get_type_hints(function, include_extras=True)
     return {

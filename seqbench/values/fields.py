@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from seqbench.text import LONGEST, printable
-from seqbench.values.variants import Value, parsed, spelled
+from seqbench.values.variants import Value, parse, spell
 
 
 def _one_line(text: str) -> str:
@@ -63,7 +63,7 @@ def is_word(value: str) -> bool:
     """Return whether a text can be the value of an option: it is read back as it was spelled."""
     if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", value):
         return False
-    return parsed(spelled("name", {"option": value}))[1] == {"option": value}
+    return parse(spell("name", {"option": value}))[1] == {"option": value}
 
 
 MOST: Final = 2**53  # whole numbers up to here are the same in every program that reads JSON

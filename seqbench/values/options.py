@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, Valid
 from pydantic.fields import FieldInfo
 
 from seqbench.errors import BadInput, unknown
-from seqbench.text import cut
+from seqbench.text import shorten
 from seqbench.values.variants import Value
 
 COMMON: Final = {  # of any model, declared once
@@ -81,7 +81,7 @@ class Option:
         """Return what checks a value."""
         return TypeAdapter(self.annotation, config=STRICT)
 
-    def row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Any]:
         """Return the option as a row of a list."""
         return {
             "name": self.name,
@@ -99,7 +99,7 @@ def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) 
     BadInput
         At an option that the entry does not have, or a value that the option can't take.
     """
-    known = options_of(entry)
+    known = list_options(entry)
     checked = {}
     for option, value in given.items():
         if option not in known:
@@ -112,14 +112,14 @@ def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) 
                 raise TypeError(value)  # 2.0 is no whole number, nor is true
         except (ValidationError, TypeError):
             raise BadInput(
-                f"option '{option}' of {kind} '{name}' can't be '{cut(str(value), 40)}'; "
+                f"option '{option}' of {kind} '{name}' can't be '{shorten(str(value), 40)}'; "
                 f"choose {known[option].choices}"
             ) from None
     return checked
 
 
 @cache
-def options_of(entry: Any) -> Mapping[str, Option]:
+def list_options(entry: Any) -> Mapping[str, Option]:
     """Return the options of a task's or a model's class, by name."""
     if is_dataclass(entry):
         try:
@@ -135,13 +135,13 @@ def options_of(entry: Any) -> Mapping[str, Option]:
     sources: Iterable[Callable[..., Any]] = getattr(entry, "option_sources", lambda: [entry])()
     found: dict[str, Option] = {}
     for source in sources:
-        for function in constructors(source):
-            for option in keywords(function):
+        for function in list_constructors(source):
+            for option in list_keyword_options(function):
                 found.setdefault(option.name, option)
     return found
 
 
-def constructors(source: Any) -> Iterator[Any]:
+def list_constructors(source: Any) -> Iterator[Any]:
     """Yield a function itself; of a class its constructor, and those that it hands its ``**options`` on to."""
     if not isinstance(source, type):
         yield source
@@ -154,7 +154,7 @@ def constructors(source: Any) -> Iterator[Any]:
                 return
 
 
-def keywords(function: Callable[..., Any]) -> Iterator[Option]:
+def list_keyword_options(function: Callable[..., Any]) -> Iterator[Option]:
     """Yield the options among the keyword arguments of a function."""
     try:
         hints = get_type_hints(function, include_extras=True)

@@ -9,32 +9,34 @@ from collections.abc import Mapping
 from typing import Final
 
 from seqbench.errors import BadInput
-from seqbench.text import cut
+from seqbench.text import shorten
 
 Value = bool | int | float | str
 WORDS: Final[dict[str, Value]] = {"true": True, "false": False}
 
 
-def spelled(name: str, options: Mapping[str, Value]) -> str:
+def spell(name: str, options: Mapping[str, Value]) -> str:
     """Return the one spelling of a name with options."""
     return ":".join(
         [name, *(f"{option}={spell_value(options[option])}" for option in sorted(options))]
     )
 
 
-def parsed(spelling: str) -> tuple[str, dict[str, Value]]:
+def parse(spelling: str) -> tuple[str, dict[str, Value]]:
     """Return the name and the options; what has no ``=`` is an option that is true."""
     name, *parts = spelling.split(":")
     options: dict[str, Value] = {}
     for part in parts:
         option, equals, value = part.partition("=")
         if option in options:
-            raise BadInput(f"option '{cut(option, 40)}' of '{name}' is given twice; give it once")
+            raise BadInput(
+                f"option '{shorten(option, 40)}' of '{name}' is given twice; give it once"
+            )
         options[option] = _read(value) if equals else True
     return name, options
 
 
-def bare(spelling: str) -> str:
+def strip_options(spelling: str) -> str:
     """Return the name without options."""
     return spelling.partition(":")[0]
 

@@ -121,9 +121,9 @@ def test_the_claim_on_compiling_finds_first_steps_by_their_ids(monkeypatch):
     told = [comparison(**row | {"what": f"in other words, {k}"}) for k, row in enumerate(rows)]
     seen = Evidence(SimpleNamespace(comparisons=told))
     for need in CLAIMS["loop-compile"].needs:
-        assert need.lacking(seen) == ""
-    assert seen.compiled("loop", 16).measured == pytest.approx(0.04, abs=0.02)
-    assert seen.compiled("loop", 64).measured == pytest.approx(0.16, abs=0.03)
+        assert need.find_missing(seen) == ""
+    assert seen.find_first_step("loop", 16).measured == pytest.approx(0.04, abs=0.02)
+    assert seen.find_first_step("loop", 64).measured == pytest.approx(0.16, abs=0.03)
     assert len(told) == 4
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqbench.ledger.data import Adding, EmbeddedReber, TemporalOrder, generator
+from seqbench.ledger.data import Adding, EmbeddedReber, TemporalOrder, make_generator
 from seqbench.ledger.rows import ONLINE
 
 REBER = {  # node: what may follow, and where it leads
@@ -95,7 +95,7 @@ def test_the_strings_shown_are_those_of_the_training_set_and_the_test_has_others
 
 @pytest.mark.parametrize("row", ONLINE)
 def test_a_sequence_is_the_same_whoever_is_beside_it(row):
-    data = generator(ONLINE[row].source)
+    data = make_generator(ONLINE[row].source)
     some = data.train([5, 7, 9], 0, 6)
     for part, alone in zip(some, data.train([7], 4, 6), strict=True):
         assert np.array_equal(part[1, 4:], alone[0])
@@ -117,6 +117,6 @@ def test_right_is_what_the_papers_count():
 
 def test_what_is_cut_to_the_longest_is_the_same():
     s = Adding(100).train([0, 1], 0, 8)
-    some = s.at((np.arange(2), slice(3, 4)))
+    some = s.select((np.arange(2), slice(3, 4)))
     assert some.x.shape[2] == s.length[:, 3].max()
     assert np.array_equal(some.y[:, 0].sum(axis=1), s.y[:, 3].sum(axis=1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqbench.ledger.net import draw
+from seqbench.ledger.net import draw_net
 from seqbench.ledger.rows import ONLINE, Blocks, Elman
 from seqbench.random import Keys
 
@@ -29,7 +29,7 @@ def keys(n=E):
 
 def made(shape, seeds=None):
     """Return nets in float64, with weights large enough that every nonlinearity shows."""
-    net = draw(shape, keys(), bound=1.0)
+    net = draw_net(shape, keys(), bound=1.0)
     net.weights = {name: w.astype(np.float64) for name, w in net.weights.items()}
     return net
 
@@ -110,9 +110,9 @@ def test_gradient_is_that_of_a_net_whose_feedback_is_a_constant(name):
 
 
 def test_members_do_not_meet():
-    together = draw(BLOCKS, keys(2), bound=0.5)
+    together = draw_net(BLOCKS, keys(2), bound=0.5)
     for e in range(2):
-        alone = draw(BLOCKS, Keys.span("made", 1, "weights", 0, e, e + 1), bound=0.5)
+        alone = draw_net(BLOCKS, Keys.span("made", 1, "weights", 0, e, e + 1), bound=0.5)
         for name, w in alone.weights.items():
             assert np.array_equal(w[0], together.weights[name][e])
 
@@ -139,13 +139,13 @@ def test_the_state_goes_on_where_a_sequence_ended():
     }.items(),
 )
 def test_the_papers_numbers_of_weights(row, weights):
-    assert draw(ONLINE[row].net, keys(1), 0.1).parameters == weights
+    assert draw_net(ONLINE[row].net, keys(1), 0.1).parameters == weights
 
 
 @pytest.mark.parametrize("row", ONLINE)
 def test_first_weights_are_those_of_the_paper(row):
     shape, bound = ONLINE[row].net, ONLINE[row].bound
-    net = draw(shape, keys(), bound)
+    net = draw_net(shape, keys(), bound)
     biases = dict(getattr(shape, "gate_biases", ()))
     for gate, values in biases.items():
         at = shape.gates.index(gate) * shape.blocks

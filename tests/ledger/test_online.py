@@ -40,7 +40,7 @@ ROW = Online(
 
 @pytest.fixture(autouse=True)
 def easy(monkeypatch):
-    monkeypatch.setattr(online, "generator", lambda source: FirstSymbol())
+    monkeypatch.setattr(online, "make_generator", lambda source: FirstSymbol())
 
 
 def outcomes(row=ROW, seeds=(0, 1, 2), **more):
@@ -66,7 +66,7 @@ def test_trials_do_not_meet():
 
 def test_success_is_the_first_streak_of_answers_that_were_right_before_they_were_learned():
     o = outcomes(seeds=[1])[1]
-    stack, data = online.Stack.draw(ROW, [1]), FirstSymbol()
+    stack, data = online.TrialStack.draw(ROW, [1]), FirstSymbol()
     right = []
     for k in range(o.sequences):
         s = data.train([1], k, k + 1)
@@ -88,7 +88,7 @@ def test_the_exam_decides(monkeypatch):
     passed = outcomes(row, [0])[0]
     assert passed.success
     assert passed.sequences % row.streak == 0
-    monkeypatch.setattr(online, "errors", lambda stack, e, data: (1, 64))
+    monkeypatch.setattr(online, "count_errors", lambda stack, e, data: (1, 64))
     assert not outcomes(replace(row, budget=1_000), [0])[0].success
 
 
@@ -104,12 +104,12 @@ class Now(FirstSymbol):
 
 def test_a_stream_is_right_if_every_answer_of_it_is(monkeypatch):
     monkeypatch.setattr(online, "SYMBOLS", 100)
-    monkeypatch.setattr(online, "generator", lambda source: Now())
+    monkeypatch.setattr(online, "make_generator", lambda source: Now())
     row = replace(ROW, exam="streams", carried=True, net=replace(ROW.net, gates=("i", "f", "o")))
     found = outcomes(row)
     assert all(o.success and (o.wrong, o.tested) == (0, 10) for o in found.values())
-    untrained = online.Stack.draw(row, [0])
-    wrong, of = online.streams(untrained.net, 0, Now())
+    untrained = online.TrialStack.draw(row, [0])
+    wrong, of = online.count_stream_errors(untrained.net, 0, Now())
     assert wrong > 0
     assert of == 10
 
@@ -117,7 +117,7 @@ def test_a_stream_is_right_if_every_answer_of_it_is(monkeypatch):
 def test_a_carried_state_ends_with_a_wrong_answer(monkeypatch):
     data = FirstSymbol()
     monkeypatch.setattr(FirstSymbol, "right", lambda self, y, s: np.array([[True], [False]]))
-    stack = online.Stack.draw(replace(ROW, carried=True), [0, 1])
+    stack = online.TrialStack.draw(replace(ROW, carried=True), [0, 1])
     stack.learn(data, data.train([0, 1], 0, 1))
     assert stack.state.c[0].any()
     assert not stack.state.c[1].any()

@@ -5,8 +5,8 @@ from math import exp
 import numpy as np
 import pytest
 
-from seqbench.ledger.net import State, draw
-from seqbench.ledger.realtime import follow
+from seqbench.ledger.net import State, draw_net
+from seqbench.ledger.realtime import learn_by_symbol
 from seqbench.ledger.rows import ONLINE, Elman
 from tests.ledger.test_net import SHAPES, inputs, keys
 
@@ -15,7 +15,7 @@ DUE = np.arange(T) < np.array([[[T]], [[T - 2]]])  # the second sequence is shor
 
 
 def made(shape):
-    net = draw(shape, keys(E), bound=1.0)
+    net = draw_net(shape, keys(E), bound=1.0)
     net.weights = {name: w.astype(np.float64) for name, w in net.weights.items()}
     return net
 
@@ -34,7 +34,7 @@ def test_what_is_learned_in_small_steps_adds_up_to_the_gradient_of_the_sequence(
     after = net.state(DUE.sum(axis=-1))
     wanted = net.gradient((y - d) * DUE[..., None])
     before, rate = dict(net.weights), 1e-7
-    answered, state = follow(net, x, d, DUE, rate)
+    answered, state = learn_by_symbol(net, x, d, DUE, rate)
     np.testing.assert_allclose(answered[DUE], y[DUE], atol=1e-5)
     np.testing.assert_allclose(state.a, after.a, atol=1e-5)
     np.testing.assert_allclose(state.c, after.c, atol=1e-5)
@@ -48,9 +48,9 @@ def test_a_sequence_goes_on_where_the_one_before_was_left(shape):
     x, d = sequences(shape)
     whole, parts = made(shape), made(shape)
     due = np.ones((E, 1, T), bool)
-    y, end = follow(whole, x, d, due, 0.5)
-    first, state = follow(parts, x[:, :, :3], d[:, :, :3], due[:, :, :3], 0.5)
-    rest, state = follow(parts, x[:, :, 3:], d[:, :, 3:], due[:, :, 3:], 0.5, state)
+    y, end = learn_by_symbol(whole, x, d, due, 0.5)
+    first, state = learn_by_symbol(parts, x[:, :, :3], d[:, :, :3], due[:, :, :3], 0.5)
+    rest, state = learn_by_symbol(parts, x[:, :, 3:], d[:, :, 3:], due[:, :, 3:], 0.5, state)
     np.testing.assert_allclose(np.concatenate([first, rest], axis=2), y, rtol=1e-12)
     for name, w in whole.weights.items():
         np.testing.assert_allclose(parts.weights[name], w, rtol=1e-12, err_msg=name)
@@ -60,11 +60,13 @@ def test_a_sequence_goes_on_where_the_one_before_was_left(shape):
 @each
 def test_nets_do_not_meet_and_nothing_is_learned_after_the_end(shape):
     (x, d), together = sequences(shape), made(shape)
-    _, left = follow(together, x, d, DUE, 0.5)
+    _, left = learn_by_symbol(together, x, d, DUE, 0.5)
     for e in range(E):
         alone, length = made(shape), int(DUE[e].sum())
-        alone.keep(np.array([e]))
-        _, state = follow(alone, *(part[e : e + 1, :, :length] for part in (x, d, DUE)), 0.5)
+        alone.select(np.array([e]))
+        _, state = learn_by_symbol(
+            alone, *(part[e : e + 1, :, :length] for part in (x, d, DUE)), 0.5
+        )
         for name, part in state._asdict().items():
             if part is not None:
                 kept = getattr(left, name)[e]
@@ -130,9 +132,9 @@ def slow(net, x, d, rate):
 def test_it_is_the_rule_of_the_paper():
     shape = SHAPES["plain"]
     net, (x, d) = made(shape), sequences(shape)
-    net.keep(np.array([0]))
+    net.select(np.array([0]))
     wanted, weights = slow(net, x[0, 0].tolist(), d[0, 0].tolist(), 0.5)
-    y, _ = follow(net, x[:1], d[:1], np.ones((1, 1, T), bool), 0.5)
+    y, _ = learn_by_symbol(net, x[:1], d[:1], np.ones((1, 1, T), bool), 0.5)
     np.testing.assert_allclose(y[0, 0], wanted, rtol=1e-12)
     for name, w in weights.items():
         np.testing.assert_allclose(net.weights[name][0], w, rtol=1e-10, err_msg=name)
@@ -142,7 +144,7 @@ def test_an_elman_net_learns_at_every_step_what_it_would_from_that_step_alone():
     shape = Elman(3, 2, 4)
     net, step = made(shape), made(shape)
     x, d = sequences(shape)
-    follow(net, x, d, np.ones((E, 1, T), bool), 0.5)
+    learn_by_symbol(net, x, d, np.ones((E, 1, T), bool), 0.5)
     state = None
     for t in range(T):
         y = step.forward(x[:, :, t : t + 1], state)

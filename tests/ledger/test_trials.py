@@ -15,8 +15,8 @@ from seqbench.ledger.rows import LEDGER, ONLINE
 from seqbench.records.schema import LAYERS
 from seqbench.records.store import Store
 from seqbench.report.folder import check_tables, write_tables
-from seqbench.report.frame import Results
 from seqbench.report.page import Page
+from seqbench.report.results import Results
 
 ORDER = ONLINE["hs97-order-4"]
 

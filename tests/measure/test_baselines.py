@@ -13,7 +13,7 @@ from seqbench.errors import BadInput, DataMissing
 from seqbench.measure import baselines
 from seqbench.records.schema import Scale
 from seqbench.records.store import Store
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 from seqbench.tasks import TASKS
 from seqbench.tasks.time_machine import TimeMachine
 

@@ -279,7 +279,7 @@ def test_what_a_user_defined_class_changes_is_changed_for_nobody_else(tmp_path):
     undisturbed, _ = smoke(tmp_path / "one", models=["rnn"], **what)
     beside, _ = smoke(tmp_path / "two", models=[Spoiling, "rnn"], **what)
     assert same(undisturbed) == [
-        r.reproducible() for r in beside.records() if r.unit.model == "rnn"
+        r.serialise_reproducible() for r in beside.records() if r.unit.model == "rnn"
     ]
 
 

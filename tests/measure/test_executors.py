@@ -224,7 +224,9 @@ def test_a_dask_cluster_gives_the_same_records_and_loses_one_that_kills_its_work
     there, heard = smoke(tmp_path / "there", models=models, engine="dask", workers=2)
     found = {(r.unit.model, r.member.seed): r for r in there.records()}
     assert sorted(found) == [("deadly", 0), ("deadly", 1), ("rnn", 0), ("rnn", 1)]
-    assert same(here) == sorted(r.reproducible() for (name, _), r in found.items() if name == "rnn")
+    assert same(here) == sorted(
+        r.serialise_reproducible() for (name, _), r in found.items() if name == "rnn"
+    )
     assert found["deadly", 0].verdict == "not_solved"
     assert found["deadly", 1].verdict == "failed"
     assert found["deadly", 1].reason == "its worker process ended"

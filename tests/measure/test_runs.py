@@ -79,7 +79,7 @@ def smoke(out, **changes) -> tuple[Store, Recorder]:
 
 
 def same(store: Store) -> list[str]:
-    return sorted(r.reproducible() for r in store.records())
+    return sorted(r.serialise_reproducible() for r in store.records())
 
 
 def files(store: Store) -> dict[str, bytes]:
@@ -834,8 +834,8 @@ def test_options_come_by_name_and_make_a_cell_of_its_own():
     unit = unit_of(cell, SMOKE)
     assert (unit.task, unit.task_options) == ("temporal-order", {"relevant": 3})
     assert (unit.model, unit.layers, unit.model_options) == ("lstm", 2, {"forget_bias": 0.5})
-    assert unit.task_spelled == "temporal-order:relevant=3"
-    assert unit.model_spelled == "lstm:forget_bias=0.5:layers=2"
+    assert unit.task_spelling == "temporal-order:relevant=3"
+    assert unit.model_spelling == "lstm:forget_bias=0.5:layers=2"
     wrong = Condition(Setting("temporal-order:relevent=3", (30,), 10), 30, "lstm")
     with pytest.raises(
         BadInput, match=r"unknown option of task 'temporal-order' 'relevent'; did you mean"

@@ -249,7 +249,7 @@ def test_the_key_is_the_unit_the_seed_and_the_learning_rate():
 
 def test_only_the_cost_is_left_out_of_what_must_be_the_same_again():
     def again(**changes: Any) -> str:
-        return record(**changes).reproducible()
+        return record(**changes).serialise_reproducible()
 
     cost = record().cost.model_copy(
         update={"seconds": 99.0, "peak_memory": 1, "finished": "2026-01-02T00:00:00+00:00"}

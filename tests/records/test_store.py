@@ -15,7 +15,7 @@ from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records.schema import Member, Planned, canonical
 from seqbench.records.store import Store, write
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 
 
 @pytest.fixture
@@ -71,15 +71,17 @@ def test_the_same_members_again_replace_their_records(full):
 def test_only_the_members_that_are_named_are_forgotten(full):
     other = UNIT.model_copy(update={"lag": 9})
     full.append([record(1, unit=other)])
-    full.forget(UNIT, [Member(seed=1, learning_rate=1e-2), Member(seed=2, learning_rate=1e-2)])
+    full.remove_records(
+        UNIT, [Member(seed=1, learning_rate=1e-2), Member(seed=2, learning_rate=1e-2)]
+    )
     assert [(r.member.seed, r.unit.lag) for r in full.records()] == [(0, 8), (1, 9)]
     assert len(list(full.path.glob("records/*/*.jsonl"))) == 2  # and no file is left empty
 
 
 def test_a_reporting_seed_is_forgotten_whatever_its_rate_was_and_a_tuning_seed_is_not(full):
     full.append([record(5, rate, role="tuning") for rate in (1e-2, 3e-3)])
-    full.forget(UNIT, [Member(seed=5, learning_rate=3e-3, role="tuning")])
-    full.forget(UNIT, [Member(seed=0, learning_rate=3e-3)])
+    full.remove_records(UNIT, [Member(seed=5, learning_rate=3e-3, role="tuning")])
+    full.remove_records(UNIT, [Member(seed=0, learning_rate=3e-3)])
     left = [(r.member.role, r.member.seed, r.member.learning_rate) for r in full.records()]
     assert sorted(left) == [("reporting", 1, 1e-2), ("reporting", 2, 1e-2), ("tuning", 5, 1e-2)]
 
@@ -300,7 +302,7 @@ def test_what_has_no_place_in_a_folder_is_named(full, put):
     assert len(wrong) == 1
     assert wrong[0].startswith(f"{where}")
     with pytest.raises(BadInput, match=re.escape(wrong[0])):
-        full.look_over()
+        full.check_layout()
     with pytest.raises(BadInput, match=re.escape(wrong[0])):
         Results.read(full)
 
@@ -341,7 +343,7 @@ def test_a_temporary_file_that_is_a_link_is_not_followed(full):
     mine = full.path.parent / "mine.txt"
     mine.write_text("precious")
     (full.path / f".plan.jsonl.{os.getpid()}.tmp").symlink_to(mine)
-    full.keep_plan([Planned(unit=UNIT, part="core", seeds=1)])
+    full.write_plan([Planned(unit=UNIT, part="core", seeds=1)])
     assert mine.read_text() == "precious"
     assert full.validate() == []
 
@@ -370,8 +372,8 @@ def test_what_could_not_be_read_again_is_not_written(full):
 def test_a_row_of_a_table_is_measured_under_one_condition(full):
     other = UNIT.model_copy(update={"budget": UNIT.budget.model_copy(update={"steps": 80})})
     full.append([record(0, unit=other)])
-    assert full.same_row(UNIT) == [other]
-    full.forget_others(UNIT)
+    assert full.find_same_condition(UNIT) == [other]
+    full.remove_others(UNIT)
     assert {r.unit_id for r in full.records()} == {UNIT.id}
 
 
@@ -582,7 +584,7 @@ def test_no_permission_to_forget(full, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", fail)
         with pytest.raises(BadInput, match="no permission to write"):
-            full.forget(UNIT, [Member(seed=2, learning_rate=1e-2)])
+            full.remove_records(UNIT, [Member(seed=2, learning_rate=1e-2)])
     assert len(full.records()) == 3
 
 
@@ -723,6 +725,6 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(full, monkeypatc
 
 def test_a_plan_that_names_a_cell_twice_is_refused(full):
     cell = Planned(unit=UNIT, part="core", seeds=1)
-    full.keep_plan([cell, cell])
+    full.write_plan([cell, cell])
     (wrong,) = full.validate()
     assert re.search(r"plan\.jsonl, line 2: the same cell as .*line 1", wrong)

@@ -118,7 +118,7 @@ def make_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         described = PLAN.manifest().model_copy(update=manifest)
         store = Store(tmp_path / name).create(described)
         if plan is None or plan:
-            store.keep_plan(plan or planned)
+            store.write_plan(plan or planned)
         store.add_system(made.SYSTEM)
         for r in records:
             store.append([r])

@@ -13,26 +13,26 @@ from seqbench.protocol.profiles import PAPER
 from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS
 from seqbench.records.schema import LAYERS, Member, Planned, Record, Unit
 from seqbench.report.claims import CLAIMS
-from seqbench.report.claims.claim import Claim, Finding, Settled, weigh
+from seqbench.report.claims.claim import Claim, ClaimVerdict, Finding, weigh
 from seqbench.report.claims.evidence import (
     RUNS,
-    Compiled,
+    Condition,
     Evidence,
-    Looked,
-    Place,
+    FinerRuns,
+    FirstStep,
+    Probes,
     Runs,
-    Searched,
-    Timed,
-    Trained,
-    Tuned,
-    place,
+    StepTimes,
+    TrainingScores,
+    TuningRuns,
+    make_condition,
 )
-from seqbench.report.claims.rates import differ, most
+from seqbench.report.claims.rates import compare_sides, compare_to_half
 from seqbench.report.compare import Pair
-from seqbench.report.facts import facts_of_today
-from seqbench.report.frame import Results
-from seqbench.report.tables.claims import first
-from seqbench.values.variants import parsed
+from seqbench.report.facts import collect_facts
+from seqbench.report.results import Results
+from seqbench.report.tables.claims import list_first
+from seqbench.values.variants import parse
 
 IDS = """
 short-memory vanishing long-memory displacement forget gates-readable peephole gru-cheaper gru-equal
@@ -45,14 +45,14 @@ def results(**there: Any) -> Results:
     """Return results that hold this, and nothing else."""
     nothing: dict[str, Any] = {field.name: [] for field in fields(Results)}
     return Results(
-        **(nothing | {"manifest": made.MANIFEST, "systems": {}, "facts": facts_of_today()} | there)
+        **(nothing | {"manifest": made.MANIFEST, "systems": {}, "facts": collect_facts()} | there)
     )
 
 
 @cache
-def unit(place: Place) -> Unit:
+def unit(place: Condition) -> Unit:
     """Return the cell at a place."""
-    (task, task_options), (model, options) = parsed(place.task), parsed(place.model)
+    (task, task_options), (model, options) = parse(place.task), parse(place.model)
     layers = options.pop("layers", LAYERS.get(model, 1))
     return Unit(
         task=task, task_version=1, lag=place.lag, task_options=task_options, model=model, model_version=1,
@@ -66,14 +66,14 @@ def pick(table: dict[str, Any], name: str, otherwise: Any) -> Any:
 
 
 @cache
-def ended(place: Place, solved: bool) -> Record:
+def ended(place: Condition, solved: bool) -> Record:
     """Return a run of a cell that solved, or one that did not."""
     bad = {"verdict": "not_solved", "score": 0.5, "steps_to_solve": None}
     return made.record(0, 1e-3, unit(place), **({} if solved else bad))
 
 
 def ran(
-    place: Place, members: list[Member], solved: int, seconds: float, train: float | None = None
+    place: Condition, members: list[Member], solved: int, seconds: float, train: float | None = None
 ) -> list[Record]:
     """Return the runs of members of a cell, of which the first so many solved."""
     cost = made.record().cost.model_copy(update={"seconds": seconds})
@@ -149,16 +149,16 @@ def given(
     have = set()
     for need in (*claim.needs, *claim.also):
         match need:
-            case Runs(where) | Trained(where) if ("runs", where) not in have:
+            case Runs(where) | TrainingScores(where) if ("runs", where) not in have:
                 have.add(("runs", where))
                 train_score = 0.5 + pick(gap or {}, str(where), 0.0)
                 records += ran(where, TEN, pick(solved or {}, str(where), 10), seconds, train_score)
-            case Tuned(where):
+            case TuningRuns(where):
                 count = pick(tuned or {}, str(where), 15)
                 records += ran(where, fifteen("tuning", GRID), count, tuning_seconds)
-            case Searched(where):
+            case FinerRuns(where):
                 records += ran(where, fifteen("search", FINER), finer, tuning_seconds)
-            case Looked(instrument, where, moments):
+            case Probes(instrument, where, moments):
                 for moment in moments:
                     value = pick(seen or {}, f"{where} {moment}", None)
                     each = value if isinstance(value, list) else [value] * 5
@@ -169,7 +169,7 @@ def given(
                         )
                         for n, one in enumerate(each)
                     ]
-            case Timed(model, device, width):
+            case StepTimes(model, device, width):
                 name = f"{model} {device} {width}"
                 t = pick(times or {}, name, 1e-6)
                 throughput.append(
@@ -182,7 +182,7 @@ def given(
                         peak_memory=pick(memory or {}, name, 2**20),
                     )
                 )
-            case Compiled(how, length):
+            case FirstStep(how, length):
                 value = pick(first_step or {}, f"{how} {length}", 1.0)
                 what, id_ = f"the first step by {how} at {length}", f"{how}-{length}"
                 comparisons.append(
@@ -344,31 +344,36 @@ def test_they_are_those_that_were_written_down():
 
 def test_all_that_they_rest_on_is_planned():
     planned = {
-        Place(cell.setting.task, cell.lag, cell.model): cell.setting for cell in PAPER.conditions()
+        Condition(cell.setting.task, cell.lag, cell.model): cell.setting
+        for cell in PAPER.conditions()
     }
     for name, claim in CLAIMS.items():
         at = [
-            need for need in (*claim.needs, *claim.also) if not isinstance(need, Timed | Compiled)
+            need
+            for need in (*claim.needs, *claim.also)
+            if not isinstance(need, StepTimes | FirstStep)
         ]
         for need in at:
-            assert need.where in planned, name
-            assert need.where == place(unit(need.where)), "not the one spelling of its options"
+            assert need.condition in planned, name
+            assert need.condition == make_condition(unit(need.condition)), (
+                "not the one spelling of its options"
+            )
         budgets: dict[tuple[str, int], set[str]] = {}
         for need in at:
-            setting = planned[need.where]
-            budgets.setdefault(need.where[:2], set()).add(setting.budget(True).canonical())
+            setting = planned[need.condition]
+            budgets.setdefault(need.condition[:2], set()).add(setting.budget(True).canonical())
         assert all(len(alike) == 1 for alike in budgets.values()), name
     searched = {
-        Place(c.setting.task, c.lag, c.model) for c in PAPER.conditions() if c.setting.finer
+        Condition(c.setting.task, c.lag, c.model) for c in PAPER.conditions() if c.setting.finer
     }
-    assert {n.where for n in CLAIMS["search"].needs if isinstance(n, Searched)} == searched
+    assert {n.condition for n in CLAIMS["search"].needs if isinstance(n, FinerRuns)} == searched
 
 
 def test_the_core_comes_first_and_a_cell_has_one_budget():
     assert PAPER.parts[:2] == ("core", "claims")
-    budgets: dict[Place, set[str]] = {}
+    budgets: dict[Condition, set[str]] = {}
     for cell in PAPER.conditions():
-        where = Place(cell.setting.task, cell.lag, cell.model)
+        where = Condition(cell.setting.task, cell.lag, cell.model)
         budgets.setdefault(where, set()).add(cell.setting.budget(True).canonical())
     assert all(len(each) == 1 for each in budgets.values())
 
@@ -451,7 +456,7 @@ def test_findings_are_weighed_alike(says, verdict):
     findings = [Finding(f"place {n}", say, "seen") for n, say in enumerate(says.split())]
     found = weigh(findings)
     assert found.verdict == verdict
-    assert verdict in get_args(Settled)
+    assert verdict in get_args(ClaimVerdict)
     assert all(f"place {n}" in found.because for n in range(len(findings)))
 
 
@@ -467,7 +472,7 @@ def test_findings_are_weighed_alike(says, verdict):
     ],
 )
 def test_when_a_difference_counts(pair, how):
-    assert differ(pair) == how
+    assert compare_sides(pair) == how
 
 
 @pytest.mark.parametrize(
@@ -475,7 +480,7 @@ def test_when_a_difference_counts(pair, how):
     [(9, 10, True), (8, 10, None), (2, 10, None), (1, 10, False), (5, 5, True), (4, 5, None)],
 )
 def test_when_it_is_most(hits, of, says):
-    assert most(hits, of) is says
+    assert compare_to_half(hits, of) is says
 
 
 def test_a_run_that_failed_is_no_evidence():
@@ -491,7 +496,7 @@ def test_a_run_that_failed_is_no_evidence():
 
 
 def test_of_two_units_at_a_place_the_planned_one_counts():
-    place = Place("latch", 50, "rnn")
+    place = Condition("latch", 50, "rnn")
     older = unit(place).model_copy(update={"model_version": 2})
     records = [made.record(0, 1e-3, older), *ran(place, TEN, 3, 1.0)]
     plan = [Planned(unit=unit(place), part="core", seeds=10)]
@@ -500,7 +505,7 @@ def test_of_two_units_at_a_place_the_planned_one_counts():
 
 
 def test_an_instrument_counts_where_it_looked_at_the_unit_that_runs():
-    place, other = Place("latch", 50, "rnn"), unit(Place("latch", 50, "rnn"))
+    place, other = Condition("latch", 50, "rnn"), unit(Condition("latch", 50, "rnn"))
     looked = made.probe(0, other.model_copy(update={"model_version": 2}), instrument="age")
     there = Evidence(results(records=ran(place, TEN, 3, 1.0), probes=[looked]))
     assert there.probes("age", place, looked.moment) == []
@@ -593,7 +598,7 @@ def test_the_table_shows_a_verdict():
     )
     assert "lstm:layers=2 10/10, lstm 0/10: +1.00" in row["evidence"]
     assert row["missing"] is None
-    assert first(("a", "b")) == "a; b"
+    assert list_first(("a", "b")) == "a; b"
 
 
 def test_first_steps_of_an_edition_without_ids_are_found_by_what_they_say():
@@ -603,6 +608,6 @@ def test_first_steps_of_an_edition_without_ids_are_found_by_what_they_say():
         for what, value in ((said, 17.0), ("loop, T = 64: something else", 1.0))
     ]
     seen = Evidence(results(comparisons=rows))
-    assert seen.compiled("loop", 64).measured == 17.0
-    assert seen.compiled("loop", 16) is None
+    assert seen.find_first_step("loop", 64).measured == 17.0
+    assert seen.find_first_step("loop", 16) is None
     assert '"id"' not in rows[0].model_dump_json()

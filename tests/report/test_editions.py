@@ -13,10 +13,10 @@ from seqbench.errors import BadInput
 from seqbench.records.facts import Facts
 from seqbench.records.schema import LAYERS
 from seqbench.records.store import Store
-from seqbench.report.facts import EARLIER, facts_of, facts_of_today
+from seqbench.report.facts import EARLIER, collect_facts, read_facts
 from seqbench.report.folder import check_tables, write_tables
-from seqbench.report.frame import Results
 from seqbench.report.page import Page
+from seqbench.report.results import Results
 
 from .conftest import RECORDS, TUNING
 
@@ -105,23 +105,23 @@ def test_the_facts_of_earlier_editions_are_never_changed():
 
 
 def test_one_s_own_results_are_judged_by_the_code_of_today(store):
-    assert facts_of(store) == facts_of_today() == Results.read(store).facts
+    assert read_facts(store) == collect_facts() == Results.read(store).facts
 
 
 def test_an_edition_of_a_form_that_held_no_facts_has_those_of_its_form(make_store):
     for form in EARLIER:
         edition = make_store(edition="2025.1", form=form, name=f"form-{form}")
-        assert facts_of(edition) == Facts.model_validate_json(EARLIER[form].read_bytes())
+        assert read_facts(edition) == Facts.model_validate_json(EARLIER[form].read_bytes())
 
 
 def changed(store: Store, **facts: object) -> Store:
     """Return the folder with facts of its own."""
-    store.keep_facts(facts_of_today().model_copy(update=facts))
+    store.write_facts(collect_facts().model_copy(update=facts))
     return store
 
 
 def test_tables_and_pages_are_made_of_what_the_folder_says(make_store):
-    today = facts_of_today()
+    today = collect_facts()
     claim = today.claims[0].model_copy(update={"sentence": "Once *said* so.", "rule": "As it was."})
     store = changed(
         make_store(RECORDS + TUNING),
@@ -143,7 +143,7 @@ def test_tables_and_pages_are_made_of_what_the_folder_says(make_store):
     assert page.machines() is None
     assert r"*Once \*said\* so\.*" in page.evidence().markdown
     with pytest.raises(BadInput, match="unknown table 'machines'"):
-        results.named_table("machines", "")
+        results.find_table("machines", "")
     write_tables(store)
     assert {file.name for file in (store.path / "tables").iterdir()} == {
         *("T1.csv", "T3.csv", "T14.csv", "index.json")
@@ -152,7 +152,7 @@ def test_tables_and_pages_are_made_of_what_the_folder_says(make_store):
 
 
 def test_a_claim_that_this_code_does_not_have_is_named(make_store, call):
-    strange = facts_of_today().claims[0].model_copy(update={"id": "short-memry"})
+    strange = collect_facts().claims[0].model_copy(update={"id": "short-memry"})
     store = changed(make_store(), claims=(strange,))
     code, out = call("report", "claims", store.path)
     assert code == 2

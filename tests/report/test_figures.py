@@ -7,9 +7,16 @@ from made import throughput
 from matplotlib.figure import Figure
 
 from seqbench.models import MODELS
-from seqbench.report import figures
-from seqbench.report.drawing import AT_MOST, LOOKS, parts, spaced, svg
-from seqbench.report.frame import Results, load_results
+from seqbench.report.drawing import AT_MOST, LOOKS, parts, space_apart, write_svg
+from seqbench.report.figures.runs import (
+    plot_heat_map,
+    plot_learning_curves,
+    plot_scores,
+    plot_solve_rate,
+    plot_steps_to_solve,
+)
+from seqbench.report.figures.throughput import plot_scans, plot_throughput
+from seqbench.report.results import Results, load_results
 
 from .conftest import record
 
@@ -21,20 +28,22 @@ def drawn(store):
 
     def draw() -> dict[str, Figure]:
         return {
-            "all rates": figures.solve_rate(runs),
-            "rates": figures.solve_rate(runs, "adding"),
-            "scores": figures.scores(runs, "adding"),
-            "curves": figures.learning_curves(runs, "adding"),
-            "steps": figures.steps_to_solve(runs, "adding"),
-            "map": figures.heat_map(Results.read(store).table("T1").frame),
-            "times": figures.throughput(Results.read(store).table("T2").frame),
+            "all rates": plot_solve_rate(runs),
+            "rates": plot_solve_rate(runs, "adding"),
+            "scores": plot_scores(runs, "adding"),
+            "curves": plot_learning_curves(runs, "adding"),
+            "steps": plot_steps_to_solve(runs, "adding"),
+            "map": plot_heat_map(Results.read(store).table("T1").frame),
+            "times": plot_throughput(Results.read(store).table("T2").frame),
         }
 
     return draw
 
 
 def test_every_figure_is_drawn_and_drawn_alike(drawn):
-    first, second = ({n: svg(f, n, f"title of {n}") for n, f in drawn().items()} for _ in range(2))
+    first, second = (
+        {n: write_svg(f, n, f"title of {n}") for n, f in drawn().items()} for _ in range(2)
+    )
     assert first == second
     for name, text in first.items():
         root = ET.fromstring(text)  # well-formed
@@ -44,12 +53,12 @@ def test_every_figure_is_drawn_and_drawn_alike(drawn):
 
 
 def test_ids_are_of_one_figure_only(drawn):
-    ids = [set(re.findall(r' id="([^"]+)"', svg(f, n, n))) for n, f in drawn().items()]
+    ids = [set(re.findall(r' id="([^"]+)"', write_svg(f, n, n))) for n, f in drawn().items()]
     assert sum(map(len, ids)) == len(set.union(*ids))
 
 
 def test_the_ink_is_that_of_the_page(drawn):
-    text = svg(drawn()["rates"], "rates", "rates")
+    text = write_svg(drawn()["rates"], "rates", "rates")
     assert "currentColor" in text
     assert LOOKS["rnn"].colour not in text
 
@@ -68,7 +77,7 @@ def test_no_line_is_a_mean_and_every_seed_is_seen(drawn):
 def test_a_run_that_diverged_early_is_drawn_as_unsolved_to_the_end(make_store):
     """It is one of two that never solve, though at the end nobody else is left."""
     two = [record(seed=0, score=0.95, at=300), record(seed=1, verdict="diverged", end=100)]
-    (ax,) = figures.steps_to_solve(load_results(make_store(two).path), "adding").axes
+    (ax,) = plot_steps_to_solve(load_results(make_store(two).path), "adding").axes
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [0, 300, 500]
     assert line.get_ydata().tolist() == [1, 0.5, 0.5]
@@ -86,7 +95,7 @@ def test_a_model_is_drawn_by_its_fastest_scan(make_store):
         for (length, scan), s in times.items()
         for phase in ("training", "streaming")
     ]
-    figure = figures.throughput(Results.read(make_store(step_times=rows)).table("T2").frame)
+    figure = plot_throughput(Results.read(make_store(step_times=rows)).table("T2").frame)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["training", "streaming"]
     for ax in figure.axes:
         drawn = ax.containers[0].lines[0]
@@ -103,7 +112,7 @@ def test_a_scan_is_drawn_over_the_loop(make_store):
         for members in (1, 3)
     ]
     rows.append(throughput(model="gru", scan="native"))  # whose loop was not timed
-    figure = figures.scans(Results.read(make_store(step_times=rows)).table("T2").frame)
+    figure = plot_scans(Results.read(make_store(step_times=rows)).table("T2").frame)
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "training, E = 1",
         "training, E = 3",
@@ -113,18 +122,18 @@ def test_a_scan_is_drawn_over_the_loop(make_store):
         assert drawn == [[[0, 1.5], [0, 1.5]], [[0, 0.5], [0, 0.5]], []]  # native, ensemble, fused
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["native", "ensemble"]
-    svg(figure, "scans", "scans")  # without a warning
+    write_svg(figure, "scans", "scans")  # without a warning
 
 
 def test_every_scan_has_a_marker():
     from seqbench.scan import SCANS
 
-    assert set(SCANS) - {"reference"} <= set(figures.SCANS)
+    assert set(SCANS) - {"reference"} <= set(SCANS)
 
 
 def test_widths_that_were_given_have_panels_of_their_own(make_store):
     rows = [throughput(hidden=hidden, sizes={"hidden": hidden or 14}) for hidden in (None, 8, 64)]
-    figure = figures.throughput(Results.read(make_store(step_times=rows)).table("T2").frame)
+    figure = plot_throughput(Results.read(make_store(step_times=rows)).table("T2").frame)
     labels = [ax.get_ylabel().partition("E = 3")[2] for ax in figure.axes]
     assert labels == ["", ", H = 8", ", H = 64"]
 
@@ -154,10 +163,10 @@ def test_panels_hold_few_lines_and_video_apart():
 
 
 def test_labels_keep_their_distance():
-    assert spaced([0.9, 0.5, 0.1], 0.1) == pytest.approx([0.9, 0.5, 0.1])
-    assert spaced([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
-    assert spaced([1.0, 1.0, 1.0], 0.1) == pytest.approx([1.0, 0.9, 0.8])
-    assert spaced([0.0, 0.0], 0.1) == pytest.approx([0.1, 0.0])
+    assert space_apart([0.9, 0.5, 0.1], 0.1) == pytest.approx([0.9, 0.5, 0.1])
+    assert space_apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert space_apart([1.0, 1.0, 1.0], 0.1) == pytest.approx([1.0, 0.9, 0.8])
+    assert space_apart([0.0, 0.0], 0.1) == pytest.approx([0.1, 0.0])
     for heights in ([1.0, 0.99, 0.5, 0.49, 0.48, 0.0], [0.2, 0.15, 0.14, 0.01, 0.0, 0.0]):
-        spots = spaced(heights, 0.085)
+        spots = space_apart(heights, 0.085)
         assert all(a - b >= 0.085 - 1e-9 for a, b in pairwise(spots))

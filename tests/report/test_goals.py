@@ -3,8 +3,8 @@
 import made
 from made import comparison
 
-from seqbench.report.frame import Results
 from seqbench.report.page import Page
+from seqbench.report.results import Results
 from seqbench.report.table import Table
 
 MISSING = comparison(

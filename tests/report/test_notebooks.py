@@ -48,7 +48,7 @@ def test_every_task_has_a_page_and_every_page_is_in_the_contents():
 @pytest.mark.parametrize("task", LESSONS)
 def test_a_notebook_has_the_parameters_and_runs_its_own_task(task):
     notebook = notebooks.read(BOOK / "notebooks" / f"{task}.md")
-    assert notebooks.parameters_of(notebook) == PARAMETERS
+    assert notebooks.list_parameters(notebook) == PARAMETERS
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert sources[1].startswith(f'TASK = "{task}"\nif run:\n')
     assert "tasks=[TASK], models=models, seeds=seeds, device=device, out=results" in sources[1]
@@ -166,8 +166,8 @@ def test_a_notebook_of_the_book_shows_what_was_measured(store, small, tmp_path):
     output = tmp_path / "out" / "adding.ipynb"
     notebooks.execute(BOOK / "notebooks" / "adding.md", output, {"results": str(store.path)})
     notebook = notebooks.read(output)
-    assert notebooks.complaints(notebook) == []
-    text = notebooks.normalised(notebook)
+    assert notebooks.list_stderr(notebook) == []
+    text = notebooks.normalise(notebook)
     assert "At lag 10: all seeds of lstm solved" in text
     assert text.count("<svg") == 4
     assert str(tmp_path) not in text
@@ -181,7 +181,7 @@ def test_two_runs_are_the_same_bytes_and_output_passes_through(store, small, tmp
     for name in ("one.ipynb", "two.ipynb"):
         notebooks.execute(small, tmp_path / name, {"results": str(store.path), "task": "copy"})
         assert "looking at copy\na list of fonts: True" in capsys.readouterr().out
-        texts.append(notebooks.normalised(notebooks.read(tmp_path / name)))
+        texts.append(notebooks.normalise(notebooks.read(tmp_path / name)))
     assert texts[0] == texts[1]
     assert not re.search(r'"execution_count": \d', texts[0])
     assert "'local'" in texts[0]
@@ -193,7 +193,7 @@ def test_the_path_of_a_folder_is_a_text_whatever_is_in_it(store, small, tmp_path
     folder = tmp_path / """it's "a" \\folder\\\n{results} {{ 6 * 7 }} \x1b[31m $HOME %s"""
     store.path.rename(folder)
     notebooks.execute(small, tmp_path / "out.ipynb", {"results": str(folder)})
-    assert "'local'" in notebooks.normalised(notebooks.read(tmp_path / "out.ipynb"))
+    assert "'local'" in notebooks.normalise(notebooks.read(tmp_path / "out.ipynb"))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,13 +10,13 @@ from scipy import stats
 
 from seqbench.report.overall import (
     DRAWS,
-    beats,
-    drawn,
-    improvement,
+    compute_share_of_wins,
     mean_rate,
     performance_profile,
+    probability_of_improvement,
+    resample,
 )
-from seqbench.report.stats import unseen, wilson
+from seqbench.report.stats import wilson, zero_event_bound
 
 Z = stats.norm.ppf(0.975)
 
@@ -33,8 +33,10 @@ def test_mean_rate_by_hand():
     rate = mean_rate([runs_of(3, 3), runs_of(1, 3), runs_of(0, 3)], rng())
     assert rate.value == pytest.approx(4 / 9)
     # a draw of 2 of the runs 1, 0, 0 has 0, 1 or 2 solved with 4/9, 4/9, 1/9: both ends of 95 % are met
-    assert unseen(9) > 1 / 3  # and the exact bound is wider
-    assert (rate.low, rate.high) == pytest.approx((4 / 9 - unseen(9), 4 / 9 + unseen(9)))
+    assert zero_event_bound(9) > 1 / 3  # and the exact bound is wider
+    assert (rate.low, rate.high) == pytest.approx(
+        (4 / 9 - zero_event_bound(9), 4 / 9 + zero_event_bound(9))
+    )
 
 
 def test_many_draws_have_the_unbiased_standard_error():
@@ -61,7 +63,7 @@ def test_the_same_generator_gives_the_same_interval():
 
 
 def test_draws_are_n_less_1_of_the_runs():
-    values = drawn(np.array([1.0, 2.0, 3.0]), rng())
+    values = resample(np.array([1.0, 2.0, 3.0]), rng())
     assert values.shape == (DRAWS, 2)
     assert {1.0, 2.0, 3.0} == set(values.ravel())
     assert values.mean() == pytest.approx(2, abs=0.05)
@@ -75,14 +77,18 @@ def test_performance_profile_by_hand():
 def test_improvement_by_hand():
     # 100 beats all; 200 beats two of three; the unsolved one loses once, and ties twice
     first = ([100.0, 200.0, inf], [150.0, inf, inf])
-    assert improvement([first], rng()).value == pytest.approx((3 + 2 + 0 + 2 / 2) / 9)
+    assert probability_of_improvement([first], rng()).value == pytest.approx(
+        (3 + 2 + 0 + 2 / 2) / 9
+    )
     nobody = ([inf] * 3, [inf] * 3)
-    assert improvement([first, nobody], rng()).value == pytest.approx((6 / 9 + 1 / 2) / 2)
+    assert probability_of_improvement([first, nobody], rng()).value == pytest.approx(
+        (6 / 9 + 1 / 2) / 2
+    )
 
 
 def test_who_always_wins_has_the_exact_bound():
-    better = improvement([([1.0, 2.0, 3.0], [4.0, 5.0, inf])] * 4, rng())
-    assert better == pytest.approx((1, 1 - unseen(12), 1))
+    better = probability_of_improvement([([1.0, 2.0, 3.0], [4.0, 5.0, inf])] * 4, rng())
+    assert better == pytest.approx((1, 1 - zero_event_bound(12), 1))
 
 
 @given(
@@ -92,10 +98,12 @@ def test_who_always_wins_has_the_exact_bound():
 @settings(max_examples=50, deadline=None)
 def test_one_wins_what_the_other_loses(x, y):
     x, y = np.array(x), np.array(y)
-    assert beats(x, y) + beats(y, x) == pytest.approx(1)
-    assert beats(x, x) == pytest.approx(0.5)
+    assert compute_share_of_wins(x, y) + compute_share_of_wins(y, x) == pytest.approx(1)
+    assert compute_share_of_wins(x, x) == pytest.approx(0.5)
     # the statistic of Mann and Whitney, which counts the pairs the other way round
-    assert beats(x, y) == pytest.approx(stats.mannwhitneyu(y, x).statistic / len(x) / len(y))
+    assert compute_share_of_wins(x, y) == pytest.approx(
+        stats.mannwhitneyu(y, x).statistic / len(x) / len(y)
+    )
 
 
 # Coverage

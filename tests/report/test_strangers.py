@@ -32,15 +32,16 @@ from seqbench import cli
 from seqbench.ledger.rows import ONLINE
 from seqbench.records.schema import Planned, Probe
 from seqbench.records.store import Store
-from seqbench.report import figures, notebooks
-from seqbench.report.cite import bibtex, ris
-from seqbench.report.drawing import svg
-from seqbench.report.facts import facts_of_today
+from seqbench.report import notebooks
+from seqbench.report.cite import write_bibtex, write_ris
+from seqbench.report.drawing import write_svg
+from seqbench.report.facts import collect_facts
+from seqbench.report.figures.runs import plot_learning_curves, plot_scores
 from seqbench.report.folder import write_tables
-from seqbench.report.frame import Results, load_results
 from seqbench.report.page import Html, Page, Text
+from seqbench.report.results import Results, load_results
 from seqbench.report.table import FORMATS, Table
-from seqbench.text import ACCENTS, SIGNS, cut, printable, tex
+from seqbench.text import ACCENTS, SIGNS, printable, shorten, tex
 
 from .conftest import PLAN, RECORDS, STEP_TIMES, TUNING, unit
 
@@ -73,7 +74,7 @@ def folder(tmp_path_factory) -> Path:
     store = Store(tmp_path_factory.mktemp("strangers") / "folder").create(manifest)
     store.add_system(system)
     units = {each.unit.id: each.unit for each in RECORDS}
-    store.keep_plan(Planned(unit=unit, part="core", seeds=2) for unit in units.values())
+    store.write_plan(Planned(unit=unit, part="core", seeds=2) for unit in units.values())
     for r in (*RECORDS, *TUNING):
         store.append([spoiled(r, provenance=r.provenance.model_dump() | whose)])
     store.add_throughput("all", [spoiled(t, **whose) for t in STEP_TIMES])
@@ -82,7 +83,7 @@ def folder(tmp_path_factory) -> Path:
     store.add_trials("hs97-reber", [spoiled(made.trial(ONLINE["hs97-reber"]), **whose)])
     probe = made.probe(unit=unit(), series={"hidden": [1.0, 0.5, 0.25]}).model_dump() | whose
     store.add_probes("all", [spoiled(Probe(**probe | {"moment": m})) for m in ("start", "end")])
-    store.keep_facts(spoiled(facts_of_today()))
+    store.write_facts(spoiled(collect_facts()))
     write_tables(store)
     store.seal()
     return store.path
@@ -154,7 +155,7 @@ def test_tables_are_literal_in_html(stranger):
 
 def shown(table: Table) -> int:
     """Return how often a table shows the payload."""
-    cells = [c.text(row) for row in table.rows for c in table.shown]
+    cells = [c.write_text(row) for row in table.rows for c in table.displayed_columns]
     return "".join([*cells, *table.notes]).count(PAYLOAD)
 
 
@@ -193,7 +194,7 @@ def test_tables_are_literal_in_latex(stranger):
             *OF_A_SIGN.split(),
         }
         assert not re.search(r"(?<!\\)%", text.partition("\n\\begin")[2])
-        cells = [c.text(row) for row in table.rows for c in table.shown]
+        cells = [c.write_text(row) for row in table.rows for c in table.displayed_columns]
         assert text.count(tex(PAYLOAD)) == "".join(cells).count(PAYLOAD)
 
 
@@ -201,7 +202,7 @@ def test_a_reference_is_one_entry_and_one_record(stranger):
     for reference in (table.reference for table in Results.read(stranger).tables):
         hard = reference._replace(title=PAYLOAD + CONTROLS, edition=PAYLOAD)
         for each in (reference, hard):
-            entry, record = bibtex(each), ris(each)
+            entry, record = write_bibtex(each), write_ris(each)
             body = entry.split("\n", 1)[1]
             assert len(re.findall("^@", entry, re.MULTILINE)) == 1
             assert body.count("{") == body.count("}") - 1
@@ -288,20 +289,20 @@ def test_a_machine_under_a_name_that_is_no_hash_is_text_as_well(make_store, call
 def test_figures_show_it_as_text(stranger):
     runs = load_results(stranger.path)
     drawn = {
-        "scores": figures.scores(runs, "adding"),
-        "curves": figures.learning_curves(runs, "adding"),
+        "scores": plot_scores(runs, "adding"),
+        "curves": plot_learning_curves(runs, "adding"),
     }
     for name, figure in drawn.items():
-        root = ET.fromstring(svg(figure, name, PAYLOAD))
+        root = ET.fromstring(write_svg(figure, name, PAYLOAD))
         texts = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
-        assert cut(PAYLOAD, 60) in texts
+        assert shorten(PAYLOAD, 60) in texts
         assert root.attrib["aria-label"] == PAYLOAD
 
 
 @pytest.mark.parametrize("label", ["$x$ #1b1b1b", 'a id="b" font: 10px c; #0072b2', "漢字"])
 def test_a_label_is_left_as_it_is(make_store, label):
     runs = load_results(make_store().path).assign(measure=label)
-    root = ET.fromstring(svg(figures.scores(runs, "adding"), "scores", "scores"))
+    root = ET.fromstring(write_svg(plot_scores(runs, "adding"), "scores", "scores"))
     assert label in [
         "".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")
     ]

@@ -10,9 +10,9 @@ from made import throughput
 
 from seqbench.errors import BadInput
 from seqbench.report import folder
-from seqbench.report.folder import check_tables, download_files, unlike_today, write_tables
-from seqbench.report.frame import Results, load_results
+from seqbench.report.folder import check_tables, describe_other_form, render_downloads, write_tables
 from seqbench.report.page import Page
+from seqbench.report.results import Results, load_results
 from seqbench.report.table import FORMATS
 from seqbench.report.tables import TABLES
 
@@ -212,7 +212,7 @@ def test_all_forms_of_a_table_print_the_same_digits(make_store, records):
                 )
                 if isinstance(value, int | float):
                     assert float(text[name]) == value
-            shown = [text[c.name] for c in table.shown]
+            shown = [text[c.name] for c in table.displayed_columns]
             if values.get("status") in ("missing", "N/A"):
                 assert cells == [*shown[:3], values["status"]]
                 assert values["status"] in printed
@@ -227,7 +227,7 @@ def files_of(table):
 
 def table_text(table, name, value):
     (column,) = [c for c in table.columns if c.name == name]
-    return column.text({name: value})
+    return column.write_text({name: value})
 
 
 def test_the_same_records_give_the_same_bytes(make_store):
@@ -286,7 +286,7 @@ def test_files_of_formats_that_are_no_longer_kept_go(store):
 
 def test_an_edition_of_an_older_version_keeps_its_files_of_all_formats(store):
     write_tables(store)
-    for name, text in download_files(Results.read(store)).items():  # as it was once written
+    for name, text in render_downloads(Results.read(store)).items():  # as it was once written
         (store.path / "tables" / name).write_text(text)
     store.seal()
     assert check_tables(store) == []
@@ -299,13 +299,13 @@ def test_an_edition_of_an_older_version_keeps_its_files_of_all_formats(store):
 def test_an_edition_keeps_tables_of_an_earlier_form(store, monkeypatch):
     write_tables(store)
     store.seal()
-    assert unlike_today(store) == ""
+    assert describe_other_form(store) == ""
     monkeypatch.delitem(TABLES, "T5")  # a change
     assert any("T5.csv" in wrong for wrong in check_tables(store))
     monkeypatch.setattr(folder, "FORM", 3)
-    monkeypatch.setattr(folder, "ALIKE", [3])
+    monkeypatch.setattr(folder, "REPRODUCIBLE_FORMS", [3])
     assert check_tables(store) == []
-    assert "are of form 2, and this code makes form 3: they were" in unlike_today(store)
+    assert "are of form 2, and this code makes form 3: they were" in describe_other_form(store)
 
 
 def test_of_an_earlier_form_that_gives_the_same_tables_they_are_compared(store):
@@ -313,7 +313,7 @@ def test_of_an_earlier_form_that_gives_the_same_tables_they_are_compared(store):
     earlier = store.manifest().model_copy(update={"form": 1})
     (store.path / "manifest.json").write_text(f"{earlier.canonical()}\n")
     assert check_tables(store) == []
-    assert unlike_today(store) == ""
+    assert describe_other_form(store) == ""
     table = store.path / "tables" / "T1.csv"
     table.write_text(table.read_text().replace("0.95", "0.96"))
     (wrong,) = check_tables(store)
@@ -323,13 +323,13 @@ def test_of_an_earlier_form_that_gives_the_same_tables_they_are_compared(store):
 def test_tables_of_a_later_form_are_left_to_the_seal(store, monkeypatch):
     write_tables(store)
     monkeypatch.setattr(folder, "FORM", 1)
-    monkeypatch.setattr(folder, "ALIKE", [1])
+    monkeypatch.setattr(folder, "REPRODUCIBLE_FORMS", [1])
     monkeypatch.delitem(TABLES, "T5")
     (wrong,) = check_tables(store)
     assert "no seal speaks for them" in wrong
     store.seal()
     assert check_tables(store) == []
-    assert "are of form 2, and this code makes form 1: they were" in unlike_today(store)
+    assert "are of form 2, and this code makes form 1: they were" in describe_other_form(store)
 
 
 def test_every_table_is_known_by_its_id_and_its_name(store):
@@ -339,10 +339,10 @@ def test_every_table_is_known_by_its_id_and_its_name(store):
         assert (table.id, table.name) == (id_, name)
         assert results.table(id_) is table  # made once
         if table:
-            assert results.named_table(name, "") is results.named_table(id_, "") is table
+            assert results.find_table(name, "") is results.find_table(id_, "") is table
     assert {table.id for table in results.tables} < set(TABLES)
     with pytest.raises(BadInput, match="unknown table 'ledger' in here; choose from: "):
-        results.named_table("ledger", "here")
+        results.find_table("ledger", "here")
 
 
 def test_a_table_that_is_added_to_the_dict_is_one_of_all(store, call, monkeypatch):
@@ -407,7 +407,7 @@ def test_the_content_hash_is_of_what_is_printed(make_store):
     table = Results.read(make_store()).table("T1")
     other = Results.read(make_store(RECORDS[:-1], name="other")).table("T1")
     assert table.digest != other.digest
-    assert table.part(["model"], lambda row: row["lag"] == 10).digest == table.digest
+    assert table.select(["model"], lambda row: row["lag"] == 10).digest == table.digest
 
 
 def test_reports_need_no_torch():

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from seqbench.report.compare import Pair
-from seqbench.report.verdict import Cell, judge
+from seqbench.report.verdict import ComparedCondition, judge
 
 # How many of three seeds solved each of twelve cells, for six models; in truth a cell at 0 or 3 solves
 # with 3 or 97 in 100, as one in fifteen cells of such a table then has 1 or 2.
@@ -33,10 +33,10 @@ def least(share: float) -> int:
     return int(binom.ppf(0.001, TABLES, share))
 
 
-def cells(before: np.ndarray, after: np.ndarray, seeds: int) -> list[Cell]:
+def cells(before: np.ndarray, after: np.ndarray, seeds: int) -> list[ComparedCondition]:
     """Return the cells of two tables of counts, a row a model."""
     return [
-        Cell(f"model {m}", Pair(k1, seeds, k2, seeds))
+        ComparedCondition(f"model {m}", Pair(k1, seeds, k2, seeds))
         for m, row in enumerate(zip(before.tolist(), after.tolist(), strict=True))
         for k1, k2 in zip(*row, strict=True)
     ]
@@ -68,8 +68,8 @@ def broken(rates: np.ndarray) -> np.ndarray:
 
 def cell(pair: Pair, others: int = 0, same: bool = False) -> str:
     """Return the verdict on a cell that stands among so many which did not change."""
-    rest = [Cell("other", Pair(10, 10, 10, 10))] * others
-    return judge([Cell("lstm", pair, same), *rest]).cells[0].verdict
+    rest = [ComparedCondition("other", Pair(10, 10, 10, 10))] * others
+    return judge([ComparedCondition("lstm", pair, same), *rest]).conditions[0].verdict
 
 
 def test_a_cell_is_reproduced_if_the_interval_is_narrow_enough():
@@ -98,9 +98,19 @@ def test_three_seeds_say_nothing_of_a_cell(k2):
 
 def test_the_same_bits_are_reproduced_however_few():
     assert cell(Pair(1, 1, 1, 1), same=True) == "reproduced"
-    found = judge([Cell("lstm", Pair(1, 1, 1, 1), True), Cell("gru", Pair(0, 1, 0, 1), True)])
+    found = judge(
+        [
+            ComparedCondition("lstm", Pair(1, 1, 1, 1), True),
+            ComparedCondition("gru", Pair(0, 1, 0, 1), True),
+        ]
+    )
     assert found.verdict == "reproduced"
-    other = judge([Cell("lstm", Pair(1, 1, 1, 1), True), Cell("gru", Pair(0, 1, 0, 1), False)])
+    other = judge(
+        [
+            ComparedCondition("lstm", Pair(1, 1, 1, 1), True),
+            ComparedCondition("gru", Pair(0, 1, 0, 1), False),
+        ]
+    )
     assert other.verdict == "inconclusive"
 
 
@@ -109,17 +119,17 @@ def test_the_same_bits_are_reproduced_however_few():
 
 def test_a_model_that_fails_in_four_cells_of_three_seeds_is_found():
     lost, kept = Pair(3, 3, 0, 3), Pair(3, 3, 3, 3)
-    found = judge([*[Cell("lstm", lost)] * 4, *[Cell("gru", kept)] * 96])
+    found = judge([*[ComparedCondition("lstm", lost)] * 4, *[ComparedCondition("gru", kept)] * 96])
     assert found.models["lstm"].p == pytest.approx(2 * 2 / 20**4)  # Holm over two models
     assert found.models["lstm"].verdict == "not reproduced"
     assert found.models["gru"].verdict == "reproduced"
-    assert {j.verdict for j in found.cells} == {"inconclusive"}
+    assert {j.verdict for j in found.conditions} == {"inconclusive"}
     assert found.verdict == "contradicted"
 
 
 def test_a_model_that_is_a_little_worse_is_within_the_margin():
     pairs = [Pair(100, 100, 97, 100)] * 5
-    found = judge([Cell("lstm", pair) for pair in pairs])
+    found = judge([ComparedCondition("lstm", pair) for pair in pairs])
     assert found.models["lstm"].p < 1e-3
     assert found.models["lstm"].verdict == "reproduced"
 
@@ -127,7 +137,7 @@ def test_a_model_that_is_a_little_worse_is_within_the_margin():
 def test_a_table_whose_mean_moved_is_contradicted_though_no_model_is():
     # each of ten models lost one of its cells to 1 of 3: none can show it alone, all together do
     own = [Pair(3, 3, 3, 3)] * 3 + [Pair(3, 3, 1, 3)]
-    found = judge([Cell(f"model {m}", pair) for m in range(10) for pair in own])
+    found = judge([ComparedCondition(f"model {m}", pair) for m in range(10) for pair in own])
     assert {j.verdict for j in found.models.values()} == {"inconclusive"}
     assert found.mean.high < -0.05
     assert found.verdict == "contradicted"
@@ -135,16 +145,16 @@ def test_a_table_whose_mean_moved_is_contradicted_though_no_model_is():
 
 def test_a_table_is_not_reproduced_while_one_model_is_astray():
     # the mean over 100 cells hardly moves, but this model's interval is wholly outside ±.05
-    kept = [Cell(f"model {m}", Pair(3, 3, 3, 3)) for m in range(9) for _ in range(10)]
+    kept = [ComparedCondition(f"model {m}", Pair(3, 3, 3, 3)) for m in range(9) for _ in range(10)]
     astray = [Pair(3, 3, 0, 3)] * 2 + [Pair(3, 3, 3, 3)] * 8
-    found = judge([*kept, *(Cell("lstm", pair) for pair in astray)])
+    found = judge([*kept, *(ComparedCondition("lstm", pair) for pair in astray)])
     assert found.mean.low > -0.05
     assert found.models["lstm"].verdict == "inconclusive"
     assert found.verdict == "inconclusive"
 
 
 def test_few_cells_are_not_enough():
-    kept = Cell("lstm", Pair(3, 3, 3, 3))
+    kept = ComparedCondition("lstm", Pair(3, 3, 3, 3))
     assert judge([kept] * 19).verdict == "inconclusive"
     assert judge([kept] * 20).verdict == "reproduced"  # 60 runs: one in twenty would have shown
 

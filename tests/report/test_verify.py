@@ -62,17 +62,17 @@ def test_the_same_records_are_reproduced_bit_for_bit_whenever_they_were_made(mak
     ]  # fmt: skip
     found = verify(make("mine", *again), make("2026.1", *table(), edition="2026.1"))
     assert (found.verdict, found.exit_code) == ("reproduced", 0)
-    assert all(cell.same for cell in found.cells)
-    assert "30 of 30 cells of edition '2026.1'" in found.sentence
+    assert all(cell.same for cell in found.conditions)
+    assert "30 of 30 conditions of edition '2026.1'" in found.sentence
     assert "bit for bit" in found.sentence
-    assert found.cell_rows(everything=False) == []
+    assert found.list_condition_rows(everything=False) == []
 
 
 def test_other_bits_with_the_same_outcomes_are_reproduced_by_the_mean(make):
     found = verify(make("mine", *table(loss=0.013)), make("preview", *table()))
     assert found.exit_code == 0
-    assert not any(cell.same for cell in found.cells)
-    assert {j.verdict for j in found.judgement.cells} == {"inconclusive"}
+    assert not any(cell.same for cell in found.conditions)
+    assert {j.verdict for j in found.judgement.conditions} == {"inconclusive"}
     assert "within ±0.05" in found.sentence
 
 
@@ -81,11 +81,11 @@ def test_a_broken_model_is_named(make):
     assert (found.verdict, found.exit_code) == ("contradicted", 1)
     assert "lstm (mean -0.500" in found.sentence
     assert "gru" not in found.sentence
-    rows = found.cell_rows(everything=False)
+    rows = found.list_condition_rows(everything=False)
     assert [(r["task"], r["edition"], r["rerun"]) for r in rows] == [
         (t, "3/3", "0/3") for t in TASKS[:5]
     ]
-    assert len(found.cell_rows(everything=True)) == 30
+    assert len(found.list_condition_rows(everything=True)) == 30
 
 
 def test_a_cell_that_is_not_reproduced_is_named(make):
@@ -93,7 +93,7 @@ def test_a_cell_that_is_not_reproduced_is_named(make):
         make("mine", runs("a", "lstm", 0, 10), runs("b", "lstm", 10, 10)),
         make("preview", runs("a", "lstm", 10, 10), runs("b", "lstm", 10, 10)),
     )
-    assert found.cells[0].pair == Pair(10, 10, 0, 10)
+    assert found.conditions[0].pair == Pair(10, 10, 0, 10)
     assert "lstm on a at lag 8 (10/10 became 0/10)" in found.sentence
 
 
@@ -102,30 +102,30 @@ def test_too_few_cells_are_inconclusive_and_what_is_missing_is_counted(make):
     found = verify(make("mine", *rerun), make("preview", *table()))
     assert (found.verdict, found.exit_code) == ("inconclusive", 4)
     assert (found.edition_only, found.rerun_only) == (27, 1)
-    assert "3 of 30 cells" in found.sentence
+    assert "3 of 30 conditions" in found.sentence
     nothing = verify(make("other", runs("more", "lstm")), make("again", *table()))
     assert nothing.exit_code == 4
-    assert "no cell in common" in nothing.sentence
+    assert "no condition in common" in nothing.sentence
 
 
 def test_fewer_seeds_are_not_the_same_bits(make):
     found = verify(make("mine", runs("a", "lstm", seeds=2)), make("preview", runs("a", "lstm")))
-    assert not found.cells[0].same
+    assert not found.conditions[0].same
     assert found.verdict == "inconclusive"
 
 
 def test_runs_that_failed_count_and_are_told(make):
     failed = runs("a", "lstm", 1, verdict="failed")
     found = verify(make("mine", failed), make("preview", runs("a", "lstm")))
-    assert found.cells[0].pair == Pair(3, 3, 1, 3)
+    assert found.conditions[0].pair == Pair(3, 3, 1, 3)
     assert found.ended == 2
-    assert any("failed" in line and line.endswith(": 2") for line in found.counts())
+    assert any("failed" in line and line.endswith(": 2") for line in found.list_counts())
 
 
 def test_tuning_runs_are_not_compared(make):
     tuning = [made.record(1000, role="tuning", unit=runs("a", "lstm")[0].unit)]
     found = verify(make("mine", runs("a", "lstm"), tuning), make("preview", runs("a", "lstm")))
-    assert found.cells[0].pair == Pair(3, 3, 3, 3)
+    assert found.conditions[0].pair == Pair(3, 3, 3, 3)
 
 
 def test_another_specification_is_refused_with_both(make):
@@ -169,14 +169,14 @@ def test_step_times_are_compared_on_one_machine_and_do_not_bear_on_the_verdict(
     found = verify(
         make("mine", *table(), steps=[after]), make("preview", *table(), steps=[step(1e-6)])
     )
-    (row,) = found.step_rows()
+    (row,) = found.list_step_rows()
     assert row["verdict"] == verdict
     assert found.verdict == "reproduced"
 
 
 def test_steps_that_were_not_timed_again_are_left_out(make):
     found = verify(make("mine"), make("preview", steps=[step(1e-6)]))
-    assert found.step_rows() == []
+    assert found.list_step_rows() == []
 
 
 # The edition

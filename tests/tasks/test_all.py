@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
-from seqbench.random import Keys, hashed
+from seqbench.random import Keys, hash_bits
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
 from seqbench.values.options import check_options
@@ -118,7 +118,7 @@ def test_the_same_identity_has_the_same_bits_on_any_device(case):
 @each
 def test_no_sequence_is_in_two_splits(case):
     task = make(case, beyond=40)
-    streams = {hashed(f"{task.name}/{task.version}/{split}", 64) for split in SPLITS}
+    streams = {hash_bits(f"{task.name}/{task.version}/{split}", 64) for split in SPLITS}
     assert len(streams) == 3
     if task.name in FINITE:
         pytest.skip("there are few different sequences")
@@ -446,8 +446,8 @@ def test_the_right_answer_is_right_and_solves(case):
         answer = 1e4 * F.one_hot(batch.y, task.outputs).float()
     best = score(task, answer, batch)
     assert best == (1.0 if task.higher_is_better else 0.0)
-    assert task.solved(best)
-    assert not task.solved(task.chance)
+    assert task.is_solved(best)
+    assert not task.is_solved(task.chance)
 
 
 @each

@@ -12,9 +12,9 @@ from sklearn.neighbors import NearestCentroid
 
 from seqbench.random import Keys
 from seqbench.tasks import TASKS, ngram
-from seqbench.tasks.anomaly import area
+from seqbench.tasks.anomaly import compute_area
 from seqbench.tasks.base import Batch
-from seqbench.tasks.sentences import ALPHABET, plain, words
+from seqbench.tasks.sentences import ALPHABET, normalise, score_words
 from seqbench.tasks.spoken_digits import frames
 
 from . import needs_data, real
@@ -194,15 +194,17 @@ def test_every_sentence_is_in_one_split(name):
 
 
 def test_a_sentence_is_written_in_the_alphabet():
-    assert plain(" Wow...  \x85 It's 24°C, NO-ONE cares?! ") == "wow... it's 00*c, no-one cares?!"
+    assert (
+        normalise(" Wow...  \x85 It's 24°C, NO-ONE cares?! ") == "wow... it's 00*c, no-one cares?!"
+    )
     assert len(set(ALPHABET)) == len(ALPHABET) == 36
 
 
 def test_words_decide_and_only_those_of_the_window():
     train = (("very good", 1), ("good", 1), ("very bad", 0), ("bad", 0)) * 3
     test = (("bad things. good", 1), ("good things. bad", 0), ("good", 0))
-    assert words(train, test, 16) != words(train, test, 4)
-    assert words(train, test, 4) == 2 / 3
+    assert score_words(train, test, 16) != score_words(train, test, 4)
+    assert score_words(train, test, 4) == 2 / 3
 
 
 def test_forecasts_lie_in_their_parts_and_meet_every_hour(monkeypatch):
@@ -281,7 +283,7 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order():
     alarm = torch.randint(0, 6, (3, 40), generator=generator).float()  # with many ties
     wrong = torch.randint(0, 2, (3, 40), generator=generator)
     counts = torch.rand(3, 40, generator=generator) > 0.3
-    for e, found in enumerate(area(alarm, wrong, counts).tolist()):
+    for e, found in enumerate(compute_area(alarm, wrong, counts).tolist()):
         each = zip(alarm[e].tolist(), wrong[e].tolist(), counts[e].tolist(), strict=True)
         said = [(a, w) for a, w, due in each if due]
         pairs = [(a > b) + (a == b) / 2 for a, w in said if w for b, v in said if not v]
@@ -290,8 +292,8 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order():
 
 def test_without_both_answers_there_is_nothing_to_tell_apart():
     alarm, all_due = torch.tensor([[1.0, 2.0]]), torch.tensor([[True, True]])
-    assert area(alarm, torch.tensor([[1, 1]]), all_due).item() == 0.5
-    assert area(alarm, torch.tensor([[0, 1]]), torch.tensor([[True, False]])).item() == 0.5
+    assert compute_area(alarm, torch.tensor([[1, 1]]), all_due).item() == 0.5
+    assert compute_area(alarm, torch.tensor([[0, 1]]), torch.tensor([[True, False]])).item() == 0.5
 
 
 # n-grams

@@ -115,7 +115,7 @@ def test_found_where_the_variable_says(own):
     put(own, BYTES)
     put(own.parents[2] / "cache" / "seqbench" / "book" / "book.txt", b"not looked at")
     assert sources.locate("book", "book.txt") == own
-    assert sources.status()[0]["found"] == str(own)
+    assert sources.list_status()[0]["found"] == str(own)
 
 
 @pytest.mark.parametrize("variable", ["", None, "elsewhere"])
@@ -135,7 +135,7 @@ def test_other_bytes_are_refused_with_both_hashes(own):
     assert not isinstance(caught.value, DataMissing)
     for part in (str(own), SOURCE.sha256, sha256(b"another book").hexdigest()):
         assert part in str(caught.value)
-    assert sources.status()[0]["found"] == f"differs: {own}"
+    assert sources.list_status()[0]["found"] == f"differs: {own}"
 
 
 def test_missing_is_said_in_one_line(own):
@@ -145,7 +145,7 @@ def test_missing_is_said_in_one_line(own):
     assert "\n" not in line
     for part in ("'book'", str(own.parent), "cache", "SEQBENCH_DATA", "book/book.txt"):
         assert part in line
-    assert sources.status()[0]["found"] == "missing"
+    assert sources.list_status()[0]["found"] == "missing"
 
 
 def refused(kind: type[BadInput] = BadInput) -> str:
@@ -174,13 +174,13 @@ def test_a_file_that_can_not_be_read_is_named(own, monkeypatch):
     put(own, BYTES)
     monkeypatch.setattr(Path, "read_bytes", deny)
     assert refused() == f"{own} can't be read (permission denied); let it be read, or remove it"
-    assert sources.status()[0]["found"] == f"unreadable: {own}"
+    assert sources.list_status()[0]["found"] == f"unreadable: {own}"
 
 
 def test_a_directory_in_the_place_of_the_file_is_named(own):
     own.mkdir(parents=True)
     assert refused() == f"{own} is a directory; put the file book.txt in its place"
-    assert sources.status()[0]["found"] == f"unreadable: {own}"
+    assert sources.list_status()[0]["found"] == f"unreadable: {own}"
 
 
 def test_a_link_that_leads_nowhere_is_a_missing_file(own, server, monkeypatch):
@@ -195,7 +195,7 @@ def test_a_variable_that_names_a_file_is_told(own, monkeypatch):
     monkeypatch.setenv("SEQBENCH_DATA", str(file))
     assert refused() == f"SEQBENCH_DATA is '{file}', which is no directory"
     with pytest.raises(BadInput, match="which is no directory"):
-        sources.status()
+        sources.list_status()
 
 
 def test_unknown_names_are_answered_with_the_known(own):
@@ -249,7 +249,7 @@ def test_of_an_archive_only_what_it_holds_counts(own, server, monkeypatch):
     put(mine, packed(book=BYTES))
     with pytest.raises(BadInput, match="not the file it should be"):
         sources.locate("book", "books.zip")
-    assert sources.found(library) == f"differs: {mine}"
+    assert sources.describe_place(library) == f"differs: {mine}"
 
 
 def test_a_large_file_is_given_the_time_it_takes(own, server, monkeypatch):
@@ -291,7 +291,7 @@ def test_a_fetch_fails_in_time_in_silence_and_for_good(own, server, monkeypatch,
     # each that never answers has half of the time: it is up before the last of eight is asked
     assert paths != ("/never",) * 8 or len(server.asked) < len(paths)
     assert (log.getvalue(), *capfd.readouterr()) == ("", "", "")
-    assert sources.status()[0]["found"] == "missing"
+    assert sources.list_status()[0]["found"] == "missing"
 
 
 def test_a_home_that_can_not_be_written_to_is_a_failed_fetch(own, server, monkeypatch, tmp_path):
@@ -314,6 +314,6 @@ def test_the_table_is_what_it_says():
         assert len(source.sha256) == 64
         assert source.licence
         assert source.addresses
-        place = sources.found(source)
+        place = sources.describe_place(source)
         if place != "missing" and not source.members:  # an archive may be packed in other ways
             assert Path(place).stat().st_size == source.bytes

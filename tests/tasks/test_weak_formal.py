@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.bucket_sort import likeliest
-from seqbench.tasks.date_translation import DATES, PARTS, calendar
+from seqbench.tasks.bucket_sort import compute_likeliest_share
+from seqbench.tasks.date_translation import DATES, PARTS, make_calendar
 from seqbench.tasks.moving_shapes import MOVING
 
 SPLITS = ("train", "validation", "test")
@@ -139,7 +139,7 @@ def test_plain_words_and_a_guess_are_worth_five_eighths():
     guess = batch.x % 4  # an ambiguous word taken as if its cue were 0
     right = (guess == batch.y)[batch.mask].float().mean().item()
     assert right == pytest.approx(5 / 8, abs=0.01)
-    assert not task.solved(5 / 8)
+    assert not task.is_solved(5 / 8)
     plain = batch.mask & (batch.x < 4)
     assert torch.equal(guess[plain], batch.y[plain])
 
@@ -242,7 +242,7 @@ def test_the_chance_of_sorted_digits_is_that_of_the_binomial():
     ]
     best = sum(max(row[c] - row[c + 1] for c in range(5)) for row in below) / n
     assert TASKS["bucket-sort"](41).chance == pytest.approx(best)
-    assert [f"{likeliest(n):.2f}" for n in (41, 500)] == ["0.78", "0.94"]
+    assert [f"{compute_likeliest_share(n):.2f}" for n in (41, 500)] == ["0.78", "0.94"]
 
 
 def test_every_string_weighs_the_same():
@@ -260,7 +260,7 @@ def test_every_string_weighs_the_same():
 def test_every_date_is_in_one_part_and_read_in_no_other():
     starts, stops = zip(*(PARTS[split] for split in SPLITS), strict=True)
     assert (0, *stops) == (*starts, len(DATES))
-    iso = calendar(torch.device("cpu"))[1]
+    iso = make_calendar(torch.device("cpu"))[1]
     assert len(iso.unique(dim=0)) == len(DATES) == 73_049
     task = TASKS["date-translation"](12)
     assert task.chance == 1 / (PARTS["test"][1] - PARTS["test"][0])

@@ -10,7 +10,7 @@ from seqbench.errors import BadInput
 from seqbench.ledger.rows import ONLINE
 from seqbench.records.schema import Planned
 from seqbench.records.store import Store
-from seqbench.report.facts import facts_of_today
+from seqbench.report.facts import collect_facts
 from seqbench.report.folder import check_tables
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def source(tmp_path, monkeypatch):
     citable = made.MANIFEST.model_copy(update={"citable": True})
     store = Store(Path("results", "local", "smoke")).create(citable)
     store.add_system(made.SYSTEM)
-    store.keep_plan([Planned(unit=made.UNIT, part="core", seeds=2)])
+    store.write_plan([Planned(unit=made.UNIT, part="core", seeds=2)])
     store.append([made.record(0), made.record(1)])
     return store
 
@@ -40,7 +40,7 @@ def test_an_edition_holds_all_and_is_sealed(source):
     manifest = edition.manifest()
     assert (manifest.edition, manifest.citable) == ("2026.1", True)
     assert {"plan.jsonl", "facts.json", "tables/T1.csv"} < manifest.files.keys()
-    assert edition.facts() == facts_of_today()
+    assert edition.facts() == collect_facts()
     assert not publish.publish(source, "preview").manifest().citable
 
 

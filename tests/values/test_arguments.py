@@ -6,10 +6,10 @@ from math import inf, nan
 import pytest
 
 from seqbench.errors import BadInput
-from seqbench.values.arguments import Count, Rate, Seconds, checked
+from seqbench.values.arguments import Count, Rate, Seconds, check_arguments
 
 
-@checked
+@check_arguments
 def measure(
     name: str, *, seeds: Count | None = None, rate: Rate | None = None, lags: Sequence[int] = (),
     budget: Seconds | None = None, force: bool = False,

@@ -11,7 +11,7 @@ from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.adapter import adapt
 from seqbench.tasks import TASKS
-from seqbench.values.options import SHAPE, check_options, options_of
+from seqbench.values.options import SHAPE, check_options, list_options
 
 EVERY = [(catalogue.kind, name) for catalogue in (TASKS, MODELS) for name in catalogue.builtin]
 
@@ -22,7 +22,7 @@ def entry(kind: str, name: str) -> type:
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_every_option_says_what_it_is_and_can_be(kind, name):
-    for option in options_of(entry(kind, name)).values():
+    for option in list_options(entry(kind, name)).values():
         assert option.about, option
         assert option.choices != "a word", option  # every word has its choices
         if option.default is not None:
@@ -31,15 +31,15 @@ def test_every_option_says_what_it_is_and_can_be(kind, name):
 
 @pytest.mark.parametrize("name", MODELS.builtin)
 def test_what_a_task_says_or_matching_finds_is_no_option(name):
-    known = set(options_of(MODELS[name]))
+    known = set(list_options(MODELS[name]))
     assert known >= {"hidden", "layers", "dropout"}
     assert not known & {*SHAPE, "keys", "bottom", "back", "feedforward", "features", "width"}
 
 
 def test_options_of_the_cell_are_options_of_the_model():
-    assert options_of(MODELS["gru"])["reset"].choices == "after or before"
-    assert options_of(MODELS["lstm"])["forget_bias"].default == 1.0
-    assert options_of(MODELS["bilstm"])["forget_bias"].choices == "a number from -100 to 100"
+    assert list_options(MODELS["gru"])["reset"].choices == "after or before"
+    assert list_options(MODELS["lstm"])["forget_bias"].default == 1.0
+    assert list_options(MODELS["bilstm"])["forget_bias"].choices == "a number from -100 to 100"
 
 
 def test_a_value_comes_back_as_its_type_has_it():
@@ -85,6 +85,6 @@ def test_options_of_an_adapted_module_are_those_of_its_function():
     def factory(inputs, outputs, hidden, layers=1, depth: int = 2, causal=True):
         raise AssertionError
 
-    known = options_of(adapt("mine", factory))
+    known = list_options(adapt("mine", factory))
     assert set(known) == {"hidden", "layers", "depth"}
     assert known["layers"].choices == "a whole number from 1 to 64"

@@ -21,25 +21,25 @@ from dataclasses import dataclass
 from inspect import getdoc
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from seqbench.report.claims.evidence import Evidence, Need, listed
+from seqbench.report.claims.evidence import Evidence, Need, join_words
 
 if TYPE_CHECKING:  # to list claims needs no pandas
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
-Says = Literal["for", "against", "open", "aside"]
-Settled = Literal["supported", "contradicted", "depends", "not settled"]
+Vote = Literal["for", "against", "open", "aside"]
+ClaimVerdict = Literal["supported", "contradicted", "depends", "not settled"]
 
 
 class Finding(NamedTuple):
     """Where something was looked for, what it says of the claim, and what was seen there."""
 
     where: str
-    says: Says
-    seen: str
+    vote: Vote
+    observed: str
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimResult:
     """What becomes of a claim.
 
     Attributes
@@ -52,7 +52,7 @@ class Verdict:
         What it rests on and nobody has measured.
     """
 
-    verdict: Settled
+    verdict: ClaimVerdict
     because: str
     evidence: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -88,30 +88,30 @@ class Claim:
         """Return the docstring of the rule, on one line."""
         return " ".join((getdoc(self.rule) or "").split())
 
-    def judge(self, results: "Results") -> Verdict:
+    def judge(self, results: "Results") -> ClaimResult:
         """Return the verdict that the results give."""
-        seen = Evidence(results)
-        missing = lacking(self.needs, seen)
+        evidence = Evidence(results)
+        missing = list_missing(self.needs, evidence)
         if missing:
-            return Verdict(
+            return ClaimResult(
                 "not settled",
                 f"{len(missing)} of {len(self.needs)} things that it rests on are missing",
                 missing=missing,
             )
-        return weigh([*self.rule(seen)], lacking(self.also, seen))
+        return weigh([*self.rule(evidence)], list_missing(self.also, evidence))
 
 
-def lacking(needs: Iterable[Need], seen: Evidence) -> tuple[str, ...]:
+def list_missing(needs: Iterable[Need], evidence: Evidence) -> tuple[str, ...]:
     """Return what is missing of what a claim needs."""
-    return tuple(filter(None, (need.lacking(seen) for need in needs)))
+    return tuple(filter(None, (need.find_missing(evidence) for need in needs)))
 
 
-def weigh(findings: Sequence[Finding], missing: tuple[str, ...] = ()) -> Verdict:
+def weigh(findings: Sequence[Finding], missing: tuple[str, ...] = ()) -> ClaimResult:
     """Return the verdict that findings add up to."""
-    places: dict[Says, list[str]] = {"for": [], "against": [], "open": [], "aside": []}
+    places: dict[Vote, list[str]] = {"for": [], "against": [], "open": [], "aside": []}
     for finding in findings:
-        places[finding.says].append(finding.where)
-    verdict: Settled = "not settled"
+        places[finding.vote].append(finding.where)
+    verdict: ClaimVerdict = "not settled"
     if places["for"] and places["against"]:
         verdict = "depends"
     elif places["for"] and not places["open"]:
@@ -124,6 +124,8 @@ def weigh(findings: Sequence[Finding], missing: tuple[str, ...] = ()) -> Verdict
         "open": "not decided for",
         "aside": "without a say:",
     }
-    because = "; ".join(f"{words[says]} {listed(where)}" for says, where in places.items() if where)
-    evidence = tuple(f"{f.where}: {f.seen}" for f in findings)
-    return Verdict(verdict, because, evidence, missing)
+    because = "; ".join(
+        f"{words[says]} {join_words(where)}" for says, where in places.items() if where
+    )
+    evidence = tuple(f"{f.where}: {f.observed}" for f in findings)
+    return ClaimResult(verdict, because, evidence, missing)

@@ -3,17 +3,23 @@
 from collections.abc import Iterator, Sequence
 
 from seqbench.records.schema import Record
-from seqbench.report.claims.claim import Claim, Finding, Says
-from seqbench.report.claims.evidence import Evidence, Place, Runs, Trained, cells
+from seqbench.report.claims.claim import Claim, Finding, Vote
+from seqbench.report.claims.evidence import (
+    Condition,
+    Evidence,
+    Runs,
+    TrainingScores,
+    list_conditions,
+)
 from seqbench.report.claims.rates import (
     BETTER,
-    differ,
-    helps,
-    learned,
-    learns,
-    pair_of,
-    share,
-    told,
+    compare_sides,
+    describe_pair,
+    judge_difference,
+    judge_learning,
+    judge_rate,
+    judge_share,
+    make_pair,
 )
 from seqbench.report.compare import EQUIVALENCE, Pair, mean_difference
 
@@ -32,7 +38,7 @@ SMALL = "gru:hidden=32"  # it has .68 to .91 of the parameters that all others a
 AS_WELL = 0.05  # of the mean solve rate
 
 
-def gru_equal(seen: Evidence) -> Iterator[Finding]:
+def gru_equal(evidence: Evidence) -> Iterator[Finding]:
     """Say of the mean over the tasks, and of each task: it holds if the GRU loses no more than .05 of the solve rate.
 
     On the mean: the 90 % interval of the mean difference, GRU less LSTM, lies above -.05 (it holds) or below (it does
@@ -44,11 +50,11 @@ def gru_equal(seen: Evidence) -> Iterator[Finding]:
         ("the far lags, 32 hidden units", NARROW, SMALL),
     ):
         pairs = {
-            lstm: pair_of(seen.runs(lstm), seen.runs(lstm._replace(model=model)))
-            for lstm in cells(tasks, "lstm")
+            lstm: make_pair(evidence.runs(lstm), evidence.runs(lstm._replace(model=model)))
+            for lstm in list_conditions(tasks, "lstm")
         }
         d = mean_difference(list(pairs.values()), EQUIVALENCE)
-        says: Says = "open"
+        says: Vote = "open"
         if d.low > -AS_WELL:
             says = "for"
         elif d.high < -AS_WELL:
@@ -56,8 +62,8 @@ def gru_equal(seen: Evidence) -> Iterator[Finding]:
         words = f"{model} less lstm: {d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})"
         yield Finding(label, says, words)
         for lstm, pair in pairs.items():
-            if differ(pair) == "less":
-                words = told(pair, "lstm", model)
+            if compare_sides(pair) == "less":
+                words = describe_pair(pair, "lstm", model)
                 yield Finding(f"{model} on {lstm.task} {lstm.lag}", "against", words)
 
 
@@ -66,7 +72,7 @@ GRU_EQUAL = Claim(
     "A GRU with fewer parameters does as well as an LSTM.",
     "Mean solve rate of the GRU less that of the LSTM: over the battery at equal parameters, and over the far lags "
     "with 32 hidden units, which has fewer; and each task by name.",
-    tuple(map(Runs, (*cells(BATTERY, "lstm", "gru"), *cells(NARROW, SMALL)))),
+    tuple(map(Runs, (*list_conditions(BATTERY, "lstm", "gru"), *list_conditions(NARROW, SMALL)))),
     gru_equal,
 )
 
@@ -79,14 +85,14 @@ IN_RANGE = (
 BEYOND = (("parity", (200,)), ("induction", (128,)))
 
 
-def transformer_no_forgetting(seen: Evidence) -> Iterator[Finding]:
+def transformer_no_forgetting(evidence: Evidence) -> Iterator[Finding]:
     """Say of each task: it holds if the transformer learns it; it does not if it fails.
 
     Learned is nine of ten runs, failed is one of ten. Lengths that were trained on stand beside lengths beyond them.
     """
     for label, tasks in (("in range", IN_RANGE), ("beyond the training length", BEYOND)):
-        for cell in cells(tasks, "transformer"):
-            yield learns(seen, cell, f"{cell.task} {cell.lag} ({label})")
+        for condition in list_conditions(tasks, "transformer"):
+            yield judge_rate(evidence, condition, f"{condition.task} {condition.lag} ({label})")
 
 
 TRANSFORMER_NO_FORGETTING = Claim(
@@ -94,7 +100,7 @@ TRANSFORMER_NO_FORGETTING = Claim(
     "A transformer sees the whole sequence, so long-range memory is no problem for it.",
     "Solve rate of the transformer: recall, copy and others in range; parity and induction beyond the training "
     "length.",
-    tuple(map(Runs, cells((*IN_RANGE, *BEYOND), "transformer"))),
+    tuple(map(Runs, list_conditions((*IN_RANGE, *BEYOND), "transformer"))),
     transformer_no_forgetting,
 )
 
@@ -103,47 +109,47 @@ TRANSFORMER_NO_FORGETTING = Claim(
 TAGS = (("tagging", (8, 16)),)
 
 
-def bidirectional(seen: Evidence) -> Iterator[Finding]:
+def bidirectional(evidence: Evidence) -> Iterator[Finding]:
     """Say of the BiLSTM against the LSTM, and against the transformer: it holds if the BiLSTM solves more often.
 
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal (the 90 %
     interval inside ±.25) or less speaks against it.
     """
-    for cell in cells(TAGS, "bilstm"):
+    for condition in list_conditions(TAGS, "bilstm"):
         for other in ("lstm", "transformer"):
-            where = f"bilstm against {other} on {cell.task} {cell.lag}"
-            yield helps(seen, cell._replace(model=other), cell, where)
+            where = f"bilstm against {other} on {condition.task} {condition.lag}"
+            yield judge_difference(evidence, condition._replace(model=other), condition, where)
 
 
 BIDIRECTIONAL = Claim(
     "bidirectional",
     "Reading both ways helps, and a bidirectional RNN keeps an edge over a transformer.",
     "Tagging by a cue that comes later: BiLSTM less LSTM, BiLSTM less transformer, which may look both ways, too.",
-    tuple(map(Runs, cells(TAGS, "bilstm", "lstm", "transformer"))),
+    tuple(map(Runs, list_conditions(TAGS, "bilstm", "lstm", "transformer"))),
     bidirectional,
 )
 
 # attention
 
-LOOKED_UP = {
-    Place("recall", 8, "lstm"): "lstm_attention",
-    Place("copy", 20, "lstm"): "lstm_attention",
-    Place("date-translation", 4, "lstm"): "lstm_attention:kind=decoder",
-    Place("date-translation", 12, "lstm"): "lstm_attention:kind=decoder",
+ATTENTION_MODELS = {
+    Condition("recall", 8, "lstm"): "lstm_attention",
+    Condition("copy", 20, "lstm"): "lstm_attention",
+    Condition("date-translation", 4, "lstm"): "lstm_attention:kind=decoder",
+    Condition("date-translation", 12, "lstm"): "lstm_attention:kind=decoder",
 }
 
 
-def attention(seen: Evidence) -> Iterator[Finding]:
+def attention(evidence: Evidence) -> Iterator[Finding]:
     """Say of each task: it holds if the LSTM solves more often with attention than without, at equal parameters.
 
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal or less speaks
     against it, but where both learn there is no bottleneck to remove: such a task has no vote.
     """
-    for lstm, model in LOOKED_UP.items():
+    for lstm, model in ATTENTION_MODELS.items():
         with_it = lstm._replace(model=model)
-        finding = helps(seen, lstm, with_it)
-        both = {learned(seen.runs(cell)) for cell in (lstm, with_it)}
-        yield finding._replace(says="aside") if both == {"learned"} else finding
+        finding = judge_difference(evidence, lstm, with_it)
+        both = {judge_learning(evidence.runs(condition)) for condition in (lstm, with_it)}
+        yield finding._replace(vote="aside") if both == {"learned"} else finding
 
 
 ATTENTION = Claim(
@@ -151,17 +157,25 @@ ATTENTION = Claim(
     "Attention added to an LSTM removes the bottleneck of the last state.",
     "LSTM with attention less LSTM, at equal parameters: recall and copy (looking at past states), date translation "
     "(a decoder that looks at the encoder's).",
-    tuple(map(Runs, (*LOOKED_UP, *(cell._replace(model=m) for cell, m in LOOKED_UP.items())))),
+    tuple(
+        map(
+            Runs,
+            (
+                *ATTENTION_MODELS,
+                *(condition._replace(model=m) for condition, m in ATTENTION_MODELS.items()),
+            ),
+        )
+    ),
     attention,
 )
 
 # cnn-lstm
 
-ORDER_BOUND = Place("moving-shapes", 5, "cnn_lstm")
-ORDER_FREE = Place("moving-shapes:label=shape", 5, "cnn_lstm")
+ORDER_BOUND = Condition("moving-shapes", 5, "cnn_lstm")
+ORDER_FREE = Condition("moving-shapes:label=shape", 5, "cnn_lstm")
 
 
-def cnn_lstm(seen: Evidence) -> Iterator[Finding]:
+def cnn_lstm(evidence: Evidence) -> Iterator[Finding]:
     """Say of each part: the LSTM reads the time, the CNN reads the frame.
 
     Time: the CNN-LSTM solves the sense of the motion more often than the mean of the frames, and the mean of the
@@ -170,11 +184,13 @@ def cnn_lstm(seen: Evidence) -> Iterator[Finding]:
     or less speaks against it.
     """
     average = ORDER_BOUND._replace(model="frame_average")
-    yield helps(seen, average, ORDER_BOUND, "the LSTM for the sense of the motion")
+    yield judge_difference(evidence, average, ORDER_BOUND, "the LSTM for the sense of the motion")
     average = ORDER_FREE._replace(model="frame_average")
-    yield learns(seen, average, "no LSTM for the shape")
-    for label, cell in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
-        yield helps(seen, cell._replace(model="pixel_lstm"), cell, f"the CNN for the {label}")
+    yield judge_rate(evidence, average, "no LSTM for the shape")
+    for label, condition in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
+        yield judge_difference(
+            evidence, condition._replace(model="pixel_lstm"), condition, f"the CNN for the {label}"
+        )
 
 
 CNN_LSTM = Claim(
@@ -183,8 +199,8 @@ CNN_LSTM = Claim(
     "Moving shapes, asked for the sense of the motion and for the shape: CNN-LSTM, mean of the frames, LSTM on "
     "pixels.",
     tuple(
-        Runs(cell._replace(model=model))
-        for cell in (ORDER_BOUND, ORDER_FREE)
+        Runs(condition._replace(model=model))
+        for condition in (ORDER_BOUND, ORDER_FREE)
         for model in ("cnn_lstm", "frame_average", "pixel_lstm")
     ),
     cnn_lstm,
@@ -198,24 +214,24 @@ DROPOUT = "lstm:dropout=0.3"
 GAP = 0.05  # of the accuracy
 
 
-def overfit(seen: Evidence) -> Iterator[Finding]:
+def overfit(evidence: Evidence) -> Iterator[Finding]:
     """Say of each small data set: most LSTM runs overfit, and more of them than of each other model.
 
     A run overfits if its score on what it was trained on is better than on the test by .05 or more. More: Newcombe's
     95 % interval of the difference of those shares is above 0, and the difference at least .25; equal or less speaks
     against it. What dropout changes stands beside it, without a vote.
     """
-    for lstm in cells(SMALL_DATA, "lstm"):
-        where, own = f"{lstm.task} {lstm.lag}", gaps(seen.runs(lstm))
-        yield share(f"the LSTM on {where}", own, f"a gap of {GAP} or more")
+    for lstm in list_conditions(SMALL_DATA, "lstm"):
+        where, own = f"{lstm.task} {lstm.lag}", list_overfitting(evidence.runs(lstm))
+        yield judge_share(f"the LSTM on {where}", own, f"a gap of {GAP} or more")
         for model in (*OTHERS, DROPOUT):
-            other = gaps(seen.runs(lstm._replace(model=model)))
+            other = list_overfitting(evidence.runs(lstm._replace(model=model)))
             pair = Pair(sum(other), len(other), sum(own), len(own))
-            says = "aside" if model == DROPOUT else BETTER[differ(pair)]
-            yield Finding(f"more than {model} on {where}", says, told(pair, model, "lstm"))
+            says = "aside" if model == DROPOUT else BETTER[compare_sides(pair)]
+            yield Finding(f"more than {model} on {where}", says, describe_pair(pair, model, "lstm"))
 
 
-def gaps(runs: Sequence[Record]) -> list[bool]:
+def list_overfitting(runs: Sequence[Record]) -> list[bool]:
     """Return of each run whether it overfits."""
     found = []
     for run in runs:
@@ -230,7 +246,7 @@ OVERFIT = Claim(
     "LSTMs overfit easily.",
     "Score on the training set less score on the test, on small real data, at equal parameters: LSTM, plain network, "
     "GRU, transformer, and the LSTM with dropout.",
-    tuple(map(Trained, cells(SMALL_DATA, "lstm", *OTHERS, DROPOUT))),
+    tuple(map(TrainingScores, list_conditions(SMALL_DATA, "lstm", *OTHERS, DROPOUT))),
     overfit,
 )
 
@@ -240,22 +256,24 @@ STACKED = (("temporal-order", (60,)), ("adding", (50,)), ("copy", (20,)))
 LAYERS = (2, 4)
 
 
-def depth(seen: Evidence) -> Iterator[Finding]:
+def depth(evidence: Evidence) -> Iterator[Finding]:
     """Say of each task and number of layers: it holds if the stack solves more often than one layer.
 
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25, at equal parameters.
     Equal (the 90 % interval inside ±.25) or less speaks against it, also where one layer solves it already.
     """
-    for one in cells(STACKED, "lstm"):
+    for one in list_conditions(STACKED, "lstm"):
         for layers in LAYERS:
             stack = one._replace(model=f"lstm:layers={layers}")
-            yield helps(seen, one, stack, f"{layers} layers on {one.task} {one.lag}")
+            yield judge_difference(evidence, one, stack, f"{layers} layers on {one.task} {one.lag}")
 
 
 DEPTH = Claim(
     "depth",
     "Stacking layers helps.",
     "LSTM of 1, 2 and 4 layers at equal parameters: temporal order, adding, copy.",
-    tuple(map(Runs, cells(STACKED, "lstm", *(f"lstm:layers={layers}" for layers in LAYERS)))),
+    tuple(
+        map(Runs, list_conditions(STACKED, "lstm", *(f"lstm:layers={layers}" for layers in LAYERS)))
+    ),
     depth,
 )

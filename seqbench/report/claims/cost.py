@@ -5,22 +5,22 @@ from statistics import median
 
 from seqbench.protocol.settings import best_rate
 from seqbench.records.schema import Record, Throughput
-from seqbench.report.claims.claim import Claim, Finding, Says
+from seqbench.report.claims.claim import Claim, Finding, Vote
 from seqbench.report.claims.compared import BATTERY
 from seqbench.report.claims.evidence import (
     RUNS,
-    Compiled,
     Evidence,
+    FinerRuns,
+    FirstStep,
     Runs,
-    Searched,
-    Timed,
-    Tuned,
-    cells,
-    listed,
+    StepTimes,
+    TuningRuns,
+    join_words,
+    list_conditions,
 )
 from seqbench.report.claims.memory import FAR
-from seqbench.report.claims.rates import solved
-from seqbench.report.compare import Pair, Times, mean_difference, ratio
+from seqbench.report.claims.rates import count_solved
+from seqbench.report.compare import Pair, Times, estimate_ratio, mean_difference
 from seqbench.report.stats import LEVEL, median_survival
 
 CHEAPER = 0.9  # of the time or memory, at most
@@ -29,17 +29,19 @@ WIDTHS = {False: "equal parameters", True: "equal hidden size"}
 # What all of them do with times of a step
 
 
-def paired(
+def pair_times(
     first: Sequence[Throughput], second: Sequence[Throughput], across: bool = False
 ) -> Iterator[tuple[Throughput, Throughput]]:
     """Yield the times of two models in like steps; of several scans the fastest. ``across`` devices, if asked."""
-    sides = [fastest(side, across) for side in (first, second)]
+    sides = [select_fastest(side, across) for side in (first, second)]
     for key in sides[0]:
         if key in sides[1]:
             yield sides[0][key], sides[1][key]
 
 
-def fastest(times: Sequence[Throughput], across: bool) -> dict[tuple[object, ...], Throughput]:
+def select_fastest(
+    times: Sequence[Throughput], across: bool
+) -> dict[tuple[object, ...], Throughput]:
     """Return the time of the fastest scan for each kind of step."""
     found: dict[tuple[object, ...], Throughput] = {}
     for t in sorted(times, key=lambda t: t.seconds_per_token, reverse=True):
@@ -53,9 +55,9 @@ def times(t: Throughput) -> Times:
     return Times(t.seconds_per_token, t.quartiles, t.rounds)
 
 
-def within(first: Throughput, second: Throughput, most: float) -> Says:
+def judge_ratio(first: Throughput, second: Throughput, most: float) -> Vote:
     """Return whether the second takes at most this share of the first's time, by the 90 % interval of the ratio."""
-    found = ratio(times(first), times(second))
+    found = estimate_ratio(times(first), times(second))
     if found is None:
         return "open"
     if found.high <= most:
@@ -63,28 +65,28 @@ def within(first: Throughput, second: Throughput, most: float) -> Says:
     return "against" if found.low > most else "open"
 
 
-def gathered(
+def group_findings(
     label: str,
     pairs: Sequence[tuple[Throughput, Throughput]],
-    says_of: Callable[[Throughput, Throughput], Says],
+    says_of: Callable[[Throughput, Throughput], Vote],
     ratio_of: Callable[[Throughput, Throughput], float],
 ) -> Iterator[Finding]:
     """Yield a finding for each thing that like steps say, with the steps that say it."""
     if not pairs:
         yield Finding(label, "open", "no like steps were timed")
-    said: dict[Says, list[tuple[Throughput, Throughput]]] = {}
+    said: dict[Vote, list[tuple[Throughput, Throughput]]] = {}
     for pair in pairs:
         said.setdefault(says_of(*pair), []).append(pair)
     for says, some in said.items():
         where = label
         if len(said) > 1:
-            where += " at " + listed(f"T = {a.length} E = {a.members}" for a, _ in some)
+            where += " at " + join_words(f"T = {a.length} E = {a.members}" for a, _ in some)
         ratios = sorted(ratio_of(*pair) for pair in some)
         words = f"ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) over {len(some)}"
         yield Finding(where, says, words)
 
 
-def time_ratio(first: Throughput, second: Throughput) -> float:
+def compute_time_ratio(first: Throughput, second: Throughput) -> float:
     """Return the time of the second over that of the first."""
     return second.seconds_per_token / first.seconds_per_token
 
@@ -92,7 +94,7 @@ def time_ratio(first: Throughput, second: Throughput) -> float:
 # gru-cheaper
 
 
-def gru_cheaper(seen: Evidence) -> Iterator[Finding]:
+def gru_cheaper(evidence: Evidence) -> Iterator[Finding]:
     """Say of time and of memory, on each device, at equal parameters and at equal hidden size: the GRU takes less.
 
     Time: the 90 % interval of the ratio GRU / LSTM of a training step lies below .9 (it holds) or above (it does
@@ -100,35 +102,39 @@ def gru_cheaper(seen: Evidence) -> Iterator[Finding]:
     """
     for device in ("cpu", "cuda"):
         for given, width in WIDTHS.items():
-            pairs = [*paired(seen.steps("lstm", device, given), seen.steps("gru", device, given))]
+            pairs = [
+                *pair_times(
+                    evidence.steps("lstm", device, given), evidence.steps("gru", device, given)
+                )
+            ]
             if device == "cuda" and not pairs:
                 continue
             where = f"{device}, {width}"
-            yield from gathered(
-                f"time, {where}", pairs, lambda a, b: within(a, b, CHEAPER), time_ratio
+            yield from group_findings(
+                f"time, {where}", pairs, lambda a, b: judge_ratio(a, b, CHEAPER), compute_time_ratio
             )
-            yield from gathered(f"memory, {where}", pairs, memory_says, memory_ratio)
+            yield from group_findings(f"memory, {where}", pairs, judge_memory, compute_memory_ratio)
 
 
-def memory_ratio(first: Throughput, second: Throughput) -> float:
+def compute_memory_ratio(first: Throughput, second: Throughput) -> float:
     """Return the peak of the second over that of the first."""
     return second.peak_memory / max(1, first.peak_memory)
 
 
-def memory_says(first: Throughput, second: Throughput) -> Says:
+def judge_memory(first: Throughput, second: Throughput) -> Vote:
     """Return whether the second takes enough less memory; of a step that took none that was seen, nothing."""
     if not first.peak_memory:
         return "open"
-    return "for" if memory_ratio(first, second) <= CHEAPER else "against"
+    return "for" if compute_memory_ratio(first, second) <= CHEAPER else "against"
 
 
 GRU_CHEAPER = Claim(
     "gru-cheaper",
     "A GRU is cheaper than an LSTM.",
     "Time and memory of a training step, GRU over LSTM, at equal parameters and at equal hidden size, by device.",
-    tuple(Timed(model, "cpu", given) for given in WIDTHS for model in ("lstm", "gru")),
+    tuple(StepTimes(model, "cpu", given) for given in WIDTHS for model in ("lstm", "gru")),
     gru_cheaper,
-    also=tuple(Timed(model, "cuda", given) for given in WIDTHS for model in ("lstm", "gru")),
+    also=tuple(StepTimes(model, "cuda", given) for given in WIDTHS for model in ("lstm", "gru")),
 )
 
 # lstm-costly
@@ -137,7 +143,7 @@ SIMPLER = ("rnn", "gru")
 NARROWER = 0.05  # of the share of tuning runs that solve
 
 
-def lstm_costly(seen: Evidence) -> Iterator[Finding]:
+def lstm_costly(evidence: Evidence) -> Iterator[Finding]:
     """Say of the plain network and of the GRU: the LSTM takes more time at equal parameters, and is harder to train.
 
     Time: the 90 % interval of the ratio other / LSTM of a training step on a CPU lies below .9 (it holds) or above
@@ -146,17 +152,22 @@ def lstm_costly(seen: Evidence) -> Iterator[Finding]:
     mean difference lies below 0 and the difference is .05 or more; it does not if the interval lies above -.05.
     """
     for other in SIMPLER:
-        pairs = [*paired(seen.steps("lstm", "cpu", False), seen.steps(other, "cpu", False))]
-        yield from gathered(
-            f"time against {other}", pairs, lambda a, b: within(a, b, CHEAPER), time_ratio
+        pairs = [
+            *pair_times(evidence.steps("lstm", "cpu", False), evidence.steps(other, "cpu", False))
+        ]
+        yield from group_findings(
+            f"time against {other}",
+            pairs,
+            lambda a, b: judge_ratio(a, b, CHEAPER),
+            compute_time_ratio,
         )
         tuned = []
-        for cell in cells(BATTERY, other):
-            theirs = seen.runs(cell, "tuning")
-            ours = seen.runs(cell._replace(model="lstm"), "tuning")
-            tuned.append(Pair(solved(theirs), len(theirs), solved(ours), len(ours)))
+        for condition in list_conditions(BATTERY, other):
+            theirs = evidence.runs(condition, "tuning")
+            ours = evidence.runs(condition._replace(model="lstm"), "tuning")
+            tuned.append(Pair(count_solved(theirs), len(theirs), count_solved(ours), len(ours)))
         d = mean_difference(tuned, LEVEL)
-        says: Says = "open"
+        says: Vote = "open"
         if d.high < 0 and d.value <= -NARROWER:
             says = "for"
         elif d.low > -NARROWER:
@@ -171,8 +182,8 @@ LSTM_COSTLY = Claim(
     "Time of a training step at equal parameters, and the share of all tuning runs that solve, which is the width of"
     " the working window of learning rates: LSTM against the plain network and the GRU.",
     (
-        *(Timed(model, "cpu") for model in ("lstm", *SIMPLER)),
-        *map(Tuned, cells(BATTERY, "lstm", *SIMPLER)),
+        *(StepTimes(model, "cpu") for model in ("lstm", *SIMPLER)),
+        *map(TuningRuns, list_conditions(BATTERY, "lstm", *SIMPLER)),
     ),
     lstm_costly,
 )
@@ -183,7 +194,7 @@ FASTER = 0.5  # of the time on a CPU, at most
 LONG = 3600.0  # seconds of one CPU core to solve a task, from which a GPU is needed
 
 
-def gpu_needed(seen: Evidence) -> Iterator[Finding]:
+def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
     """Say of each kind of step, and of solving a task: a GPU is needed.
 
     A step: the 90 % interval of the ratio GPU / CPU of the LSTM's time lies below 1/2 (it holds) or above (it does
@@ -191,30 +202,34 @@ def gpu_needed(seen: Evidence) -> Iterator[Finding]:
     solve, or fewer than ten ran on a CPU, nothing can be said of a task.
     """
     for given, width in WIDTHS.items():
-        pairs = [*paired(seen.steps("lstm", "cpu", given), seen.steps("lstm", "cuda", given), True)]
-        yield from gathered(
-            f"a step, {width}", pairs, lambda a, b: within(a, b, FASTER), time_ratio
+        pairs = [
+            *pair_times(
+                evidence.steps("lstm", "cpu", given), evidence.steps("lstm", "cuda", given), True
+            )
+        ]
+        yield from group_findings(
+            f"a step, {width}", pairs, lambda a, b: judge_ratio(a, b, FASTER), compute_time_ratio
         )
-    for cell in cells(FAR, "lstm"):
-        runs = seen.runs(cell)
-        seconds = seconds_to_solve(runs)
-        says: Says = "open"
+    for condition in list_conditions(FAR, "lstm"):
+        runs = evidence.runs(condition)
+        seconds = estimate_seconds_to_solve(runs)
+        says: Vote = "open"
         if seconds is not None:
             says = "for" if seconds > LONG else "against"
         words = "too few solve on a CPU" if seconds is None else f"{seconds:.0f} s"
-        yield Finding(f"solving {cell.task} {cell.lag}", says, words)
+        yield Finding(f"solving {condition.task} {condition.lag}", says, words)
 
 
-def seconds_to_solve(runs: Sequence[Record]) -> float | None:
+def estimate_seconds_to_solve(runs: Sequence[Record]) -> float | None:
     """Return the median steps to solve times the median time of a step, on one CPU core; None where too few solve."""
-    from seqbench.report.frame import (
-        times_to_solve,  # which needs pandas, and listing claims must not
+    from seqbench.report.results import (
+        list_times_to_solve,  # which needs pandas, and listing claims must not
     )
 
     on_cpu = [run for run in runs if run.provenance.device == "cpu" and run.steps]
     if len(on_cpu) < RUNS:
         return None
-    steps = median_survival(*times_to_solve(on_cpu))
+    steps = median_survival(*list_times_to_solve(on_cpu))
     return steps and steps * median(run.cost.seconds / run.steps for run in on_cpu)
 
 
@@ -224,8 +239,8 @@ GPU_NEEDED = Claim(
     "Time of a training step of the LSTM on a CPU core and on a GPU, by length, members and width; and the time in "
     "which a core solves a task at its far lag.",
     (
-        *(Timed("lstm", device, given) for device in ("cpu", "cuda") for given in WIDTHS),
-        *map(Runs, cells(FAR, "lstm")),
+        *(StepTimes("lstm", device, given) for device in ("cpu", "cuda") for given in WIDTHS),
+        *map(Runs, list_conditions(FAR, "lstm")),
     ),
     gpu_needed,
 )
@@ -236,7 +251,7 @@ LENGTHS = (16, 64)
 SLOW = 10.0  # seconds until the first step has been taken
 
 
-def loop_compile(seen: Evidence) -> Iterator[Finding]:
+def loop_compile(evidence: Evidence) -> Iterator[Finding]:
     """Say of the first step at the longer length: it is slow (10 s or more) for the compiled loop, and not for a scan.
 
     And the loop's grows with the length: at four times the steps it takes at least twice as long.
@@ -246,7 +261,7 @@ def loop_compile(seen: Evidence) -> Iterator[Finding]:
         (how, length): found.measured
         for how in ("loop", "scan")
         for length in LENGTHS
-        if (found := seen.compiled(how, length)) and found.measured is not None
+        if (found := evidence.find_first_step(how, length)) and found.measured is not None
     }
     loop, scan = at["loop", long], at["scan", long]
     grown = loop / at["loop", short]
@@ -260,50 +275,53 @@ LOOP_COMPILE = Claim(
     "A Python loop over time makes the first compiled run very slow; a scan does not.",
     "Seconds of the first training step beyond a later one, at 16 and 64 steps: the loop under torch.compile, and "
     "the scan.",
-    tuple(Compiled(how, length) for how in ("loop", "scan") for length in LENGTHS),
+    tuple(FirstStep(how, length) for how in ("loop", "scan") for length in LENGTHS),
     loop_compile,
 )
 
 # search
 
-REFINED = cells((("temporal-order", (60,)), ("adding", (50,))), "rnn", "lstm", "gru")
+REFINED = list_conditions((("temporal-order", (60,)), ("adding", (50,))), "rnn", "lstm", "gru")
 
 
-def search(seen: Evidence) -> Iterator[Finding]:
+def search(evidence: Evidence) -> Iterator[Finding]:
     """Say of each cell: the search took longer than the runs it was for, and no other rate is better than its choice.
 
     Rates are compared as the search does it, on validation, with the tuning seeds. It holds if no finer rate solves
     in more seeds than the chosen one; it does not if one solves in two more.
     """
-    for cell in REFINED:
-        tuning, finer = seen.runs(cell, "tuning"), seen.runs(cell, "search")
-        spent = [sum(r.cost.seconds for r in runs) for runs in (tuning, seen.runs(cell))]
-        slow: Says = "for" if spent[0] > spent[1] else "against"
+    for condition in REFINED:
+        tuning, finer = evidence.runs(condition, "tuning"), evidence.runs(condition, "search")
+        spent = [sum(r.cost.seconds for r in runs) for runs in (tuning, evidence.runs(condition))]
+        slow: Vote = "for" if spent[0] > spent[1] else "against"
         words = f"{spent[0]:.0f} s of tuning, {spent[1]:.0f} s of runs"
-        yield Finding(f"slow on {cell}", slow, words)
+        yield Finding(f"slow on {condition}", slow, words)
         chosen, better = best_rate(tuning), best_rate([*tuning, *finer])
-        ahead = max(found(finer, r) for r in rates(finer)) - found(tuning, chosen)
-        says: Says = "for" if ahead <= 0 else "against" if ahead >= 2 else "open"
+        ahead = max(count_found(finer, r) for r in list_rates(finer)) - count_found(tuning, chosen)
+        says: Vote = "for" if ahead <= 0 else "against" if ahead >= 2 else "open"
         rank = 1 + sum(
-            best_rate([*at(tuning, chosen), *at(finer, r)]) != chosen for r in rates(finer)
+            best_rate([*select_rate(tuning, chosen), *select_rate(finer, r)]) != chosen
+            for r in list_rates(finer)
         )
-        words = f"{chosen:g} has rank {rank} of {1 + len(rates(finer))}, the best is {better:g}"
-        yield Finding(f"optimum on {cell}", says, words)
+        words = (
+            f"{chosen:g} has rank {rank} of {1 + len(list_rates(finer))}, the best is {better:g}"
+        )
+        yield Finding(f"optimum on {condition}", says, words)
 
 
-def rates(runs: Sequence[Record]) -> list[float]:
+def list_rates(runs: Sequence[Record]) -> list[float]:
     """Return the learning rates of runs."""
     return sorted({run.member.learning_rate for run in runs})
 
 
-def at(runs: Sequence[Record], rate: float) -> list[Record]:
+def select_rate(runs: Sequence[Record], rate: float) -> list[Record]:
     """Return the runs at a learning rate."""
     return [run for run in runs if run.member.learning_rate == rate]
 
 
-def found(runs: Sequence[Record], rate: float) -> int:
+def count_found(runs: Sequence[Record], rate: float) -> int:
     """Return how many runs at a rate solved on validation."""
-    return sum(run.steps_to_solve is not None for run in at(runs, rate))
+    return sum(run.steps_to_solve is not None for run in select_rate(runs, rate))
 
 
 SEARCH = Claim(
@@ -311,6 +329,6 @@ SEARCH = Claim(
     "A hyperparameter search is slow but finds the optimum.",
     "Time of the tuning against that of the runs it is for; rank of the chosen learning rate among finer ones, on "
     "the tuning seeds: temporal order, adding.",
-    (*map(Runs, REFINED), *map(Tuned, REFINED), *map(Searched, REFINED)),
+    (*map(Runs, REFINED), *map(TuningRuns, REFINED), *map(FinerRuns, REFINED)),
     search,
 )

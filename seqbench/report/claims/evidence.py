@@ -15,7 +15,7 @@ from seqbench.records.facts import Facts, PublishedTrials
 from seqbench.records.schema import Comparison, Moment, Probe, Record, Role, Throughput, Unit
 
 if TYPE_CHECKING:  # to list claims needs no pandas
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
 RUNS = 10  # of a cell, at least
 MEMBERS = 5  # that an instrument looked at, at least
@@ -29,7 +29,7 @@ EARLIER = {
 }
 
 
-class Place(NamedTuple):
+class Condition(NamedTuple):
     """Where something was measured: a task at a lag with a model, with their options."""
 
     task: str
@@ -52,12 +52,12 @@ class Evidence:
         return self.results.facts
 
     @cached_property
-    def units(self) -> dict[Place, str]:
+    def units(self) -> dict[Condition, str]:
         """Return the unit of each place: the one that is planned, if more than one was measured."""
-        found: dict[Place, str] = {}
+        found: dict[Condition, str] = {}
         rows: list[Record | Probe] = [*self.results.records, *self.results.probes]
-        for row in sorted(rows, key=lambda row: row.unit_id not in self.results.planned):
-            found.setdefault(place(row.unit), row.unit_id)
+        for row in sorted(rows, key=lambda row: row.unit_id not in self.results.plan_by_unit):
+            found.setdefault(make_condition(row.unit), row.unit_id)
         return found
 
     @cached_property
@@ -69,11 +69,11 @@ class Evidence:
                 found.setdefault((record.unit_id, record.member.role), []).append(record)
         return found
 
-    def runs(self, where: Place, role: Role = "reporting") -> list[Record]:
+    def runs(self, where: Condition, role: Role = "reporting") -> list[Record]:
         """Return the runs of a place."""
         return self.records.get((self.units.get(where, ""), role), [])
 
-    def probes(self, instrument: str, where: Place, moment: Moment) -> list[Probe]:
+    def probes(self, instrument: str, where: Condition, moment: Moment) -> list[Probe]:
         """Return what an instrument saw in the members that report, at a moment."""
         return [
             p
@@ -87,7 +87,7 @@ class Evidence:
         """Return which trials of a row of the ledger succeeded, if all that are planned were run."""
         for entry in self.facts.ledger:
             if isinstance(entry, PublishedTrials) and entry.id == row:
-                found = entry.planned(self.results.trials)
+                found = entry.select_planned(self.results.trials)
                 return [t.success for t in found] if len(found) == entry.trials else []
         return []
 
@@ -109,86 +109,90 @@ class Evidence:
         machines = Counter(c.system for c in found).most_common(1)
         return [c for c in found if c.system == machines[0][0]]
 
-    def compiled(self, how: str, length: int) -> Comparison | None:
+    def find_first_step(self, how: str, length: int) -> Comparison | None:
         """Return how long the first step took of what is compiled."""
         wanted = f"{how}-{length}"
         return next((c for c in self.compiles if (c.id or EARLIER.get(c.what)) == wanted), None)
 
 
-def place(unit: Unit) -> Place:
+def make_condition(unit: Unit) -> Condition:
     """Return the place of a unit."""
-    return Place(unit.task_spelled, unit.lag, unit.model_spelled)
+    return Condition(unit.task_spelling, unit.lag, unit.model_spelling)
 
 
 @dataclass(frozen=True)
 class Runs:
     """The reporting runs of a cell."""
 
-    where: Place
+    condition: Condition
     kind: ClassVar[str] = "runs"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs are missing."""
-        return short(f"runs of {self.where}", len(seen.runs(self.where)), RUNS)
+        return describe_missing(
+            f"runs of {self.condition}", len(evidence.runs(self.condition)), RUNS
+        )
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingScores:
     """The reporting runs of a cell, with their scores on what they were trained on."""
 
-    where: Place
+    condition: Condition
     kind: ClassVar[str] = "runs with a score on the training set"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs, or of their scores, are missing."""
-        runs = [r for r in seen.runs(self.where) if None not in (r.score, r.train_score)]
-        return short(f"training scores of {self.where}", len(runs), RUNS)
+        runs = [r for r in evidence.runs(self.condition) if None not in (r.score, r.train_score)]
+        return describe_missing(f"training scores of {self.condition}", len(runs), RUNS)
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningRuns:
     """The tuning runs of a cell: every rate of the grid on every tuning seed."""
 
-    where: Place
+    condition: Condition
     kind: ClassVar[str] = "tuning runs"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs are missing."""
-        there, facts = len(seen.runs(self.where, "tuning")), seen.facts
-        return short(f"tuning of {self.where}", there, len(facts.rates) * len(facts.tuning_seeds))
+        there, facts = len(evidence.runs(self.condition, "tuning")), evidence.facts
+        return describe_missing(
+            f"tuning of {self.condition}", there, len(facts.rates) * len(facts.tuning_seeds)
+        )
 
 
 @dataclass(frozen=True)
-class Searched:
+class FinerRuns:
     """The runs of a cell at the finer rates, on every tuning seed."""
 
-    where: Place
+    condition: Condition
     kind: ClassVar[str] = "runs at finer rates"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs are missing."""
-        there, facts = len(seen.runs(self.where, "search")), seen.facts
+        there, facts = len(evidence.runs(self.condition, "search")), evidence.facts
         wanted = len(facts.finer_rates) * len(facts.tuning_seeds)
-        return short(f"finer rates of {self.where}", there, wanted)
+        return describe_missing(f"finer rates of {self.condition}", there, wanted)
 
 
 @dataclass(frozen=True)
-class Looked:
+class Probes:
     """What an instrument saw in the members of a cell, at these moments."""
 
     instrument: str
-    where: Place
+    condition: Condition
     moments: tuple[Moment, ...] = MOMENTS
     kind: ClassVar[str] = "probes"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the members are missing."""
-        there = min(len(seen.probes(self.instrument, self.where, m)) for m in self.moments)
-        return short(f"probes ({self.instrument}) of {self.where}", there, MEMBERS)
+        there = min(len(evidence.probes(self.instrument, self.condition, m)) for m in self.moments)
+        return describe_missing(f"probes ({self.instrument}) of {self.condition}", there, MEMBERS)
 
 
 @dataclass(frozen=True)
-class Timed:
+class StepTimes:
     """The times of a training step of a model on a device."""
 
     model: str
@@ -200,14 +204,14 @@ class Timed:
         width = "at a given width" if self.given else "at matched parameters"
         return f"{self.model} on {self.device} {width}"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return which times are missing."""
-        there = seen.steps(self.model, self.device, self.given)
+        there = evidence.steps(self.model, self.device, self.given)
         return "" if there else f"times of a training step of {self}"
 
 
 @dataclass(frozen=True)
-class Compiled:
+class FirstStep:
     """How long the first step takes where the loop, or nothing, is compiled."""
 
     how: str
@@ -217,27 +221,33 @@ class Compiled:
     def __str__(self) -> str:
         return f"{self.how} at T = {self.length}"
 
-    def lacking(self, seen: Evidence) -> str:
+    def find_missing(self, evidence: Evidence) -> str:
         """Return which time is missing."""
-        return "" if seen.compiled(self.how, self.length) else f"seconds of the first step, {self}"
+        return (
+            ""
+            if evidence.find_first_step(self.how, self.length)
+            else f"seconds of the first step, {self}"
+        )
 
 
-Of = Runs | Trained | Tuned | Searched | Looked  # a cell
-Need = Of | Timed | Compiled
+ConditionNeed = Runs | TrainingScores | TuningRuns | FinerRuns | Probes  # a cell
+Need = ConditionNeed | StepTimes | FirstStep
 
 
-def short(what: str, there: int, wanted: int) -> str:
+def describe_missing(what: str, there: int, wanted: int) -> str:
     """Return a line for what is not all there."""
     return f"{what}: {there} of {wanted}" if there < wanted else ""
 
 
-def cells(tasks: Iterable[tuple[str, Iterable[int]]], *models: str) -> tuple[Place, ...]:
+def list_conditions(
+    tasks: Iterable[tuple[str, Iterable[int]]], *models: str
+) -> tuple[Condition, ...]:
     """Return every model at every lag of some tasks."""
     return tuple(
-        Place(task, lag, model) for task, lags in tasks for lag in lags for model in models
+        Condition(task, lag, model) for task, lags in tasks for lag in lags for model in models
     )
 
 
-def listed(words: Iterable[str]) -> str:
+def join_words(words: Iterable[str]) -> str:
     """Return words between commas, each once."""
     return ", ".join(dict.fromkeys(words))

@@ -5,9 +5,23 @@ from math import inf
 from statistics import fmean, median
 
 from seqbench.records.schema import Probe
-from seqbench.report.claims.claim import Claim, Finding, Says
-from seqbench.report.claims.evidence import MOMENTS, Evidence, Looked, Place, Runs, cells
-from seqbench.report.claims.rates import differ, helps, learned, pair_of, share, told
+from seqbench.report.claims.claim import Claim, Finding, Vote
+from seqbench.report.claims.evidence import (
+    MOMENTS,
+    Condition,
+    Evidence,
+    Probes,
+    Runs,
+    list_conditions,
+)
+from seqbench.report.claims.rates import (
+    compare_sides,
+    describe_pair,
+    judge_difference,
+    judge_learning,
+    judge_share,
+    make_pair,
+)
 
 LAGS = {"latch": (10, 50), "temporal-order": (15, 60), "adding": (10, 50), "copy": (1, 20)}
 FAR = tuple((task, (far,)) for task, (_, far) in LAGS.items())
@@ -15,49 +29,49 @@ FAR = tuple((task, (far,)) for task, (_, far) in LAGS.items())
 # short-memory
 
 
-def short_memory(seen: Evidence) -> Iterator[Finding]:
+def short_memory(evidence: Evidence) -> Iterator[Finding]:
     """Say of each task: it holds if the plain network learned the near lag and failed at the far one.
 
     Speaks against it: near failed, or far learned. Learned is nine of ten runs, failed is one of ten.
     """
     for task, (near, far) in LAGS.items():
-        close, distant = (seen.runs(Place(task, lag, "rnn")) for lag in (near, far))
-        both = learned(close), learned(distant)
-        says: Says = "open"
+        close, distant = (evidence.runs(Condition(task, lag, "rnn")) for lag in (near, far))
+        both = judge_learning(close), judge_learning(distant)
+        says: Vote = "open"
         if both == ("learned", "failed"):
             says = "for"
         elif both[0] == "failed" or both[1] == "learned":
             says = "against"
-        pair = pair_of(close, distant)
-        yield Finding(task, says, told(pair, f"rnn at lag {near}", f"rnn at lag {far}"))
+        pair = make_pair(close, distant)
+        yield Finding(task, says, describe_pair(pair, f"rnn at lag {near}", f"rnn at lag {far}"))
 
 
 SHORT_MEMORY = Claim(
     "short-memory",
     "Plain recurrent networks learn short dependencies and fail on long ones.",
     "Solve rate of the plain network at a near and at a far lag: latch, temporal order, adding, copy.",
-    tuple(map(Runs, cells(LAGS.items(), "rnn"))),
+    tuple(map(Runs, list_conditions(LAGS.items(), "rnn"))),
     short_memory,
 )
 
 # long-memory
 
 
-def long_memory(seen: Evidence) -> Iterator[Finding]:
+def long_memory(evidence: Evidence) -> Iterator[Finding]:
     """Say of each task at its far lag: it holds if the LSTM solves more often than the plain network.
 
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal or less speaks
     against it, also where both fail: then the LSTM does not learn that dependency either.
     """
     for task, (_, far) in LAGS.items():
-        yield helps(seen, Place(task, far, "rnn"), Place(task, far, "lstm"))
+        yield judge_difference(evidence, Condition(task, far, "rnn"), Condition(task, far, "lstm"))
 
 
 LONG_MEMORY = Claim(
     "long-memory",
     "LSTMs learn dependencies that plain RNNs cannot.",
     "LSTM less plain network, difference of the solve rates at the far lag: latch, temporal order, adding, copy.",
-    tuple(map(Runs, cells(FAR, "rnn", "lstm"))),
+    tuple(map(Runs, list_conditions(FAR, "rnn", "lstm"))),
     long_memory,
 )
 
@@ -65,11 +79,11 @@ LONG_MEMORY = Claim(
 
 FADED = 1e-2  # what is left of a gradient that has vanished, over the whole sequence
 GATED = ("lstm", "lstm_peephole", "lstm_1997", "gru")
-LOOKED_AT = (("temporal-order", (60,)), ("adding", (50,)))
+GRADIENT_TASKS = (("temporal-order", (60,)), ("adding", (50,)))
 UNCLIPPED = ("latch", (30,))  # its budget clips nothing
 
 
-def vanishing(seen: Evidence) -> Iterator[Finding]:
+def vanishing(evidence: Evidence) -> Iterator[Finding]:
     """Say of each recurrent model, at the start and after training, whether the gradient is lost over the sequence.
 
     g is the norm of the gradient by the state k steps before the answer. It is lost if, from the first step back to
@@ -78,26 +92,30 @@ def vanishing(seen: Evidence) -> Iterator[Finding]:
     diverge where gradients are not clipped stands beside it, without a vote: under Adam a large gradient makes no
     large step.
     """
-    for cell in cells(LOOKED_AT, "rnn", *GATED):
+    for condition in list_conditions(GRADIENT_TASKS, "rnn", *GATED):
         for moment in MOMENTS:
-            lost = [is_lost(probe) for probe in seen.probes("gradient", cell, moment)]
-            if cell.model == "rnn":
-                yield share(f"{cell}, {moment}", lost, "lost")
+            lost = [is_lost(probe) for probe in evidence.probes("gradient", condition, moment)]
+            if condition.model == "rnn":
+                yield judge_share(f"{condition}, {moment}", lost, "lost")
             else:
-                yield share(f"{cell}, {moment}", [not each for each in lost], "kept")
-    for cell in cells([UNCLIPPED], "rnn", "lstm", "gru"):
-        runs = [*seen.runs(cell), *seen.runs(cell, "tuning")]
+                yield judge_share(f"{condition}, {moment}", [not each for each in lost], "kept")
+    for condition in list_conditions([UNCLIPPED], "rnn", "lstm", "gru"):
+        runs = [*evidence.runs(condition), *evidence.runs(condition, "tuning")]
         diverged = sum(run.verdict == "diverged" for run in runs)
-        yield Finding(f"{cell}, unclipped", "aside", f"{diverged} of {len(runs)} runs diverged")
+        yield Finding(
+            f"{condition}, unclipped", "aside", f"{diverged} of {len(runs)} runs diverged"
+        )
 
 
 def is_lost(probe: Probe) -> bool:
     """Return whether the gradient vanishes or explodes; a member that diverged has none that is finite."""
-    left = [fraction(probe.series[way]) for way in ("hidden", "cell") if way in probe.series]
+    left = [
+        compute_fraction(probe.series[way]) for way in ("hidden", "cell") if way in probe.series
+    ]
     return not FADED <= max(left, default=inf) <= 1 / FADED
 
 
-def fraction(g: list[float | None]) -> float:
+def compute_fraction(g: list[float | None]) -> float:
     """Return g_K / g_1; infinity where one of them was not finite."""
     near, far = g[1], g[-1]
     if near is None or far is None:
@@ -111,8 +129,11 @@ VANISHING = Claim(
     "Norm of the gradient by the state k steps before the answer, at the start and after training, in every "
     "recurrent model; and the runs that diverge without clipping.",
     (
-        *(Looked("gradient", cell) for cell in cells(LOOKED_AT, "rnn", *GATED)),
-        *map(Runs, cells([UNCLIPPED], "rnn", "lstm", "gru")),
+        *(
+            Probes("gradient", condition)
+            for condition in list_conditions(GRADIENT_TASKS, "rnn", *GATED)
+        ),
+        *map(Runs, list_conditions([UNCLIPPED], "rnn", "lstm", "gru")),
     ),
     vanishing,
 )
@@ -124,19 +145,22 @@ DROP = 0.1  # accuracy
 FULL = 0.95  # accuracy at which nothing had to be dropped
 
 
-def displacement(seen: Evidence) -> Iterator[Finding]:
+def displacement(evidence: Evidence) -> Iterator[Finding]:
     """Say of each task: it holds if most plain networks know the newest item better than the oldest, by .1 or more.
 
     Nothing can be said where most of them know nearly everything (.95 in the mean over the ages), so that their memory
     is not full, or nothing (less than .1 above chance at every age).
     """
-    for cell in cells(LOADS, "rnn"):
+    for condition in list_conditions(LOADS, "rnn"):
         seen_by_age = [
             [a for a in probe.series.get("accuracy", []) if a is not None]
-            for probe in seen.probes("age", cell, "end")
+            for probe in evidence.probes("age", condition, "end")
         ]
         by_age = [accuracy for accuracy in seen_by_age if accuracy]
-        where, chance = f"{cell.task} {cell.lag}", seen.runs(cell)[0].scale.chance
+        where, chance = (
+            f"{condition.task} {condition.lag}",
+            evidence.runs(condition)[0].scale.chance,
+        )
         typical = [fmean(each) for each in by_age]
         if not by_age or median(typical) >= FULL:
             yield Finding(where, "open", "nothing had to be dropped")
@@ -144,7 +168,7 @@ def displacement(seen: Evidence) -> Iterator[Finding]:
             yield Finding(where, "open", "nothing was kept")
         else:
             newest_first = [each[0] - each[-1] >= DROP for each in by_age]
-            yield share(where, newest_first, "newest known better than oldest")
+            yield judge_share(where, newest_first, "newest known better than oldest")
 
 
 DISPLACEMENT = Claim(
@@ -152,8 +176,8 @@ DISPLACEMENT = Claim(
     "A plain RNN keeps the newest and drops the oldest when its memory is full.",
     "Accuracy of the plain network against the age of the item, at a fixed load: recall, copy.",
     (
-        *(Looked("age", cell, ("end",)) for cell in cells(LOADS, "rnn")),
-        *map(Runs, cells(LOADS, "rnn")),
+        *(Probes("age", condition, ("end",)) for condition in list_conditions(LOADS, "rnn")),
+        *map(Runs, list_conditions(LOADS, "rnn")),
     ),
     displacement,
 )
@@ -163,64 +187,78 @@ DISPLACEMENT = Claim(
 ORDER = "temporal-order"
 WINDOWS = {15: (10,), 60: (10, 20, 50)}
 HOLDS_SOME = {(60, 50)}  # of a third of the sequences the last 50 steps hold both symbols
-TRUNCATED = {Place(ORDER, lag, f"lstm:truncate={k}"): k for lag in WINDOWS for k in WINDOWS[lag]}
+TRUNCATED = {
+    Condition(ORDER, lag, f"lstm:truncate={k}"): k for lag in WINDOWS for k in WINDOWS[lag]
+}
 
 
-def tbptt(seen: Evidence) -> Iterator[Finding]:
+def tbptt(evidence: Evidence) -> Iterator[Finding]:
     """Say of each window that is shorter than the dependency: it holds if the full gradient learned, and it failed.
 
     It speaks against the claim if it learned. Where neither did, nothing can be said. A window that holds the whole
     dependency of some sequences stands beside, without a vote.
     """
-    for cell, k in TRUNCATED.items():
-        full, cut = seen.runs(Place(ORDER, cell.lag, "lstm")), seen.runs(cell)
-        says: Says = "open"
-        if (cell.lag, k) in HOLDS_SOME:
+    for condition, k in TRUNCATED.items():
+        full, cut = evidence.runs(Condition(ORDER, condition.lag, "lstm")), evidence.runs(condition)
+        says: Vote = "open"
+        if (condition.lag, k) in HOLDS_SOME:
             says = "aside"
-        elif learned(cut) == "learned":
+        elif judge_learning(cut) == "learned":
             says = "against"
-        elif (learned(full), learned(cut)) == ("learned", "failed"):
+        elif (judge_learning(full), judge_learning(cut)) == ("learned", "failed"):
             says = "for"
-        pair = pair_of(full, cut)
-        yield Finding(f"{ORDER} {cell.lag}, window {k}", says, told(pair, "lstm", cell.model))
+        pair = make_pair(full, cut)
+        yield Finding(
+            f"{ORDER} {condition.lag}, window {k}",
+            says,
+            describe_pair(pair, "lstm", condition.model),
+        )
 
 
 TBPTT = Claim(
     "tbptt",
     "Truncated backpropagation cannot learn dependencies longer than its window.",
     "Solve rate of the LSTM on temporal order with gradients cut after 10, 20, 50 steps, and not cut.",
-    tuple(map(Runs, (*cells([(ORDER, WINDOWS)], "lstm"), *TRUNCATED))),
+    tuple(map(Runs, (*list_conditions([(ORDER, WINDOWS)], "lstm"), *TRUNCATED))),
     tbptt,
 )
 
 # window
 
-SEEN = {15: (8, 16), 60: (8, 16, 32, 64)}
-FEEDFORWARD = {Place(ORDER, lag, f"window_mlp:window={k}"): k for lag in SEEN for k in SEEN[lag]}
+NET_WINDOWS = {15: (8, 16), 60: (8, 16, 32, 64)}
+FEEDFORWARD = {
+    Condition(ORDER, lag, f"window_mlp:window={k}"): k
+    for lag in NET_WINDOWS
+    for k in NET_WINDOWS[lag]
+}
 
 
-def window(seen: Evidence) -> Iterator[Finding]:
+def window(evidence: Evidence) -> Iterator[Finding]:
     """Say of each window of a feed-forward net: it holds if the LSTM solves more often.
 
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. If both learned, or
     the net solves more often, a window is a substitute there; if both fail, nothing can be said.
     """
-    for cell, k in FEEDFORWARD.items():
-        net, lstm = seen.runs(cell), seen.runs(Place(ORDER, cell.lag, "lstm"))
-        pair = pair_of(net, lstm)
-        how, both = differ(pair), (learned(net), learned(lstm))
-        says: Says = "open"
+    for condition, k in FEEDFORWARD.items():
+        net, lstm = evidence.runs(condition), evidence.runs(Condition(ORDER, condition.lag, "lstm"))
+        pair = make_pair(net, lstm)
+        how, both = compare_sides(pair), (judge_learning(net), judge_learning(lstm))
+        says: Vote = "open"
         if how == "less" or both == ("learned", "learned"):
             says = "against"
         elif how == "more":
             says = "for"
-        yield Finding(f"{ORDER} {cell.lag}, window {k}", says, told(pair, cell.model, "lstm"))
+        yield Finding(
+            f"{ORDER} {condition.lag}, window {k}",
+            says,
+            describe_pair(pair, condition.model, "lstm"),
+        )
 
 
 WINDOW = Claim(
     "window",
     "Feeding a window to a feed-forward net is no substitute for recurrence.",
     "Solve rate of a feed-forward net on windows of 8 to 64 steps, and of the LSTM, on temporal order of 15 and 60.",
-    tuple(map(Runs, (*cells([(ORDER, SEEN)], "lstm"), *FEEDFORWARD))),
+    tuple(map(Runs, (*list_conditions([(ORDER, NET_WINDOWS)], "lstm"), *FEEDFORWARD))),
     window,
 )

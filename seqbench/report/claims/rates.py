@@ -18,29 +18,29 @@ from typing import Literal
 
 from seqbench.records.schema import Record
 from seqbench.report import stats
-from seqbench.report.claims.claim import Finding, Says
-from seqbench.report.claims.evidence import Evidence, Place
-from seqbench.report.compare import EQUIVALENCE, Pair, inside, newcombe
+from seqbench.report.claims.claim import Finding, Vote
+from seqbench.report.claims.evidence import Condition, Evidence
+from seqbench.report.compare import EQUIVALENCE, Pair, is_within, newcombe
 
 MARGIN = 0.25  # the difference of two solve rates that matters
 HALF = 0.5
 
-Learned = Literal["learned", "failed", "open"]
-Against = Literal["more", "less", "equal", "open"]
+Learning = Literal["learned", "failed", "open"]
+Comparison = Literal["more", "less", "equal", "open"]
 
 
 # What a claim that one side does better makes of it.
-BETTER: dict[Against, Says] = {
+BETTER: dict[Comparison, Vote] = {
     "more": "for", "less": "against", "equal": "against", "open": "open",
 }  # fmt: skip
 
 
-def solved(runs: Sequence[Record]) -> int:
+def count_solved(runs: Sequence[Record]) -> int:
     """Return how many runs solved their task."""
     return sum(run.verdict == "solved" for run in runs)
 
 
-def most(hits: int, of: int) -> bool | None:
+def compare_to_half(hits: int, of: int) -> bool | None:
     """Return whether a share is above one half, or below it; None where its interval holds one half."""
     interval = stats.wilson(hits, of)
     if interval.low > HALF:
@@ -48,28 +48,28 @@ def most(hits: int, of: int) -> bool | None:
     return False if interval.high < HALF else None
 
 
-def learned(runs: Sequence[Record]) -> Learned:
+def judge_learning(runs: Sequence[Record]) -> Learning:
     """Return whether most runs of a cell solve, or most do not."""
-    says: dict[bool | None, Learned] = {True: "learned", False: "failed", None: "open"}
-    return says[most(solved(runs), len(runs))]
+    says: dict[bool | None, Learning] = {True: "learned", False: "failed", None: "open"}
+    return says[compare_to_half(count_solved(runs), len(runs))]
 
 
-def differ(pair: Pair) -> Against:
+def compare_sides(pair: Pair) -> Comparison:
     """Return how the second side stands against the first."""
     d = newcombe(pair)
     if d.low > 0 and d.value >= MARGIN:
         return "more"
     if d.high < 0 and d.value <= -MARGIN:
         return "less"
-    return "equal" if inside(newcombe(pair, EQUIVALENCE), -MARGIN, MARGIN) else "open"
+    return "equal" if is_within(newcombe(pair, EQUIVALENCE), -MARGIN, MARGIN) else "open"
 
 
-def pair_of(first: Sequence[Record], second: Sequence[Record]) -> Pair:
+def make_pair(first: Sequence[Record], second: Sequence[Record]) -> Pair:
     """Return how many runs solved on two sides."""
-    return Pair(solved(first), len(first), solved(second), len(second))
+    return Pair(count_solved(first), len(first), count_solved(second), len(second))
 
 
-def told(pair: Pair, first: str, second: str) -> str:
+def describe_pair(pair: Pair, first: str, second: str) -> str:
     """Return both rates and the difference in words."""
     d = newcombe(pair)
     return (
@@ -78,27 +78,31 @@ def told(pair: Pair, first: str, second: str) -> str:
     )
 
 
-def helps(seen: Evidence, base: Place, better: Place, label: str = "") -> Finding:
+def judge_difference(
+    evidence: Evidence, base: Condition, better: Condition, label: str = ""
+) -> Finding:
     """Return whether one cell does better than another: equal or worse speaks against it."""
-    pair = pair_of(seen.runs(base), seen.runs(better))
+    pair = make_pair(evidence.runs(base), evidence.runs(better))
     where = label or f"{better.task} {better.lag}"
-    return Finding(where, BETTER[differ(pair)], told(pair, base.model, better.model))
-
-
-def learns(seen: Evidence, where: Place, label: str = "") -> Finding:
-    """Return whether a cell is learned."""
-    runs = seen.runs(where)
-    says: dict[Learned, Says] = {"learned": "for", "failed": "against", "open": "open"}
     return Finding(
-        label or f"{where.task} {where.lag}",
-        says[learned(runs)],
-        f"{where.model} {solved(runs)}/{len(runs)}",
+        where, BETTER[compare_sides(pair)], describe_pair(pair, base.model, better.model)
     )
 
 
-def share(where: str, hits: Iterable[bool], what: str) -> Finding:
+def judge_rate(evidence: Evidence, where: Condition, label: str = "") -> Finding:
+    """Return whether a cell is learned."""
+    runs = evidence.runs(where)
+    says: dict[Learning, Vote] = {"learned": "for", "failed": "against", "open": "open"}
+    return Finding(
+        label or f"{where.task} {where.lag}",
+        says[judge_learning(runs)],
+        f"{where.model} {count_solved(runs)}/{len(runs)}",
+    )
+
+
+def judge_share(where: str, hits: Iterable[bool], what: str) -> Finding:
     """Return whether something is true of most members."""
     all_hits = list(hits)
     k, n = sum(all_hits), len(all_hits)
-    says: dict[bool | None, Says] = {True: "for", False: "against", None: "open"}
-    return Finding(where, says[most(k, n)], f"{what} in {k} of {n} members")
+    says: dict[bool | None, Vote] = {True: "for", False: "against", None: "open"}
+    return Finding(where, says[compare_to_half(k, n)], f"{what} in {k} of {n} members")

@@ -15,7 +15,10 @@ TABLES = {  # and what a row is
     "T8": ("aggregates", "seqbench.report.tables.aggregates:aggregates"),  # a model over all tasks
     "T9": ("pairs", "seqbench.report.tables.pairs:pairs"),  # two models, over all tasks or in one
     "T10": ("ledger", "seqbench.report.tables.ledger:ledger"),  # a published figure
-    "T11": ("inside", "seqbench.report.tables.inside:inside"),  # what an instrument saw of a model
+    "T11": (
+        "inside",
+        "seqbench.report.tables.diagnostics:diagnostics",
+    ),  # what an instrument saw of a model
     "T12": ("cost", "seqbench.report.tables.cost:cost"),  # a cell, and what it takes to solve it
     "T13": ("window", "seqbench.report.tables.window:window"),  # a cell, and the rates that do
     "T14": ("claims", "seqbench.report.tables.claims:claims"),  # a claim, with its verdict

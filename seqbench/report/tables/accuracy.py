@@ -7,17 +7,17 @@ from typing import Any
 from seqbench.errors import BadInput
 from seqbench.records.schema import Record
 from seqbench.report import stats
-from seqbench.report.frame import Results, place, row_of, times_to_solve
-from seqbench.report.table import Column, Content, Row, Value, fixed
+from seqbench.report.results import Results, find_position, list_times_to_solve, make_row
+from seqbench.report.table import Column, Content, Row, Value, to_decimals
 
-CELL = (
+CONDITION = (
     Column("task", "Task", "the task", css="label", key=True),
     Column("lag", "Lag", "the setting of the task's knob", css="number", key=True),
     Column("model", "Model", "the model", css="label", key=True),
 )
 
 ACCURACY = (
-    *CELL,
+    *CONDITION,
     Column(
         "status",
         "Status",
@@ -32,12 +32,14 @@ ACCURACY = (
         group="Solved",
     ),
     Column("runs", "of S", "runs, one a seed", css="number of", group="Solved"),
-    Column("solve_rate", "rate", "solved / runs", fixed(3), "Solve rate, 95 % interval", "number"),
+    Column(
+        "solve_rate", "rate", "solved / runs", to_decimals(3), "Solve rate, 95 % interval", "number"
+    ),
     Column(
         "solve_rate_low",
         "from",
         "lower end of Wilson's 95 % interval",
-        fixed(3),
+        to_decimals(3),
         "Solve rate, 95 % interval",
         "number low",
     ),
@@ -45,7 +47,7 @@ ACCURACY = (
         "solve_rate_high",
         "to",
         "upper end of Wilson's 95 % interval",
-        fixed(3),
+        to_decimals(3),
         "Solve rate, 95 % interval",
         "number high",
     ),
@@ -53,21 +55,25 @@ ACCURACY = (
         "score_median",
         "median",
         "median of the test scores of the runs that ended with one",
-        fixed(4),
+        to_decimals(4),
         "Score",
         "number",
     ),
-    Column("score_min", "min", "smallest of them", fixed(4), "Score", "number low"),
-    Column("score_max", "max", "largest of them", fixed(4), "Score", "number high"),
+    Column("score_min", "min", "smallest of them", to_decimals(4), "Score", "number low"),
+    Column("score_max", "max", "largest of them", to_decimals(4), "Score", "number high"),
     Column(
         "chance",
         "Chance",
         "score of the best answer that ignores the input",
-        fixed(4),
+        to_decimals(4),
         css="number",
     ),
     Column(
-        "threshold", "Threshold", "score from which a run counts as solved", fixed(4), css="number"
+        "threshold",
+        "Threshold",
+        "score from which a run counts as solved",
+        to_decimals(4),
+        css="number",
     ),
     Column(
         "steps_to_solve",
@@ -103,30 +109,30 @@ def accuracy(results: Results) -> Content:
     """Return T1."""
     rows: list[Row] = []
     for unit, members in groupby(results.reporting, key=lambda r: r.unit_id):
-        row = accuracy_row(unit, list(members), results.seeds(unit))
-        rows.append(row | {"part": results.part(unit)})
-    one_specification(rows)
+        row = make_accuracy_row(unit, list(members), results.count_seeds(unit))
+        rows.append(row | {"part": results.find_part(unit)})
+    check_one_specification(rows)
     there = {row["unit"] for row in rows}
     rows += [
         {
-            "task": cell.unit.task_spelled,
-            "lag": cell.unit.lag,
-            "model": cell.unit.model_spelled,
+            "task": condition.unit.task_spelling,
+            "lag": condition.unit.lag,
+            "model": condition.unit.model_spelling,
             "status": "missing",
-            "part": cell.part,
+            "part": condition.part,
             "unit": unit,
         }
-        for unit, cell in results.planned.items()
+        for unit, condition in results.plan_by_unit.items()
         if unit not in there
     ]
     core = [row for row in rows if results.is_core(str(row["part"]))]
     there_too = {(str(r["task"]), int(r["lag"] or 0), str(r["model"])) for r in core}
-    rows += not_applicable(there_too, results.facts.video_models)
+    rows += list_not_applicable(there_too, results.facts.video_models)
     rows.sort(
         key=lambda r: (
-            place(results.facts.tasks, str(r["task"])),
+            find_position(results.facts.tasks, str(r["task"])),
             r["lag"],
-            place(results.facts.models, str(r["model"])),
+            find_position(results.facts.models, str(r["model"])),
             r.get("unit"),
         )
     )
@@ -141,7 +147,7 @@ def accuracy(results: Results) -> Content:
     return Content("Accuracy by task, lag and model", ACCURACY, rows, notes)
 
 
-def accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
+def make_accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
     """Return a row of T1 from the runs of one unit."""
     first = records[0]
     solved = sum(r.verdict == "solved" for r in records)
@@ -149,9 +155,9 @@ def accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
     rates = sorted({r.member.learning_rate for r in records})
     score = stats.spread([r.score for r in records if r.score is not None])
     return {
-        "task": first.unit.task_spelled,
+        "task": first.unit.task_spelling,
         "lag": first.unit.lag,
-        "model": first.unit.model_spelled,
+        "model": first.unit.model_spelling,
         "status": "measured" if len(records) >= planned else "partial",
         "solved": solved,
         "runs": len(records),
@@ -163,7 +169,7 @@ def accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
         "score_max": score and score.high,
         "chance": first.scale.chance,
         "threshold": first.scale.threshold,
-        "steps_to_solve": stats.median_survival(*times_to_solve(records)),
+        "steps_to_solve": stats.median_survival(*list_times_to_solve(records)),
         "budget": first.unit.budget.steps,
         "parameters": first.parameters,
         "learning_rate": rates[0] if len(rates) == 1 else ", ".join(f"{r:g}" for r in rates),
@@ -171,26 +177,26 @@ def accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
         "out_of_memory": sum(r.verdict == "out_of_memory" for r in records),
         "failed": sum(r.verdict == "failed" for r in records),
         "measure": first.scale.measure,
-        "sizes": row_of(first)["sizes"],
+        "sizes": make_row(first)["sizes"],
         "unit": unit,
     }
 
 
-def one_specification(rows: Iterable[Row]) -> None:
+def check_one_specification(rows: Iterable[Row]) -> None:
     """Raise if a cell was measured under two specifications: it can't stand in one table."""
     units: dict[tuple[Any, ...], Value] = {}
     for row in rows:
-        cell = (row["task"], row["lag"], row["model"])
-        if units.setdefault(cell, row["unit"]) != row["unit"]:
-            task, lag, model = cell
+        condition = (row["task"], row["lag"], row["model"])
+        if units.setdefault(condition, row["unit"]) != row["unit"]:
+            task, lag, model = condition
             raise BadInput(
                 f"{task} at lag {lag} with {model} was measured under two specifications, "
-                f"{units[cell]} and {row['unit']}: they can't stand in one table; "
+                f"{units[condition]} and {row['unit']}: they can't stand in one table; "
                 "keep them in folders of their own"
             )
 
 
-def not_applicable(there: set[tuple[str, int, str]], of_video: Collection[str]) -> list[Row]:
+def list_not_applicable(there: set[tuple[str, int, str]], of_video: Collection[str]) -> list[Row]:
     """Return a row for each model that can't read a task: of video and sequence, each reads one."""
     video = {task for task, _, model in there if model in of_video}
     models = {model for _, _, model in there}

@@ -3,10 +3,10 @@
 import numpy as np
 
 from seqbench.records.schema import Record
-from seqbench.report.blocks import SEED, blocks, runs_by_model, solved
-from seqbench.report.frame import Results
+from seqbench.report.blocks import SEED, find_blocks, group_by_model, mark_solved
 from seqbench.report.overall import mean_rate, performance_profile
-from seqbench.report.table import Column, Content, Row, fixed
+from seqbench.report.results import Results
+from seqbench.report.table import Column, Content, Row, to_decimals
 
 AGGREGATES = (
     Column(
@@ -24,7 +24,7 @@ AGGREGATES = (
         "solve_rate",
         "mean",
         "mean over the cells",
-        fixed(3),
+        to_decimals(3),
         "Solve rate, 95 % interval",
         "number",
     ),
@@ -32,18 +32,23 @@ AGGREGATES = (
         "solve_rate_low",
         "from",
         "lower end, by a bootstrap of the runs of each cell",
-        fixed(3),
+        to_decimals(3),
         "Solve rate, 95 % interval",
         "number low",
     ),
     Column(
-        "solve_rate_high", "to", "upper end", fixed(3), "Solve rate, 95 % interval", "number high"
+        "solve_rate_high",
+        "to",
+        "upper end",
+        to_decimals(3),
+        "Solve rate, 95 % interval",
+        "number high",
     ),
     Column(
         "half",
         "half the runs",
         "share of the cells that half the runs or more solved",
-        fixed(3),
+        to_decimals(3),
         "Share of cells solved by",
         "number",
     ),
@@ -51,7 +56,7 @@ AGGREGATES = (
         "all",
         "all runs",
         "share of the cells that every run solved",
-        fixed(3),
+        to_decimals(3),
         "Share of cells solved by",
         "number",
     ),
@@ -60,13 +65,13 @@ AGGREGATES = (
 
 def aggregates(results: Results) -> Content:
     """Return T8: each model over the cells of its block."""
-    found = blocks(runs_by_model(results.core), results.facts.models)
+    found = find_blocks(group_by_model(results.core), results.facts.models)
     rows: list[Row] = []
     for number, block in enumerate(found, start=1):
         for model, runs in (block.runs | block.others).items():
             row: Row = {"block": number, "model": model, "status": "N/A"}
             if block.common and model in block.runs:
-                row |= aggregate_row([runs[at] for at in block.common])
+                row |= make_aggregate_columns([runs[at] for at in block.common])
             rows.append(row)
     notes = (
         "Every cell, a task at a lag, has the same weight. The models of a block are compared on the cells that all "
@@ -75,15 +80,15 @@ def aggregates(results: Results) -> Content:
     return Content("Models over all tasks", AGGREGATES, rows, notes)
 
 
-def aggregate_row(cells: list[list[Record]]) -> Row:
+def make_aggregate_columns(conditions: list[list[Record]]) -> Row:
     """Return what T8 says of a model's cells."""
-    outcomes = [solved(runs) for runs in cells]
+    outcomes = [mark_solved(runs) for runs in conditions]
     rate = mean_rate(outcomes, np.random.default_rng(SEED))
     half, every = performance_profile([sum(o) / len(o) for o in outcomes], (0.5, 1.0))
     return {
         "status": "measured",
-        "cells": len(cells),
-        "runs": sum(map(len, cells)),
+        "cells": len(conditions),
+        "runs": sum(map(len, conditions)),
         "solve_rate": rate.value,
         "solve_rate_low": rate.low,
         "solve_rate_high": rate.high,

@@ -3,8 +3,8 @@
 from statistics import median
 
 from seqbench.records.schema import Baseline, Record, canonical
-from seqbench.report.frame import Results, place
-from seqbench.report.table import Column, Content, Row, fixed
+from seqbench.report.results import Results, find_position
+from seqbench.report.table import Column, Content, Row, to_decimals
 
 TRAINED = "Trained models"
 
@@ -13,17 +13,17 @@ BASELINES = (
     Column("lag", "Lag", "the setting of the task's knob", css="number", key=True),
     Column("options", "Options", "options of the task, if any", css="label", key=True),
     Column("baseline", "Baseline", "the method without a network", css="label"),
-    Column("score", "Score", "what it reaches on the test part", fixed(4), css="number"),
+    Column("score", "Score", "what it reaches on the test part", to_decimals(4), css="number"),
     Column(
-        "score_median", "median", "median of their test scores", fixed(4), TRAINED, "number"
+        "score_median", "median", "median of their test scores", to_decimals(4), TRAINED, "number"
     ),
-    Column("score_best", "best", "best of their test scores", fixed(4), TRAINED, "number"),
+    Column("score_best", "best", "best of their test scores", to_decimals(4), TRAINED, "number"),
     Column("best_model", "by", "the model of the best", group=TRAINED, css="label"),
     Column("beaten", "k", "runs that are better than the baseline", group="Better", css="number"),
     Column("runs", "of", "runs that ended with a score", group="Better", css="number of"),
     Column("measure", "Measure", "what a score is", css="label"),
     Column("better", "Better is", "higher or lower", css="label"),
-    Column("chance", "Chance", "score of the best answer that ignores the input", fixed(4), css="number"),
+    Column("chance", "Chance", "score of the best answer that ignores the input", to_decimals(4), css="number"),
     Column("version", "Version", "version of the task", files_only=True),
     Column("system", "Machine", "id of the machine, described in T5", files_only=True),
     Column("commit", "Commit", "code that computed it", files_only=True),
@@ -33,18 +33,20 @@ BASELINES = (
 def baselines(results: Results) -> Content:
     """Return T7: the baselines with the trained models of the same task beside each."""
     tasks = results.facts.tasks
-    ordered = sorted(results.baselines, key=lambda b: (place(tasks, b.task), *order(b)))
-    rows = [baseline_row(b, trained_on(b, results)) for b in ordered]
+    ordered = sorted(
+        results.baselines, key=lambda b: (find_position(tasks, b.task), *make_sort_key(b))
+    )
+    rows = [make_baseline_row(b, select_runs(b, results)) for b in ordered]
     return Content("What is reached without a network, and with one", BASELINES, rows)
 
 
-def order(b: Baseline) -> tuple[object, ...]:
+def make_sort_key(b: Baseline) -> tuple[object, ...]:
     """Return what the baselines of a task are sorted by: the worst comes first."""
     score = b.score if b.scale.higher_is_better else -b.score
     return b.lag, canonical(b.task_options), score, b.name
 
 
-def trained_on(b: Baseline, results: Results) -> list[Record]:
+def select_runs(b: Baseline, results: Results) -> list[Record]:
     """Return the runs on the same data that ended with a score, the best one first."""
     same = (b.task, b.task_version, b.lag, b.task_options)
     runs = [
@@ -56,7 +58,7 @@ def trained_on(b: Baseline, results: Results) -> list[Record]:
     return sorted(runs, key=lambda r: r.score or 0.0, reverse=b.scale.higher_is_better)
 
 
-def baseline_row(b: Baseline, runs: list[Record]) -> Row:
+def make_baseline_row(b: Baseline, runs: list[Record]) -> Row:
     """Return a row of T7."""
     scores = [r.score for r in runs if r.score is not None]
     better = [s > b.score if b.scale.higher_is_better else s < b.score for s in scores]

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from seqbench.errors import unknown
 from seqbench.records.facts import ClaimWords
 from seqbench.report.claims import CLAIMS
-from seqbench.report.claims.claim import Claim, Verdict
-from seqbench.report.claims.evidence import Compiled, Need, Place, Timed, listed
-from seqbench.report.frame import Results
+from seqbench.report.claims.claim import Claim, ClaimResult
+from seqbench.report.claims.evidence import Condition, FirstStep, Need, StepTimes, join_words
+from seqbench.report.results import Results
 from seqbench.report.table import Column, Content, Row
 
 COLUMNS = (
@@ -32,16 +32,16 @@ NOTES = (
     "Supported: all that was found speaks for the claim; contradicted: all of it against; depends: some of each; not"
     " settled: too little was measured, or the intervals decide nothing.",
 )
-SHOWN = 6  # of the missing things, before the rest is counted
+MOST_MISSING = 6  # of the missing things, before the rest is counted
 
 
 def claims(results: Results) -> Content:
     """Return T14: every claim, with its verdict on these results."""
-    rows = [claim_row(*each) for each in judged(results)]
+    rows = [make_claim_row(*each) for each in judge_claims(results)]
     return Content("Claims, and what the results say of them", COLUMNS, rows, NOTES)
 
 
-def judged(results: Results) -> Iterator[tuple[ClaimWords, Claim, Verdict]]:
+def judge_claims(results: Results) -> Iterator[tuple[ClaimWords, Claim, ClaimResult]]:
     """Yield every claim of the folder, in its words, with what decides it and the verdict."""
     for words in results.facts.claims:
         if words.id not in CLAIMS:
@@ -50,39 +50,39 @@ def judged(results: Results) -> Iterator[tuple[ClaimWords, Claim, Verdict]]:
         yield words, claim, claim.judge(results)
 
 
-def claim_row(words: ClaimWords, claim: Claim, found: Verdict) -> Row:
+def make_claim_row(words: ClaimWords, claim: Claim, found: ClaimResult) -> Row:
     """Return a row of T14."""
     return {
         "claim": words.id,
         "sentence": words.sentence,
         "verdict": found.verdict,
         "because": found.because,
-        "missing": first(found.missing) or None,
+        "missing": list_first(found.missing) or None,
         "all_missing": "; ".join(found.missing) or None,
-        "rests_on": "; ".join(rests_on((*claim.needs, *claim.also))),
+        "rests_on": "; ".join(list_needs((*claim.needs, *claim.also))),
         "experiment": words.experiment,
         "rule": words.rule,
         "evidence": "; ".join(found.evidence) or None,
     }
 
 
-def first(missing: tuple[str, ...]) -> str:
+def list_first(missing: tuple[str, ...]) -> str:
     """Return the first missing things, and how many more there are."""
-    more = len(missing) - SHOWN
-    return "; ".join((*missing[:SHOWN], *([f"and {more} more"] if more > 0 else [])))
+    more = len(missing) - MOST_MISSING
+    return "; ".join((*missing[:MOST_MISSING], *([f"and {more} more"] if more > 0 else [])))
 
 
-def rests_on(needs: Iterable[Need]) -> Iterator[str]:
+def list_needs(needs: Iterable[Need]) -> Iterator[str]:
     """Yield what claims rest on, kind by kind and task by task."""
-    groups: dict[tuple[str, str], list[Place]] = {}
+    groups: dict[tuple[str, str], list[Condition]] = {}
     plain: dict[str, list[str]] = {}
     for need in needs:
-        if isinstance(need, Timed | Compiled):
+        if isinstance(need, StepTimes | FirstStep):
             plain.setdefault(need.kind, []).append(str(need))
         else:
-            groups.setdefault((need.kind, need.where.task), []).append(need.where)
-    for (kind, task), cells in groups.items():
-        lags = ", ".join(map(str, sorted({cell.lag for cell in cells})))
-        yield f"{kind}: {task} {lags} ({listed(cell.model for cell in cells)})"
+            groups.setdefault((need.kind, need.condition.task), []).append(need.condition)
+    for (kind, task), conditions in groups.items():
+        lags = ", ".join(map(str, sorted({condition.lag for condition in conditions})))
+        yield f"{kind}: {task} {lags} ({join_words(condition.model for condition in conditions)})"
     for kind, words in plain.items():
-        yield f"{kind}: {listed(words)}"
+        yield f"{kind}: {join_words(words)}"

@@ -4,12 +4,12 @@ from itertools import groupby
 from statistics import median
 
 from seqbench.report import stats
-from seqbench.report.frame import Results, times_to_solve
-from seqbench.report.table import Column, Content, Row, significant
-from seqbench.report.tables.accuracy import CELL
+from seqbench.report.results import Results, list_times_to_solve
+from seqbench.report.table import Column, Content, Row, to_significant
+from seqbench.report.tables.accuracy import CONDITION
 
 COST = (
-    *CELL,
+    *CONDITION,
     Column("solved", "k", "runs that solved", css="number", group="Solved"),
     Column("runs", "of S", "runs, one a seed", css="number of", group="Solved"),
     Column(
@@ -23,10 +23,12 @@ COST = (
         "milliseconds_per_step",
         "A step, ms",
         "median over the runs of wall time / steps, validations included, of a member among those beside it",
-        significant(3),
+        to_significant(3),
         css="number",
     ),
-    Column("seconds", "Seconds", "steps to solve × time of a step", significant(3), css="number"),
+    Column(
+        "seconds", "Seconds", "steps to solve × time of a step", to_significant(3), css="number"
+    ),
     Column("parameters", "Parameters", "numbers that are trained", css="number"),
     Column("system", "Machine", "id of the machine, described in T5", css="label"),
     Column("unit", "Unit", "hash of all that was measured", files_only=True),
@@ -39,14 +41,14 @@ def cost(results: Results) -> Content:
     for unit, members in groupby(results.reporting, key=lambda r: r.unit_id):
         records = list(members)
         first = records[0]
-        steps = stats.median_survival(*times_to_solve(records))
+        steps = stats.median_survival(*list_times_to_solve(records))
         times = [r.cost.seconds / r.steps for r in records if r.steps]
         step = median(times) if times else None
         rows.append(
             {
-                "task": first.unit.task_spelled,
+                "task": first.unit.task_spelling,
                 "lag": first.unit.lag,
-                "model": first.unit.model_spelled,
+                "model": first.unit.model_spelling,
                 "solved": sum(r.verdict == "solved" for r in records),
                 "runs": len(records),
                 "steps": steps,

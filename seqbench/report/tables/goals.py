@@ -1,8 +1,8 @@
 """T6: the goals for speed, each against what one would take instead."""
 
 from seqbench.records.schema import Comparison
-from seqbench.report.frame import NO_GPU, Results, described
-from seqbench.report.table import Column, Content, Row, fixed, significant
+from seqbench.report.results import NO_GPU, Results, describe_system
+from seqbench.report.table import Column, Content, Row, to_decimals, to_significant
 
 GOALS = (
     Column("goal", "Goal", "the goal", css="label", key=True),
@@ -11,23 +11,25 @@ GOALS = (
         "measured",
         "median",
         "median over interleaved rounds",
-        significant(3),
+        to_significant(3),
         "Measured, 95 % interval",
         "number",
     ),
-    Column("low", "from", "lower end", significant(3), "Measured, 95 % interval", "number low"),
-    Column("high", "to", "upper end", significant(3), "Measured, 95 % interval", "number high"),
+    Column("low", "from", "lower end", to_significant(3), "Measured, 95 % interval", "number low"),
+    Column("high", "to", "upper end", to_significant(3), "Measured, 95 % interval", "number high"),
     Column(
         "met", "Met", "whether the median is within the aim, or why it is not known", css="label"
     ),
     Column("aim", "Aim", "what is aimed at, if anything", css="label"),
-    Column("memory", "ours", "peak of a step", fixed(1), "Memory, MiB", "number"),
-    Column("their_memory", "theirs", "peak of a step", fixed(1), "Memory, MiB", "number"),
+    Column("memory", "ours", "peak of a step", to_decimals(1), "Memory, MiB", "number"),
+    Column("their_memory", "theirs", "peak of a step", to_decimals(1), "Memory, MiB", "number"),
     Column("precision", "ours", "type of the numbers", group="Precision", css="label"),
     Column("their_precision", "theirs", "type of the numbers", group="Precision", css="label"),
     Column("note", "Note", "what else there is to say", css="label"),
-    Column("milliseconds", "ms", "median of a step, ours", significant(3), files_only=True),
-    Column("their_milliseconds", "ms", "median of a step, theirs", significant(3), files_only=True),
+    Column("milliseconds", "ms", "median of a step, ours", to_significant(3), files_only=True),
+    Column(
+        "their_milliseconds", "ms", "median of a step, theirs", to_significant(3), files_only=True
+    ),
     Column("rounds", "Rounds", "interleaved rounds that were timed", files_only=True),
     Column("device", "Device", "cpu or cuda", files_only=True),
     Column("threads", "Threads", "threads that were used", files_only=True),
@@ -41,12 +43,12 @@ def goals(results: Results) -> Content:
     done = {r.goal for r in results.comparisons if r.note != NO_GPU}
     rows = [r for r in results.comparisons if r.note != NO_GPU or r.goal not in done]
     used = sorted({r.system for r in rows})
-    notes = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
+    notes = [f"Machine {name}: {describe_system(results.systems.get(name))}." for name in used]
     title = "Goals for speed, against what one would take instead"
-    return Content(title, GOALS, [goal_row(r) for r in rows], notes)
+    return Content(title, GOALS, [make_goal_row(r) for r in rows], notes)
 
 
-def goal_row(r: Comparison) -> Row:
+def make_goal_row(r: Comparison) -> Row:
     """Return a row of T6."""
     known = r.measured is not None or r.met is not None
     row: Row = {

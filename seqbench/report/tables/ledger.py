@@ -11,10 +11,10 @@ from seqbench.records.facts import (
     PublishedTrials,
 )
 from seqbench.records.schema import Record, Trial
-from seqbench.report import compare, ledger_verdicts, stats
-from seqbench.report.frame import Results, described
-from seqbench.report.ledger_verdicts import Trials
-from seqbench.report.table import Column, Content, Row, fixed
+from seqbench.report import compare, replication, stats
+from seqbench.report.replication import TrialLengths
+from seqbench.report.results import Results, describe_system
+from seqbench.report.table import Column, Content, Row, to_decimals
 
 RATE, SEQUENCES, SCORE = "Rate, 95 % interval", "Sequences to success", "Score"
 COLUMNS = (
@@ -24,9 +24,13 @@ COLUMNS = (
     Column("verdict", "Verdict", "agrees, differs, not settled or not run", css="label"),
     Column("solved", "k", "trials or runs that succeeded", css="number", group="Succeeded"),
     Column("runs", "of S", "trials or runs", css="number of", group="Succeeded"),
-    Column("rate", "rate", "succeeded / all", fixed(3), RATE, "number"),
-    Column("rate_low", "from", "lower end of Wilson's interval", fixed(3), RATE, "number low"),
-    Column("rate_high", "to", "upper end of Wilson's interval", fixed(3), RATE, "number high"),
+    Column("rate", "rate", "succeeded / all", to_decimals(3), RATE, "number"),
+    Column(
+        "rate_low", "from", "lower end of Wilson's interval", to_decimals(3), RATE, "number low"
+    ),
+    Column(
+        "rate_high", "to", "upper end of Wilson's interval", to_decimals(3), RATE, "number high"
+    ),
     Column(
         "sequences",
         "median",
@@ -39,9 +43,11 @@ COLUMNS = (
         "sequences_max", "max", "most of a trial that succeeded", group=SEQUENCES, css="number high"
     ),
     Column("budget", "of", "given to a trial", group=SEQUENCES, css="number of"),
-    Column("score_median", "median", "of the runs that ended with one", fixed(4), SCORE, "number"),
-    Column("score_best", "best", "the best of them", fixed(4), SCORE, "number"),
-    Column("other_rate", "Other", "solve rate of the other model", fixed(3), css="number"),
+    Column(
+        "score_median", "median", "of the runs that ended with one", to_decimals(4), SCORE, "number"
+    ),
+    Column("score_best", "best", "the best of them", to_decimals(4), SCORE, "number"),
+    Column("other_rate", "Other", "solve rate of the other model", to_decimals(3), css="number"),
     Column("deviations", "Deviations", "what differs from the paper", css="label prose"),
     Column(
         "mark", "Mark", "P: read in the paper or its code, S: in an account of it", files_only=True
@@ -66,14 +72,18 @@ NOTES = (
 
 def ledger(results: Results) -> Content:
     """Return T10: every row of the ledger, also those that were not run; no row of a folder without a trial."""
-    rows = [ledger_row(entry, results) for entry in results.facts.ledger] if results.trials else []
+    rows = (
+        [make_ledger_row(entry, results) for entry in results.facts.ledger]
+        if results.trials
+        else []
+    )
     used = sorted({t.system for t in results.trials})
-    machines = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
+    machines = [f"Machine {name}: {describe_system(results.systems.get(name))}." for name in used]
     title = "Published figures, and what came out here"
     return Content(title, COLUMNS, rows, (*NOTES, *machines))
 
 
-def ledger_row(entry: LedgerRow, results: Results) -> Row:
+def make_ledger_row(entry: LedgerRow, results: Results) -> Row:
     """Return a row of T10."""
     row: Row = {
         "row": entry.id,
@@ -85,25 +95,25 @@ def ledger_row(entry: LedgerRow, results: Results) -> Row:
     if isinstance(entry, PublishedAlone):
         return row | {"verdict": "not run", "deviations": entry.reason}
     if isinstance(entry, PublishedTrials):
-        row |= of_trials(entry, results.trials)
+        row |= summarise_trials(entry, results.trials)
     if isinstance(entry, PublishedScore):
-        row |= of_score(entry, results.reporting)
+        row |= summarise_score(entry, results.reporting)
     if isinstance(entry, PublishedPair):
-        row |= of_pair(entry, results.reporting)
+        row |= summarise_pair(entry, results.reporting)
     if row["verdict"] != "not run":
         row["deviations"] = "; ".join(entry.deviations)
     return row
 
 
-def of_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
+def summarise_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
     """Return what trials of the row's own protocol say."""
-    mine = entry.planned(trials)
+    mine = entry.select_planned(trials)
     succeeded = [t.sequences for t in mine if t.success]
-    found = Trials(succeeded, [t.sequences for t in mine if not t.success])
-    row: Row = {"verdict": ledger_verdicts.of_trials(entry, found), "budget": entry.budget}
+    found = TrialLengths(succeeded, [t.sequences for t in mine if not t.success])
+    row: Row = {"verdict": replication.judge_trials(entry, found), "budget": entry.budget}
     if not mine:
         return row
-    return row | rate_of(len(succeeded), len(mine)) | {
+    return row | make_rate_columns(len(succeeded), len(mine)) | {
         "sequences": stats.median_survival(*found),
         "sequences_min": min(succeeded, default=None),
         "sequences_max": max(succeeded, default=None),
@@ -115,40 +125,40 @@ def of_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
     }  # fmt: skip
 
 
-def of_score(entry: PublishedScore, records: Sequence[Record]) -> Row:
+def summarise_score(entry: PublishedScore, records: Sequence[Record]) -> Row:
     """Return what the benchmark's runs say of a figure."""
-    mine = runs_of(records, entry.task, entry.lag, entry.model)
+    mine = select_runs(records, entry.task, entry.lag, entry.model)
     solved = sum(r.verdict == "solved" for r in mine)
-    row: Row = {"verdict": ledger_verdicts.of_score(entry, solved, len(mine))}
+    row: Row = {"verdict": replication.judge_score(entry, solved, len(mine))}
     if not mine:
         return row
     scores = [r.score for r in mine if r.score is not None]
     best = max if mine[0].scale.higher_is_better else min
     spread = stats.spread(scores)
-    return row | rate_of(solved, len(mine)) | {
+    return row | make_rate_columns(solved, len(mine)) | {
         "score_median": spread and spread.median,
         "score_best": best(scores, default=None),
         "parameters": mine[0].parameters,
     }  # fmt: skip
 
 
-def of_pair(entry: PublishedPair, records: Sequence[Record]) -> Row:
+def summarise_pair(entry: PublishedPair, records: Sequence[Record]) -> Row:
     """Return what the benchmark's runs say of two models."""
     lag = (
         entry.lag
         if entry.lag is not None
-        else longest(records, entry.task, entry.model, entry.other)
+        else find_longest_lag(records, entry.task, entry.model, entry.other)
     )
-    sides = [runs_of(records, entry.task, lag, model) for model in (entry.other, entry.model)]
+    sides = [select_runs(records, entry.task, lag, model) for model in (entry.other, entry.model)]
     counts = ((sum(r.verdict == "solved" for r in side), len(side)) for side in sides)
     pair = compare.Pair(*chain.from_iterable(counts))
-    row: Row = {"verdict": ledger_verdicts.of_pair(entry, pair)}
+    row: Row = {"verdict": replication.judge_pair(entry, pair)}
     if not pair.n1 or not pair.n2:
         return row
-    return row | rate_of(pair.k2, pair.n2) | {"other_rate": pair.k1 / pair.n1}
+    return row | make_rate_columns(pair.k2, pair.n2) | {"other_rate": pair.k1 / pair.n1}
 
 
-def rate_of(solved: int, runs: int) -> Row:
+def make_rate_columns(solved: int, runs: int) -> Row:
     """Return a rate with its interval."""
     found = stats.wilson(solved, runs)
     return {
@@ -160,25 +170,25 @@ def rate_of(solved: int, runs: int) -> Row:
     }
 
 
-def runs_of(records: Sequence[Record], task: str, lag: int | None, model: str) -> list[Record]:
+def select_runs(records: Sequence[Record], task: str, lag: int | None, model: str) -> list[Record]:
     """Return the runs of a model on a task at a lag, or at the largest that it was measured at.
 
     Where a cell was measured under several settings, those of the first are taken.
     """
     if lag is None:
-        lag = longest(records, task, model)
+        lag = find_longest_lag(records, task, model)
     here = (task, lag, model)
-    mine = [r for r in records if (r.unit.task_spelled, r.unit.lag, r.unit.model_spelled) == here]
+    mine = [r for r in records if (r.unit.task_spelling, r.unit.lag, r.unit.model_spelling) == here]
     return [r for r in mine if r.unit_id == mine[0].unit_id]
 
 
-def longest(records: Sequence[Record], task: str, *models: str) -> int | None:
+def find_longest_lag(records: Sequence[Record], task: str, *models: str) -> int | None:
     """Return the largest lag at which all of these models were measured on a task."""
     lags = [
         {
             r.unit.lag
             for r in records
-            if (r.unit.task_spelled, r.unit.model_spelled) == (task, model)
+            if (r.unit.task_spelling, r.unit.model_spelling) == (task, model)
         }
         for model in models
     ]

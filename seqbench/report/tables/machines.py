@@ -1,13 +1,13 @@
 """T5: the machines that were measured on."""
 
-from seqbench.report.frame import Results
-from seqbench.report.table import Column, Content, Row, fixed
+from seqbench.report.results import Results
+from seqbench.report.table import Column, Content, Row, to_decimals
 
 MACHINES = (
     Column("system", "Machine", "id", css="label"),
     Column("processor", "Processor", "as it names itself", css="label"),
     Column("cores", "Cores", "that a run may use", css="number"),
-    Column("memory_gib", "Memory, GiB", "of the machine", fixed(1), css="number"),
+    Column("memory_gib", "Memory, GiB", "of the machine", to_decimals(1), css="number"),
     Column("accelerator", "Accelerator", "as it names itself", css="label"),
     Column("operating_system", "System", "operating system", css="label"),
     Column("python", "Python", "version", css="label"),

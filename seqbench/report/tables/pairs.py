@@ -6,19 +6,28 @@ from itertools import combinations
 import numpy as np
 
 from seqbench.records.schema import Record
-from seqbench.report.blocks import SEED, Place, Runs, blocks, place_of, runs_by_model, solved, steps
+from seqbench.report.blocks import (
+    SEED,
+    Runs,
+    TaskLag,
+    find_blocks,
+    get_task_lag,
+    group_by_model,
+    list_steps_to_solve,
+    mark_solved,
+)
 from seqbench.report.compare import (
     Pair,
     boschloo,
+    exact_stratified_test,
     holm,
     mean_difference,
     newcombe,
-    stratified,
 )
-from seqbench.report.frame import Results
-from seqbench.report.overall import improvement
+from seqbench.report.overall import probability_of_improvement
+from seqbench.report.results import Results
 from seqbench.report.stats import LEVEL
-from seqbench.report.table import Column, Content, Row, fixed, significant
+from seqbench.report.table import Column, Content, Row, to_decimals, to_significant
 
 PAIRS = (
     Column("task", "Task", "the task, or all cells that the block has in common", css="label", key=True),
@@ -33,7 +42,7 @@ PAIRS = (
         "difference",
         "A − B",
         "difference of the solve rates; over all cells, of their means",
-        fixed(3),
+        to_decimals(3),
         "Difference, 95 % interval",
         "number",
     ),
@@ -41,32 +50,32 @@ PAIRS = (
         "difference_low",
         "from",
         "lower end, by Newcombe; over all cells, by the standard error of the mean difference",
-        fixed(3),
+        to_decimals(3),
         "Difference, 95 % interval",
         "number low",
     ),
     Column(
-        "difference_high", "to", "upper end", fixed(3), "Difference, 95 % interval", "number high"
+        "difference_high", "to", "upper end", to_decimals(3), "Difference, 95 % interval", "number high"
     ),
     Column(
         "p",
         "p",
         "that rates are equal: Boschloo's exact test; over all cells, the exact conditional test",
-        significant(2),
+        to_significant(2),
         css="number",
     ),
     Column(
         "p_holm",
         "Holm",
         "p adjusted for all pairs of this task and lag",
-        significant(2),
+        to_significant(2),
         css="number",
     ),
     Column(
         "improvement",
         "P(A beats B)",
         "probability that a run of A solves where B does not, or in fewer steps; ties count half",
-        fixed(3),
+        to_decimals(3),
         "Improvement, 95 % interval",
         "number",
     ),
@@ -74,7 +83,7 @@ PAIRS = (
         "improvement_low",
         "from",
         "lower end, by a bootstrap of the runs of each cell",
-        fixed(3),
+        to_decimals(3),
         "Improvement, 95 % interval",
         "number low",
     ),
@@ -82,7 +91,7 @@ PAIRS = (
         "improvement_high",
         "to",
         "upper end",
-        fixed(3),
+        to_decimals(3),
         "Improvement, 95 % interval",
         "number high",
     ),
@@ -91,30 +100,34 @@ PAIRS = (
 
 def pairs(results: Results) -> Content:
     """Return T9: models in pairs."""
-    models = runs_by_model(results.core)
+    models = group_by_model(results.core)
     rows: list[Row] = []
-    for block in blocks(models, results.facts.models):
+    for block in find_blocks(models, results.facts.models):
         if block.common:
-            rows += pair_rows("all", None, block.runs, block.common)
-    for task, lag in dict.fromkeys(map(place_of, results.core)):
+            rows += make_pair_rows("all", None, block.runs, block.common)
+    for task, lag in dict.fromkeys(map(get_task_lag, results.core)):
         there = {model: runs for model, runs in models.items() if (task, lag) in runs}
-        rows += pair_rows(task, lag, there, [(task, lag)])
+        rows += make_pair_rows(task, lag, there, [(task, lag)])
     return Content("Models in pairs", PAIRS, rows)
 
 
-def pair_rows(
-    task: str, lag: int | None, models: Mapping[str, Runs], cells: list[Place]
+def make_pair_rows(
+    task: str, lag: int | None, models: Mapping[str, Runs], conditions: list[TaskLag]
 ) -> list[Row]:
     """Return the rows of T9 of all pairs of models in a cell, or over all (then there is no lag)."""
     found = [
-        (a, b, [(models[a][at], models[b][at]) for at in cells]) for a, b in combinations(models, 2)
+        (a, b, [(models[a][at], models[b][at]) for at in conditions])
+        for a, b in combinations(models, 2)
     ]
-    tables = [[pair_of(*runs) for runs in shared] for *_, shared in found]
-    ps = [stratified(own) if lag is None else boschloo(*own) for own in tables]
+    tables = [[make_pair(*runs) for runs in shared] for *_, shared in found]
+    ps = [exact_stratified_test(own) if lag is None else boschloo(*own) for own in tables]
     rows: list[Row] = []
     for (a, b, shared), own, p, p_holm in zip(found, tables, ps, holm(ps), strict=True):
         d = mean_difference(own, LEVEL) if lag is None else newcombe(*own, LEVEL)
-        better = improvement([(steps(x), steps(y)) for x, y in shared], np.random.default_rng(SEED))
+        better = probability_of_improvement(
+            [(list_steps_to_solve(x), list_steps_to_solve(y)) for x, y in shared],
+            np.random.default_rng(SEED),
+        )
         rows.append(
             {
                 "task": task,
@@ -138,6 +151,6 @@ def pair_rows(
     return rows
 
 
-def pair_of(a: list[Record], b: list[Record]) -> Pair:
+def make_pair(a: list[Record], b: list[Record]) -> Pair:
     """Return the runs of two models in a cell, so that the difference is that of the first less the second."""
-    return Pair(sum(solved(b)), len(b), sum(solved(a)), len(a))
+    return Pair(sum(mark_solved(b)), len(b), sum(mark_solved(a)), len(a))

@@ -1,25 +1,29 @@
 """T4: every run."""
 
-from seqbench.report.frame import Results, row_of
-from seqbench.report.table import Column, Content, fixed
-from seqbench.report.tables.accuracy import CELL
+from seqbench.report.results import Results, make_row
+from seqbench.report.table import Column, Content, to_decimals
+from seqbench.report.tables.accuracy import CONDITION
 
 RUNS = (
-    *CELL,
+    *CONDITION,
     Column("seed", "Seed", "seed of weights and data", css="number"),
     Column("role", "Role", "reporting or tuning", css="label"),
     Column("learning_rate", "Rate", "learning rate", css="number"),
     Column("verdict", "Verdict", "what became of the run", css="label"),
-    Column("score", "Score", "on the test set", fixed(4), css="number"),
+    Column("score", "Score", "on the test set", to_decimals(4), css="number"),
     Column(
         "chance",
         "Chance",
         "score of the best answer that ignores the input",
-        fixed(4),
+        to_decimals(4),
         css="number",
     ),
     Column(
-        "threshold", "Threshold", "score from which a run counts as solved", fixed(4), css="number"
+        "threshold",
+        "Threshold",
+        "score from which a run counts as solved",
+        to_decimals(4),
+        css="number",
     ),
     Column("steps", "Steps", "training steps taken", css="number"),
     Column(
@@ -33,7 +37,7 @@ RUNS = (
         "seconds",
         "Seconds",
         "wall time of the stack, shared evenly by its members",
-        fixed(1),
+        to_decimals(1),
         css="number",
     ),
     Column("reason", "Reason", "why it failed", css="label"),
@@ -44,5 +48,5 @@ RUNS = (
 
 def runs(results: Results) -> Content:
     """Return T4."""
-    rows = [{c.name: row_of(r)[c.name] for c in RUNS} for r in results.records]
+    rows = [{c.name: make_row(r)[c.name] for c in RUNS} for r in results.records]
     return Content("Every run", RUNS, rows)

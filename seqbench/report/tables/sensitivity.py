@@ -2,12 +2,12 @@
 
 from itertools import groupby
 
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 from seqbench.report.table import Column, Content, Row
-from seqbench.report.tables.accuracy import ACCURACY, CELL, accuracy_row
+from seqbench.report.tables.accuracy import ACCURACY, CONDITION, make_accuracy_row
 
 SENSITIVITY = (
-    *CELL,
+    *CONDITION,
     Column("learning_rate", "Rate", "learning rate", css="number"),
     *(c for c in ACCURACY if c.group in ("Solved", "Solve rate, 95 % interval")),
     Column("chosen", "Chosen", "whether the reporting runs use it", css="label"),
@@ -22,7 +22,7 @@ def sensitivity(results: Results) -> Content:
     rows: list[Row] = []
     for (unit, rate), members in groupby(tuning, key=lambda r: (r.unit_id, r.member.learning_rate)):
         records = list(members)
-        row = accuracy_row(unit, records, 0)
+        row = make_accuracy_row(unit, records, 0)
         edge = ", at the edge of the grid" if rate in (rates[0], rates[-1]) else ""
         row["chosen"] = f"yes{edge}" if (unit, rate) in chosen else "no"
         rows.append({c.name: row[c.name] for c in SENSITIVITY})

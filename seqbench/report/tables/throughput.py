@@ -3,8 +3,8 @@
 from typing import Any, get_args
 
 from seqbench.records.schema import Phase, System, Throughput
-from seqbench.report.frame import NO_GPU, Results, described, place
-from seqbench.report.table import Column, Content, Row, fixed, significant
+from seqbench.report.results import NO_GPU, Results, describe_system, find_position
+from seqbench.report.table import Column, Content, Row, to_decimals, to_significant
 
 THROUGHPUT = (
     Column(
@@ -27,7 +27,7 @@ THROUGHPUT = (
         "microseconds_per_token",
         "median",
         "time of a step of one sequence of one member, in microseconds",
-        significant(3),
+        to_significant(3),
         "Time a token, µs",
         "number",
     ),
@@ -35,7 +35,7 @@ THROUGHPUT = (
         "microseconds_per_token_q1",
         "quartile",
         "lower quartile over the rounds",
-        significant(3),
+        to_significant(3),
         "Time a token, µs",
         "number low",
     ),
@@ -43,7 +43,7 @@ THROUGHPUT = (
         "microseconds_per_token_q3",
         "quartile",
         "upper quartile over the rounds",
-        significant(3),
+        to_significant(3),
         "Time a token, µs",
         "number high",
     ),
@@ -51,30 +51,30 @@ THROUGHPUT = (
         "microseconds_per_token_floor",
         "floor",
         "least time that this machine could take, from its ceilings",
-        significant(3),
+        to_significant(3),
         "Time a token, µs",
         "number",
     ),
-    Column("share", "of floor", "floor / median: 1 is the best", significant(2), css="number"),
+    Column("share", "of floor", "floor / median: 1 is the best", to_significant(2), css="number"),
     Column(
         "tokens_per_second",
         "Tokens a second",
         "one over the median time",
-        significant(3),
+        to_significant(3),
         css="number",
     ),
     Column(
         "peak_memory_mib",
         "Memory, MiB",
         "peak of the process, or of the device, beyond what was held before the model was built",
-        fixed(1),
+        to_decimals(1),
         css="number",
     ),
     Column(
         "compile_seconds",
         "Compiled, s",
         "how much longer the very first step took, where something is compiled",
-        significant(2),
+        to_significant(2),
         css="number",
     ),
     Column("parameters", "Parameters", "numbers that are trained", css="number"),
@@ -99,7 +99,7 @@ def throughput(results: Results) -> Content:
             get_args(Phase).index(t.phase),
             t.device,
             t.system,
-            place(results.facts.models, t.model),
+            find_position(results.facts.models, t.model),
             t.hidden or 0,
             t.length,
             t.batch,
@@ -108,17 +108,17 @@ def throughput(results: Results) -> Content:
         )
 
     rows = [
-        throughput_row(t, results.systems.get(t.system))
+        make_throughput_row(t, results.systems.get(t.system))
         for t in sorted(results.throughput, key=key)
     ]
     used = sorted({t.system for t in results.throughput})
-    notes = [f"Machine {name}: {described(results.systems.get(name))}." for name in used]
+    notes = [f"Machine {name}: {describe_system(results.systems.get(name))}." for name in used]
     if all(t.device == "cpu" for t in results.throughput):
         notes.append(f"{NO_GPU}.")
     return Content("Time and memory of one step", THROUGHPUT, rows, notes)
 
 
-def throughput_row(t: Throughput, system: System | None) -> Row:
+def make_throughput_row(t: Throughput, system: System | None) -> Row:
     """Return a row of T2."""
     row: Row = {
         "phase": t.phase,
@@ -141,7 +141,7 @@ def throughput_row(t: Throughput, system: System | None) -> Row:
         "threads": t.threads,
         "precision": t.precision,
         "system": t.system,
-        "machine": described(system),
+        "machine": describe_system(system),
         "commit": t.commit + (" with changes" if t.dirty else ""),
     }
     if t.floor is not None and t.floor_per_token is not None:

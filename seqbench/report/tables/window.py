@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from seqbench.records.schema import Record
-from seqbench.report.frame import Results
+from seqbench.report.results import Results
 from seqbench.report.table import Column, Content, Row
-from seqbench.report.tables.accuracy import CELL
+from seqbench.report.tables.accuracy import CONDITION
 
 WINDOW = (
-    *CELL,
+    *CONDITION,
     Column("rates", "Rates", "learning rates that were tried", css="number"),
     Column("runs", "of S", "runs at each rate", css="number of"),
     Column("best", "Best", "most runs that solved at one rate", css="number"),
@@ -32,7 +32,7 @@ def window(results: Results) -> Content:
     """Return T13: how many of the rates of the tuning grid do as well as the best."""
     tuning = [r for r in results.records if r.member.role == "tuning"]
     rows = [
-        window_row(unit, list(members))
+        make_window_row(unit, list(members))
         for unit, members in groupby(tuning, key=lambda r: r.unit_id)
     ]
     grid = ", ".join(f"{rate:g}" for rate in results.facts.rates)
@@ -44,7 +44,7 @@ def window(results: Results) -> Content:
     return Content("Learning rates that do", WINDOW, rows, notes)
 
 
-def window_row(unit: str, records: Sequence[Record]) -> Row:
+def make_window_row(unit: str, records: Sequence[Record]) -> Row:
     """Return a row of T13 from the tuning runs of one unit."""
     first = records[0]
     solved: dict[float, int] = {}
@@ -54,9 +54,9 @@ def window_row(unit: str, records: Sequence[Record]) -> Row:
     best = max(solved.values())
     near = [rate for rate, count in solved.items() if count >= best - 1] if best > 1 else []
     return {
-        "task": first.unit.task_spelled,
+        "task": first.unit.task_spelling,
         "lag": first.unit.lag,
-        "model": first.unit.model_spelled,
+        "model": first.unit.model_spelling,
         "rates": len(solved),
         "runs": max(sum(r.member.learning_rate == rate for r in records) for rate in solved),
         "best": best,

@@ -16,9 +16,9 @@ from statistics import median
 from seqbench.records.facts import Facts
 from seqbench.records.schema import Probe
 from seqbench.report import stats
-from seqbench.report.frame import Results, place
-from seqbench.report.table import Column, Content, Row, significant
-from seqbench.report.tables.accuracy import CELL
+from seqbench.report.results import Results, find_position
+from seqbench.report.table import Column, Content, Row, to_significant
+from seqbench.report.tables.accuracy import CONDITION
 
 Series = dict[str, list[float | None]]
 Statistics = dict[str, float]
@@ -26,24 +26,24 @@ INSTRUMENTS = ("gradient", "gates", "attention", "age")
 MOMENTS = ("start", "end")
 WAYS = ("hidden", "cell", "embedding", "input")  # that a gradient takes
 
-SEEN = (
+DIAGNOSTICS = (
     Column("instrument", "Instrument", "what was looked with", css="label", key=True),
-    *CELL,
+    *CONDITION,
     Column("moment", "Moment", "before training (start) or after (end)", css="label"),
     Column("statistic", "What", "what is measured", css="label"),
-    Column("median", "median", "over the members", significant(3), "Seen", "number"),
-    Column("min", "min", "smallest of them", significant(3), "Seen", "number low"),
-    Column("max", "max", "largest of them", significant(3), "Seen", "number high"),
+    Column("median", "median", "over the members", to_significant(3), "Seen", "number"),
+    Column("min", "min", "smallest of them", to_significant(3), "Seen", "number low"),
+    Column("max", "max", "largest of them", to_significant(3), "Seen", "number high"),
     Column("members", "Members", "that were looked at", css="number"),
     Column("solved", "Solved", "members among them that solved the task", css="number"),
     Column("unit", "Unit", "hash of all that was measured", files_only=True),
 )
 
 
-def inside(results: Results) -> Content:
+def diagnostics(results: Results) -> Content:
     """Return T11: what instruments saw."""
     rows: list[Row] = []
-    for probes in looks(results.probes, results.facts):
+    for probes in group_probes(results.probes, results.facts):
         first = probes[0]
         told = [STATISTICS[first.instrument](probe.series) for probe in probes if probe.series]
         for statistic in dict.fromkeys(name for each in told for name in each):
@@ -52,9 +52,9 @@ def inside(results: Results) -> Content:
             rows.append(
                 {
                     "instrument": first.instrument,
-                    "task": first.unit.task_spelled,
+                    "task": first.unit.task_spelling,
                     "lag": first.unit.lag,
-                    "model": first.unit.model_spelled,
+                    "model": first.unit.model_spelling,
                     "moment": first.moment,
                     "statistic": statistic,
                     "median": spread.median,
@@ -71,23 +71,23 @@ def inside(results: Results) -> Content:
         "opening there or shutting, and 1/2 where it tells nothing. Random weights tell symbols apart, too, if by "
         "little: compare the end with the start, and see how far the gate moves.",
     )
-    return Content("What happens inside", SEEN, rows, notes)
+    return Content("What happens inside", DIAGNOSTICS, rows, notes)
 
 
-def looks(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]:
+def group_probes(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]:
     """Yield the probes of one instrument, unit and moment, in the order of the catalogues."""
 
     def key(p: Probe) -> tuple[object, ...]:
         unit = p.unit
-        return (place(INSTRUMENTS, p.instrument), place(facts.tasks, unit.task), unit.lag,
-                place(facts.models, unit.model), p.unit_id, MOMENTS.index(p.moment))  # fmt: skip
+        return (find_position(INSTRUMENTS, p.instrument), find_position(facts.tasks, unit.task), unit.lag,
+                find_position(facts.models, unit.model), p.unit_id, MOMENTS.index(p.moment))  # fmt: skip
 
     ordered = sorted(probes, key=lambda p: (key(p), p.member.seed, p.member.learning_rate))
     for _, members in groupby(ordered, key=key):
         yield list(members)
 
 
-def of_gradient(series: Series) -> Statistics:
+def summarise_gradient(series: Series) -> Statistics:
     """Return the factor a step on each way back, where it can be told."""
     found = {}
     for way in WAYS:
@@ -99,7 +99,7 @@ def of_gradient(series: Series) -> Statistics:
     return found
 
 
-def of_gates(series: Series) -> Statistics:
+def summarise_gates(series: Series) -> Statistics:
     """Return for each gate how well its units tell relevant steps, and how far they move there.
 
     A gate may open where it should or shut: either side of 1/2 counts alike.
@@ -109,8 +109,11 @@ def of_gates(series: Series) -> Statistics:
         gate, _, what = name.partition("/")
         if what != "auc":
             continue
-        areas = [max(area, 1 - area) for area in finite(series[name])]
-        on, off = finite(series[f"{gate}/relevant"]), finite(series[f"{gate}/distracting"])
+        areas = [max(area, 1 - area) for area in drop_missing(series[name])]
+        on, off = (
+            drop_missing(series[f"{gate}/relevant"]),
+            drop_missing(series[f"{gate}/distracting"]),
+        )
         moves = [abs(a - b) for a, b in zip(on, off, strict=True)]
         found |= {
             f"{gate} gate: area, best unit": max(areas),
@@ -121,19 +124,19 @@ def of_gates(series: Series) -> Statistics:
     return found
 
 
-def of_attention(series: Series) -> Statistics:
+def summarise_attention(series: Series) -> Statistics:
     """Return the share of the weight on relevant steps, and that of whoever looks at all alike."""
-    share = finite(series["share"])
+    share = drop_missing(series["share"])
     return {
         "weight on relevant steps, best head": max(share),
         "weight on relevant steps, mean head": mean(share),
-        "weight on relevant steps, if even": mean(finite(series["even"])),
+        "weight on relevant steps, if even": mean(drop_missing(series["even"])),
     }
 
 
-def of_age(series: Series) -> Statistics:
+def summarise_age(series: Series) -> Statistics:
     """Return the accuracy on the oldest and on the newest item."""
-    newest, *_, oldest = finite(series["accuracy"])
+    newest, *_, oldest = drop_missing(series["accuracy"])
     return {
         "accuracy, oldest item": oldest,
         "accuracy, newest item": newest,
@@ -142,14 +145,14 @@ def of_age(series: Series) -> Statistics:
 
 
 STATISTICS: dict[str, Callable[[Series], Statistics]] = {
-    "gradient": of_gradient,
-    "gates": of_gates,
-    "attention": of_attention,
-    "age": of_age,
+    "gradient": summarise_gradient,
+    "gates": summarise_gates,
+    "attention": summarise_attention,
+    "age": summarise_age,
 }
 
 
-def finite(values: Iterable[float | None]) -> list[float]:
+def drop_missing(values: Iterable[float | None]) -> list[float]:
     """Return the numbers that were finite."""
     return [value for value in values if value is not None]
 

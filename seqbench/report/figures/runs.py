@@ -1,9 +1,4 @@
-"""The figures: solve rate against lag, every seed's score, learning curves, steps to solve, and what a step costs.
-
-A model has one colour and one marker everywhere (the palette of Okabe and Ito, which stays apart under the usual
-colour-blindnesses; see Wong, 2011), and its name stands beside its line. No line is a mean and no band hides two
-humps: each run is seen.
-"""
+"""Figures of runs: solve rate against lag, every seed's score, learning curves, and steps to solve."""
 
 from collections.abc import Sequence
 
@@ -13,14 +8,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import (
     FixedLocator,
-    LogLocator,
     NullLocator,
     PercentFormatter,
-    StrMethodFormatter,
 )
 
 from seqbench.models import MODELS
@@ -30,20 +22,18 @@ from seqbench.report.drawing import (
     PAPER,
     WIDTH,
     Look,
-    in_order,
+    get_look,
     label_ends,
-    look,
     panels,
     parts,
-    settings,
+    sort_names,
+    use_style,
 )
 from seqbench.tasks import TASKS
 from seqbench.text import label
 
-SCANS = {"native": "s", "ensemble": "o", "fused": "^"}  # and the loop is a line
 
-
-def cells(runs: pd.DataFrame) -> pd.DataFrame:
+def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the solve rate of each task, lag and model of the reporting runs, with its interval."""
     rows = []
     reporting = runs[runs["role"] == "reporting"]
@@ -52,14 +42,14 @@ def cells(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "lag", "model", "rate", "low", "high"])
 
 
-def solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
+def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
     """Return the solve rate against the lag, a panel a task, with Wilson's intervals."""
-    found = cells(runs if task is None else runs[runs["task"] == task])
-    names = in_order(TASKS, found["task"])
+    found = compute_solve_rates(runs if task is None else runs[runs["task"] == task])
+    names = sort_names(TASKS, found["task"])
     by_task = {name: found[found["task"] == name] for name in names}
     drawn = [(name, models) for name in names for models in parts(by_task[name]["model"])]
     columns = 3 if task is None else 1
-    with settings():
+    with use_style():
         figure, axes = panels(drawn, columns, 1.9 if task is None else 2.9)
         for ax, (name, models) in zip(axes, drawn, strict=True):
             draw_rates(ax, by_task[name], models)
@@ -90,8 +80,8 @@ def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
             x,
             rows["rate"],
             yerr=np.array(reaches).clip(min=0),
-            color=look(model).colour,
-            marker=look(model).marker,
+            color=get_look(model).colour,
+            marker=get_look(model).marker,
             elinewidth=0.7,
             markeredgewidth=0,
             clip_on=False,
@@ -105,17 +95,17 @@ def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
     label_ends(ax, ends)
 
 
-def scores(runs: pd.DataFrame, task: str) -> Figure:
+def plot_scores(runs: pd.DataFrame, task: str) -> Figure:
     """Return every seed's test score, a panel a lag, with chance and threshold; a run without one is a cross."""
-    found = of_task(runs, task)
+    found = select_task(runs, task)
     lags = sorted(set(found["lag"]))
-    models = in_order(MODELS, found["model"])
-    with settings():
+    models = sort_names(MODELS, found["model"])
+    with use_style():
         figure, axes = panels(lags, 3, 2.9)
         for ax, lag in zip(axes, lags, strict=True):
             at_lag = found[found["lag"] == lag]
             for i, model in enumerate(models):
-                draw_scores(ax, i, at_lag[at_lag["model"] == model], look(model))
+                draw_scores(ax, i, at_lag[at_lag["model"] == model], get_look(model))
             for name, style in (("chance", ":"), ("threshold", "--")):
                 level = float(at_lag[name].iloc[0])
                 ax.axhline(level, color=INK, linewidth=0.9, linestyle=style)
@@ -153,25 +143,25 @@ def draw_scores(ax: Axes, at: int, rows: pd.DataFrame, style: Look) -> None:
             ax.plot(at + dx, height, "x", color=style.colour, transform=axis, clip_on=False)
 
 
-def learning_curves(runs: pd.DataFrame, task: str) -> Figure:
+def plot_learning_curves(runs: pd.DataFrame, task: str) -> Figure:
     """Return the score on validation against the steps: a panel a lag and model, one thin line a seed."""
-    found = of_task(runs, task)
-    lags, models = sorted(set(found["lag"])), in_order(MODELS, found["model"])
+    found = select_task(runs, task)
+    lags, models = sorted(set(found["lag"])), sort_names(MODELS, found["model"])
     width = WIDTH if len(models) > 1 else WIDTH * 0.62
-    with settings():
+    with use_style():
         figure = Figure(figsize=(width, 1.75 * len(lags) + 0.2), layout="constrained")
         grid = figure.subplots(len(lags), len(models), squeeze=False, sharex=True, sharey=True)
         for line, lag in zip(grid, lags, strict=True):
             for ax, model in zip(line, models, strict=True):
-                cell = found[(found["lag"] == lag) & (found["model"] == model)]
-                for _, row in cell.iterrows():
+                condition = found[(found["lag"] == lag) & (found["model"] == model)]
+                for _, row in condition.iterrows():
                     scores = [np.nan if s is None else s for s in row["curve_score"]]
-                    ax.plot(row["curve_step"], scores, color=look(model).colour, linewidth=0.9)
+                    ax.plot(row["curve_step"], scores, color=get_look(model).colour, linewidth=0.9)
                 for name, style in (("chance", ":"), ("threshold", "--")):
                     level = float(found[found["lag"] == lag][name].iloc[0])
                     ax.axhline(level, color=INK, linewidth=0.8, linestyle=style)
                 if lag == lags[0]:
-                    ax.set_title(label(model), color=look(model).colour)
+                    ax.set_title(label(model), color=get_look(model).colour)
             where = {"rotation": -90, "va": "center", "transform": line[-1].transAxes}
             line[-1].text(1.06, 0.5, f"lag {lag}", weight="bold", **where)
         figure.supxlabel("training steps", fontsize=8.5)
@@ -179,12 +169,12 @@ def learning_curves(runs: pd.DataFrame, task: str) -> Figure:
     return figure
 
 
-def steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
+def plot_steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
     """Return the share of seeds not yet solved against the steps, a panel a lag, a falling line a model."""
-    found = of_task(runs, task)
+    found = select_task(runs, task)
     by_lag = {lag: found[found["lag"] == lag] for lag in sorted(set(found["lag"]))}
     drawn = [(lag, models) for lag, rows in by_lag.items() for models in parts(rows["model"])]
-    with settings():
+    with use_style():
         figure, axes = panels(drawn, 2, 2.5)
         for ax, (lag, models) in zip(axes, drawn, strict=True):
             draw_survival(ax, by_lag[lag], models)
@@ -209,8 +199,8 @@ def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
             x,
             y,
             where="post",
-            color=look(model).colour,
-            marker=look(model).marker,
+            color=get_look(model).colour,
+            marker=get_look(model).marker,
             markevery=list(range(1, len(x) - 1)),
             markeredgewidth=0,
             clip_on=False,
@@ -222,7 +212,7 @@ def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
     label_ends(ax, ends)
 
 
-def heat_map(accuracy: pd.DataFrame) -> Figure:
+def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
     """Return the solve rates of table T1 as a map, with k/S written in each cell.
 
     Parameters
@@ -230,21 +220,21 @@ def heat_map(accuracy: pd.DataFrame) -> Figure:
     accuracy
         The frame of table T1: what is missing or does not apply is known there.
     """
-    tasks = in_order(TASKS, accuracy["task"])
+    tasks = sort_names(TASKS, accuracy["task"])
     lines = [(t, lag) for t in tasks for lag in sorted(set(accuracy[accuracy["task"] == t]["lag"]))]
-    models = in_order(MODELS, accuracy["model"])
+    models = sort_names(MODELS, accuracy["model"])
     keys = ["task", "lag", "model"]
-    cells = accuracy.drop_duplicates(keys, keep="last").set_index(keys)
+    conditions = accuracy.drop_duplicates(keys, keep="last").set_index(keys)
     shape = (len(lines), len(models))
     grid = pd.MultiIndex.from_tuples([(*line, model) for line in lines for model in models])
-    cells = cells.reindex(grid)
-    rates = cells["solve_rate"].to_numpy(float).reshape(shape)
-    status = cells["status"].to_numpy().reshape(shape)
+    conditions = conditions.reindex(grid)
+    rates = conditions["solve_rate"].to_numpy(float).reshape(shape)
+    status = conditions["status"].to_numpy().reshape(shape)
     counts = [
         f"{k:.0f}/{n:.0f}" if pd.notna(k) else ""
-        for k, n in zip(cells["solved"], cells["runs"], strict=True)
+        for k, n in zip(conditions["solved"], conditions["runs"], strict=True)
     ]
-    with settings():
+    with use_style():
         mpl.rcParams["axes.grid"] = False
         size = (min(WIDTH, 1.8 + 0.95 * len(models)), 0.7 + 0.29 * len(lines))
         figure = Figure(figsize=size, layout="constrained")
@@ -284,131 +274,6 @@ def heat_map(accuracy: pd.DataFrame) -> Figure:
     return figure
 
 
-def of_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
+def select_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
     """Return the reporting runs of a task."""
     return runs[(runs["task"] == task) & (runs["role"] == "reporting")]
-
-
-def throughput(steps: pd.DataFrame) -> Figure:
-    """Return the time a token against the length, from table T2: a line a model, by the scan that is fastest there.
-
-    A row of panels is a batch, a number of members and a width; a column is a phase, on one scale with the others.
-    """
-    phases = list(dict.fromkeys(steps["phase"]))
-    given = steps["hidden"].where(steps["width"] == "given", 0)
-    drawn = [
-        (kind, models, rows)
-        for kind, rows in steps.groupby(["batch", "members", given, "precision"], sort=True)
-        for models in parts(rows["model"])
-    ]
-    times = steps["microseconds_per_token"]
-    with settings():
-        figure, axes = panels(drawn * len(phases), len(phases), 2.5)
-        grid = np.array(axes).reshape(len(drawn), len(phases))
-        for line, ((batch, members, hidden, precision), models, rows) in zip(
-            grid, drawn, strict=True
-        ):
-            more = f", H = {hidden:.0f}" if hidden else ""
-            more += f", {precision}" if precision != "float32" else ""
-            line[0].set_ylabel(f"µs a token;  B = {batch}, E = {members}{more}")
-            for ax, phase in zip(line, phases, strict=True):
-                ax.set_title(phase)
-                ax.set_yscale("log")
-                ax.set_ylim(times.min() / 1.3, times.max() * 1.3)
-                draw_times(ax, rows[rows["phase"] == phase], models)
-        figure.supxlabel("length T", fontsize=8.5)
-    return figure
-
-
-def fastest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the scan that takes the least time at each length."""
-    best = rows.groupby("length")["microseconds_per_token"].idxmin()
-    return rows.loc[best].sort_values("length")
-
-
-def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
-    """Draw the median times of one panel, with their quartiles."""
-    ax.set_xscale("log")
-    ends = {}
-    for model in models:
-        line = fastest(rows[rows["model"] == model])
-        if line.empty:
-            continue
-        middle = line["microseconds_per_token"]
-        low, high = line["microseconds_per_token_q1"], line["microseconds_per_token_q3"]
-        ax.errorbar(
-            line["length"],
-            middle,
-            yerr=np.array([middle - low, high - middle]).clip(min=0),
-            color=look(model).colour,
-            marker=look(model).marker,
-            elinewidth=0.8,
-            markeredgewidth=0,
-        )
-        ends[model] = (float(line["length"].iloc[-1]), float(middle.iloc[-1]))
-    lengths = sorted(set(rows["length"]))
-    ax.set_xticks(lengths, [str(length) for length in lengths])
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
-    label_ends(ax, ends)
-
-
-def against_reference(steps: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the other scans with their time over that of the loop, where both were timed."""
-    same = [
-        "phase",
-        "device",
-        "model",
-        "length",
-        "batch",
-        "members",
-        "hidden",
-        "precision",
-        "system",
-    ]
-    loop = steps[steps["scan"] == "reference"][[*same, "microseconds_per_token"]]
-    others = steps[steps["scan"] != "reference"]
-    found = others.merge(loop, on=same, suffixes=("", "_reference"))
-    ratio = found["microseconds_per_token"] / found["microseconds_per_token_reference"]
-    return found.assign(ratio=ratio)
-
-
-def scans(steps: pd.DataFrame) -> Figure:
-    """Return the time of each scan over that of the loop, from table T2: a panel a phase and number of members."""
-    found = against_reference(steps)
-    drawn = list(found.groupby(["phase", "members", "precision"], sort=False))
-    models = in_order(MODELS, found["model"])
-    with settings():
-        figure, axes = panels(drawn, 2, 2.5)
-        for ax, ((phase, members, precision), rows) in zip(axes, drawn, strict=True):
-            ax.set_yscale("log")
-            ax.set_ylim(found["ratio"].min() / 1.3, max(1, found["ratio"].max()) * 1.3)
-            ax.axhline(1, color=INK, linewidth=0.9, linestyle=":")
-            kind = f", {precision}" if precision != "float32" else ""
-            ax.set_title(f"{phase}, E = {members}{kind}")
-            for scan, marker in SCANS.items():
-                part = rows[rows["scan"] == scan]
-                at = [models.index(model) for model in part["model"]]
-                colours = [look(model).colour for model in part["model"]]
-                ax.scatter(at, part["ratio"], s=20, c=colours, marker=marker)
-            ax.set_xticks(
-                range(len(models)),
-                [label(model) for model in models],
-                rotation=30,
-                ha="right",
-                rotation_mode="anchor",
-            )
-            ax.set_xlim(-0.5, len(models) - 0.5)
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            ax.yaxis.set_minor_locator(NullLocator())
-        keys = [
-            Line2D([], [], color=INK, marker=SCANS[scan], linestyle="", label=scan)
-            for scan in SCANS
-            if scan in set(found["scan"])
-        ]
-        figure.legend(handles=keys, loc="outside upper right", ncols=len(keys), frameon=False)
-        figure.supylabel("time / time of the loop", fontsize=8.5)
-    return figure

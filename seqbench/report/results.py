@@ -23,11 +23,11 @@ from seqbench.records.schema import (
     Trial,
 )
 from seqbench.records.store import Store
-from seqbench.report.facts import facts_of
+from seqbench.report.facts import read_facts
 from seqbench.report.table import Table
 from seqbench.report.tables import TABLES
-from seqbench.values.arguments import checked
-from seqbench.values.variants import bare
+from seqbench.values.arguments import check_arguments
+from seqbench.values.variants import strip_options
 
 NO_GPU = "Not yet measured on a GPU"
 
@@ -51,9 +51,9 @@ class Results:
     def read(cls, store: Store) -> "Results":
         """Read a folder; raise the store's errors."""
         manifest = store.manifest()
-        store.look_over()
-        facts = facts_of(store)
-        records = in_order(store.records(), facts)
+        store.check_layout()
+        facts = read_facts(store)
+        records = sort_records(store.records(), facts)
         return cls(
             manifest,
             records,
@@ -68,17 +68,17 @@ class Results:
         )
 
     @cached_property
-    def _made(self) -> dict[str, Table]:
+    def _tables(self) -> dict[str, Table]:
         return {}
 
     def table(self, id_: str) -> Table:
         """Return a table by its id; it has no row where nothing was measured for it."""
-        if id_ not in self._made:
+        if id_ not in self._tables:
             name, home = TABLES[id_]
             module, _, function = home.partition(":")
             content = getattr(import_module(module), function)(self)
-            self._made[id_] = Table.of(id_, name, content, self.manifest)
-        return self._made[id_]
+            self._tables[id_] = Table.make(id_, name, content, self.manifest)
+        return self._tables[id_]
 
     @property
     def tables(self) -> list[Table]:
@@ -86,7 +86,7 @@ class Results:
         there = [id_ for id_ in TABLES if id_ in self.facts.tables]
         return [table for id_ in there if (table := self.table(id_))]
 
-    def named_table(self, name: str, where: str) -> Table:
+    def find_table(self, name: str, where: str) -> Table:
         """Return a table by its name or id; raise where there is none, or none with a row."""
         ids = {name: id_ for id_, (name, _) in TABLES.items()}
         id_ = ids.get(name, name)
@@ -100,29 +100,29 @@ class Results:
         return [r for r in self.records if r.member.role == "reporting"]
 
     @cached_property
-    def planned(self) -> dict[str, Planned]:
+    def plan_by_unit(self) -> dict[str, Planned]:
         """Return what the folder is to hold, by the id of the unit."""
-        return {cell.unit.id: cell for cell in self.plan}
+        return {condition.unit.id: condition for condition in self.plan}
 
     @property
     def core(self) -> list[Record]:
         """Return the records that count of the first part of the plan, and of guests: every model on every task."""
-        return [r for r in self.reporting if self.is_core(self.part(r.unit_id))]
+        return [r for r in self.reporting if self.is_core(self.find_part(r.unit_id))]
 
     def is_core(self, part: str) -> bool:
         """Return whether a part is the first of the plan, or none."""
         return part in ("", self.plan[0].part if self.plan else "")
 
-    def part(self, unit: str) -> str:
+    def find_part(self, unit: str) -> str:
         """Return the part of the profile that a unit belongs to; nothing for a guest."""
-        return self.planned[unit].part if unit in self.planned else ""
+        return self.plan_by_unit[unit].part if unit in self.plan_by_unit else ""
 
-    def seeds(self, unit: str) -> int:
+    def count_seeds(self, unit: str) -> int:
         """Return how many reporting seeds are planned for a unit, 0 if that is not known."""
-        return self.planned[unit].seeds if unit in self.planned else 0
+        return self.plan_by_unit[unit].seeds if unit in self.plan_by_unit else 0
 
 
-def described(system: System | None) -> str:
+def describe_system(system: System | None) -> str:
     """Return a machine in a line."""
     if system is None:
         return "not described"
@@ -139,7 +139,7 @@ def described(system: System | None) -> str:
     )
 
 
-@checked
+@check_arguments
 def load_results(path: str | Path) -> pd.DataFrame:
     """Return the runs of a results folder, a row each; ``role`` tells reporting from tuning.
 
@@ -149,24 +149,24 @@ def load_results(path: str | Path) -> pd.DataFrame:
         If the folder is none, or a line of it is no record.
     """
     store = Store(path)
-    return frame_of(in_order(store.records(), facts_of(store)))
+    return make_frame(sort_records(store.records(), read_facts(store)))
 
 
-def frame_of(records: Iterable[Record]) -> pd.DataFrame:
+def make_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return the records as a frame, in their order."""
-    rows = [row_of(record) for record in records]
+    rows = [make_row(record) for record in records]
     return pd.DataFrame(rows, columns=list(RUN_FIELDS))
 
 
-def row_of(record: Record) -> dict[str, Any]:
+def make_row(record: Record) -> dict[str, Any]:
     """Return a record as a flat row."""
     return {name: get(record) for name, get in RUN_FIELDS.items()}
 
 
 RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
-    "task": lambda r: r.unit.task_spelled,
+    "task": lambda r: r.unit.task_spelling,
     "lag": lambda r: r.unit.lag,
-    "model": lambda r: r.unit.model_spelled,
+    "model": lambda r: r.unit.model_spelling,
     "seed": lambda r: r.member.seed,
     "learning_rate": lambda r: r.member.learning_rate,
     "role": lambda r: r.member.role,
@@ -200,24 +200,28 @@ RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
 }
 
 
-def place(names: Iterable[str], name: str) -> tuple[int, str]:
+def find_position(names: Iterable[str], name: str) -> tuple[int, str]:
     """Return where a name stands in a catalogue, whatever its options; strangers come last, by the alphabet."""
-    known, plain = list(names), bare(name)
+    known, plain = list(names), strip_options(name)
     return (known.index(plain) if plain in known else len(known), name)
 
 
-def in_order(records: Iterable[Record], facts: Facts) -> list[Record]:
+def sort_records(records: Iterable[Record], facts: Facts) -> list[Record]:
     """Return records in the order of the catalogues."""
 
     def key(record: Record) -> tuple[Any, ...]:
         unit, member = record.unit, record.member
-        return (place(facts.tasks, unit.task_spelled), unit.lag, place(facts.models, unit.model_spelled),
-                record.unit_id, member.role, member.learning_rate, member.seed)  # fmt: skip
+        task = find_position(facts.tasks, unit.task_spelling)
+        model = find_position(facts.models, unit.model_spelling)
+        return (
+            *(task, unit.lag, model),
+            *(record.unit_id, member.role, member.learning_rate, member.seed),
+        )
 
     return sorted(records, key=key)
 
 
-def times_to_solve(records: Iterable[Record]) -> tuple[list[int], list[int]]:
+def list_times_to_solve(records: Iterable[Record]) -> tuple[list[int], list[int]]:
     """Return the steps of the runs that solved, and those given to the runs that did not.
 
     A run that was found solved by its last weights only, so late that no three validations in a row could say so,

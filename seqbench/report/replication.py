@@ -10,18 +10,18 @@ seeds is compared with our best. With fewer runs than are planned, nothing is se
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from seqbench.ledger.rows import Online, Pair, Score
+from seqbench.ledger.rows import ModelPair, ModelScore, Online
 from seqbench.records.facts import PublishedPair, PublishedScore, PublishedTrials
 from seqbench.report import compare, stats
 
-Verdict = Literal["agrees", "differs", "not settled", "not run"]
+LedgerVerdict = Literal["agrees", "differs", "not settled", "not run"]
 FACTOR = 2  # within which numbers of sequences agree
 EQUIVALENT = 0.25  # a difference of rates that does not count
 SIGNIFICANT = 0.05
 RUNS = 10  # of a model, at least
 
 
-class Trials(NamedTuple):
+class TrialLengths(NamedTuple):
     """The sequences that each trial took to succeed, and those that each other was given."""
 
     succeeded: Sequence[int]
@@ -33,23 +33,23 @@ class Trials(NamedTuple):
         return len(self.succeeded) + len(self.given_up)
 
 
-def of_trials(row: Online | PublishedTrials, trials: Trials) -> Verdict:
+def judge_trials(row: Online | PublishedTrials, trials: TrialLengths) -> LedgerVerdict:
     """Return the verdict on trials in the paper's own protocol; it is settled by as many as are planned."""
     if not trials.runs:
         return "not run"
     if trials.runs < row.trials:
         return "not settled"
-    found: list[Verdict] = []
+    found: list[LedgerVerdict] = []
     if row.rate is not None:
         published = row.of or trials.runs
         k = round(row.rate * published)
-        found.append(of_rates(compare.Pair(k, published, len(trials.succeeded), trials.runs)))
+        found.append(judge_rates(compare.Pair(k, published, len(trials.succeeded), trials.runs)))
     if row.sequences is not None:
-        found.append(of_sequences(row.sequences, trials))
+        found.append(judge_sequences(row.sequences, trials))
     return next(v for v in ("differs", "not settled", "agrees") if v in found)  # the least of them
 
 
-def of_sequences(published: int, trials: Trials) -> Verdict:
+def judge_sequences(published: int, trials: TrialLengths) -> LedgerVerdict:
     """Return the verdict on a number of sequences."""
     median = stats.median_survival(trials.succeeded, trials.given_up)
     if median is None:  # longer than the budget, whatever it is
@@ -57,7 +57,7 @@ def of_sequences(published: int, trials: Trials) -> Verdict:
     return "agrees" if published / FACTOR <= median <= FACTOR * published else "differs"
 
 
-def of_score(row: Score | PublishedScore, solved: int, runs: int) -> Verdict:
+def judge_score(row: ModelScore | PublishedScore, solved: int, runs: int) -> LedgerVerdict:
     """Return the verdict on a published figure of a model on a task."""
     if not runs:
         return "not run"
@@ -71,7 +71,7 @@ def of_score(row: Score | PublishedScore, solved: int, runs: int) -> Verdict:
     return "agrees" if (low > 0.5) == row.solved else "differs"
 
 
-def of_pair(row: Pair | PublishedPair, pair: compare.Pair) -> Verdict:
+def judge_pair(row: ModelPair | PublishedPair, pair: compare.Pair) -> LedgerVerdict:
     """Return the verdict on one model beside another, which comes first in the pair."""
     if not pair.n1 or not pair.n2:
         return "not run"
@@ -79,15 +79,15 @@ def of_pair(row: Pair | PublishedPair, pair: compare.Pair) -> Verdict:
         return "not settled"
     if not pair.k1 + pair.k2:  # what neither learns tells nothing of the two
         return "not settled"
-    found = of_rates(pair)
+    found = judge_rates(pair)
     if not row.gap or found == "not settled":
         return found
     return "agrees" if found == "differs" and pair.difference > 0 else "differs"
 
 
-def of_rates(pair: compare.Pair) -> Verdict:
+def judge_rates(pair: compare.Pair) -> LedgerVerdict:
     """Return whether two rates agree."""
     if compare.boschloo(pair) < SIGNIFICANT:
         return "differs"
     alike = compare.newcombe(pair, compare.EQUIVALENCE)
-    return "agrees" if compare.inside(alike, -EQUIVALENT, EQUIVALENT) else "not settled"
+    return "agrees" if compare.is_within(alike, -EQUIVALENT, EQUIVALENT) else "not settled"

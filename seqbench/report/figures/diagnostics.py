@@ -19,14 +19,14 @@ from seqbench.records.schema import Probe
 from seqbench.report.drawing import (
     FAINT,
     WIDTH,
-    in_order,
+    get_look,
     label_ends,
-    look,
     panels,
     parts,
-    settings,
+    sort_names,
+    use_style,
 )
-from seqbench.report.tables.inside import MOMENTS, finite
+from seqbench.report.tables.diagnostics import MOMENTS, drop_missing
 from seqbench.text import label
 
 LEAST = 1e-12  # of a gradient's norm over that at lag 0: what is less is not drawn
@@ -41,18 +41,18 @@ class Line(NamedTuple):
     y: list[float]
 
 
-def of_task(probes: Iterable[Probe], instrument: str, task: str) -> list[Probe]:
+def select_probes(probes: Iterable[Probe], instrument: str, task: str) -> list[Probe]:
     """Return what an instrument saw on a task at its longest lag."""
     found = [p for p in probes if p.instrument == instrument and p.unit.task == task and p.series]
     longest = max((p.unit.lag for p in found), default=0)
     return [p for p in found if p.unit.lag == longest]
 
 
-def gradient_norms(probes: Sequence[Probe], task: str) -> Figure:
+def plot_gradient_norms(probes: Sequence[Probe], task: str) -> Figure:
     """Return the norm of the gradient over that at lag 0, against the lag: the start left, the end right."""
-    found = of_task(probes, "gradient", task)
+    found = select_probes(probes, "gradient", task)
     rows = {
-        kind: {moment: faded(found, moment, ways) for moment in MOMENTS}
+        kind: {moment: list_gradient_lines(found, moment, ways) for moment in MOMENTS}
         for kind, ways in STATES.items()
     }
     drawn = [
@@ -65,7 +65,7 @@ def gradient_norms(probes: Sequence[Probe], task: str) -> Figure:
         y for lines in rows.values() for each in lines.values() for _, _, ys in each for y in ys
     ]
     shown = [y for y in heights if y > LEAST] or [1.0]
-    with settings():
+    with use_style():
         figure, axes = panels(drawn, len(MOMENTS), 2.5)
         for ax, (kind, moment, models) in zip(axes, drawn, strict=True):
             ax.set_yscale("log")
@@ -77,7 +77,7 @@ def gradient_norms(probes: Sequence[Probe], task: str) -> Figure:
     return figure
 
 
-def faded(probes: Iterable[Probe], moment: str, ways: Sequence[str]) -> list[Line]:
+def list_gradient_lines(probes: Iterable[Probe], moment: str, ways: Sequence[str]) -> list[Line]:
     """Return the lines of a panel: of each member the norms on one of these ways back."""
     lines = []
     for probe in probes:
@@ -89,14 +89,15 @@ def faded(probes: Iterable[Probe], moment: str, ways: Sequence[str]) -> list[Lin
     return lines
 
 
-def accuracy_by_age(probes: Sequence[Probe], task: str) -> Figure:
+def plot_accuracy_by_age(probes: Sequence[Probe], task: str) -> Figure:
     """Return the accuracy at the end against the age of the item that is asked for."""
-    found = [p for p in of_task(probes, "age", task) if p.moment == "end"]
+    found = [p for p in select_probes(probes, "age", task) if p.moment == "end"]
     lines = [
-        Line(p.unit.model, finite(p.series["age"]), finite(p.series["accuracy"])) for p in found
+        Line(p.unit.model, drop_missing(p.series["age"]), drop_missing(p.series["accuracy"]))
+        for p in found
     ]
     drawn = parts({line.model for line in lines})
-    with settings():
+    with use_style():
         figure, axes = panels(drawn, 2, 2.9)
         for ax, models in zip(axes, drawn, strict=True):
             ax.set_ylim(-0.03, 1.03)
@@ -112,10 +113,10 @@ def draw_lines(ax: Axes, lines: Sequence[Line]) -> None:
     """Draw a thin line a member, and name each model at the median of the ends of its lines."""
     low, high = ax.get_ylim()
     ends = {}
-    for model in in_order(MODELS, {line.model for line in lines}):
+    for model in sort_names(MODELS, {line.model for line in lines}):
         of_model = [line for line in lines if line.model == model]
         for _, x, y in of_model:
-            ax.plot(x, y, color=look(model).colour, linewidth=0.9)
+            ax.plot(x, y, color=get_look(model).colour, linewidth=0.9)
         last = median(line.y[-1] for line in of_model)
         ends[model] = (of_model[0].x[-1], min(max(last, low), high))
     ax.margins(x=0)
@@ -124,29 +125,29 @@ def draw_lines(ax: Axes, lines: Sequence[Line]) -> None:
     label_ends(ax, ends)
 
 
-def gate_traces(probes: Sequence[Probe], task: str) -> Figure:
+def plot_gate_traces(probes: Sequence[Probe], task: str) -> Figure:
     """Return every gate of every model at each step of one sequence, at the end, on one time axis.
 
     Of each model a member that solved is shown, if there is one; relevant steps are shaded.
     """
-    found = [p for p in of_task(probes, "gates", task) if p.moment == "end"]
-    shown = [example(found, m) for m in in_order(MODELS, {p.unit.model for p in found})]
+    found = [p for p in select_probes(probes, "gates", task) if p.moment == "end"]
+    shown = [choose_example(found, m) for m in sort_names(MODELS, {p.unit.model for p in found})]
     drawn = [
         (probe, name.removesuffix("/best"))
         for probe in shown
         for name in probe.series
         if name.endswith("/best")
     ]
-    with settings():
+    with use_style():
         figure = Figure(figsize=(WIDTH, 0.62 * len(drawn) + 0.5), layout="constrained")
         grid = figure.subplots(len(drawn), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
         for ax, (probe, gate) in zip(grid, drawn, strict=True):
-            colour = look(probe.unit.model).colour
+            colour = get_look(probe.unit.model).colour
             for t, relevant in enumerate(probe.series["relevant"]):
                 if relevant:
                     ax.axvspan(t - 0.5, t + 0.5, color=FAINT, alpha=0.25, linewidth=0)
             for which, tint, width in (("median", FAINT, 1.0), ("best", colour, 1.6)):
-                values = finite(probe.series[f"{gate}/{which}"])
+                values = drop_missing(probe.series[f"{gate}/{which}"])
                 ax.step(range(len(values)), values, where="mid", color=tint, linewidth=width)
             ax.set_ylim(-0.05, 1.05)
             ax.set_xlim(-0.5, len(probe.series["relevant"]) - 0.5)
@@ -160,20 +161,20 @@ def gate_traces(probes: Sequence[Probe], task: str) -> Figure:
     return figure
 
 
-def example(probes: Iterable[Probe], model: str) -> Probe:
+def choose_example(probes: Iterable[Probe], model: str) -> Probe:
     """Return the first member of a model that solved, or the first where none did."""
     members = sorted((p for p in probes if p.unit.model == model), key=lambda p: p.member.seed)
     return next((p for p in members if p.verdict == "solved"), members[0])
 
 
-def attention_map(probes: Sequence[Probe], task: str) -> Figure:
+def plot_attention_map(probes: Sequence[Probe], task: str) -> Figure:
     """Return where the best head looks for the first answers: a model a row, the start left and the end right.
 
     Relevant steps are framed.
     """
-    found = of_task(probes, "attention", task)
+    found = select_probes(probes, "attention", task)
     ended = [p for p in found if p.moment == "end"]
-    shown = [example(ended, m) for m in in_order(MODELS, {p.unit.model for p in ended})]
+    shown = [choose_example(ended, m) for m in sort_names(MODELS, {p.unit.model for p in ended})]
     drawn = [
         p
         for end in shown
@@ -181,13 +182,13 @@ def attention_map(probes: Sequence[Probe], task: str) -> Figure:
         for p in found
         if (p.unit_id, p.member, p.moment) == (end.unit_id, end.member, moment)
     ]
-    with settings():
+    with use_style():
         mpl.rcParams["axes.grid"] = False
         figure, axes = panels(drawn, len(MOMENTS), 2.4)
         for ax, probe in zip(axes, drawn, strict=True):
             draw_map(ax, probe)
             model = probe.unit.model
-            ax.set_title(label(f"{model}, {probe.moment}"), color=look(model).colour)
+            ax.set_title(label(f"{model}, {probe.moment}"), color=get_look(model).colour)
         colours = axes[0].collections[0]
         figure.colorbar(colours, ax=axes, label="weight", shrink=0.7)
         figure.supxlabel("step t", fontsize=8.5)

@@ -5,16 +5,25 @@ from dataclasses import replace
 import pytest
 
 from seqbench.errors import BadInput
-from seqbench.ledger.rows import LEDGER, ONLINE, Blocks, Online, Pair, Score, Source, online
-from seqbench.report import compare, ledger_verdicts
-from seqbench.report.ledger_verdicts import Trials
+from seqbench.ledger.rows import (
+    LEDGER,
+    ONLINE,
+    Blocks,
+    ModelPair,
+    ModelScore,
+    Online,
+    Source,
+    find_online,
+)
+from seqbench.report import compare, replication
+from seqbench.report.replication import TrialLengths
 
 ROW = Online(
     "made", "a paper", "an experiment", "100 %, 1,000 sequences", "P", 1.0, 1_000,
     Blocks(2, 1, 1, 2), 0.1, 0.5, Source("adding", (100,)), streak=10, budget=4_000,
 )  # fmt: skip
-SCORE = Score("made", "a paper", "e", "f", "P", "adding", 10, "lstm", solved=True, of="run")
-PAIR = Pair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
+SCORE = ModelScore("made", "a paper", "e", "f", "P", "adding", 10, "lstm", solved=True, of="run")
+PAIR = ModelPair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +41,7 @@ PAIR = Pair("made", "a paper", "e", "f", "S", "adding", 10, "a", "b", gap=True)
     ],
 )
 def test_a_rate_and_a_number_of_sequences(succeeded, given_up, verdict):
-    assert ledger_verdicts.of_trials(ROW, Trials(succeeded, [4_000] * given_up)) == verdict
+    assert replication.judge_trials(ROW, TrialLengths(succeeded, [4_000] * given_up)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -50,15 +59,15 @@ def test_a_rate_and_a_number_of_sequences(succeeded, given_up, verdict):
 )
 def test_a_rate_alone(rate, of, k, verdict):
     row = replace(ROW, rate=rate, of=of, sequences=None)
-    assert ledger_verdicts.of_trials(row, Trials([10] * k, [4_000] * (10 - k))) == verdict
+    assert replication.judge_trials(row, TrialLengths([10] * k, [4_000] * (10 - k))) == verdict
 
 
 def test_trials_that_were_given_up_count_as_longer():
     row = replace(ROW, rate=None)
-    assert ledger_verdicts.of_trials(row, Trials([900] * 6, [4_000] * 4)) == "agrees"
-    assert ledger_verdicts.of_trials(row, Trials([900] * 4, [4_000] * 6)) == "differs"
-    short = Trials([900] * 4, [1_500] * 6)  # their median may still be within a factor of two
-    assert ledger_verdicts.of_trials(row, short) == "not settled"
+    assert replication.judge_trials(row, TrialLengths([900] * 6, [4_000] * 4)) == "agrees"
+    assert replication.judge_trials(row, TrialLengths([900] * 4, [4_000] * 6)) == "differs"
+    short = TrialLengths([900] * 4, [1_500] * 6)  # their median may still be within a factor of two
+    assert replication.judge_trials(row, short) == "not settled"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +83,7 @@ def test_trials_that_were_given_up_count_as_longer():
     ],
 )
 def test_one_published_run(solved, k, runs, verdict):
-    assert ledger_verdicts.of_score(replace(SCORE, solved=solved), k, runs) == verdict
+    assert replication.judge_score(replace(SCORE, solved=solved), k, runs) == verdict
 
 
 @pytest.mark.parametrize(
@@ -83,8 +92,8 @@ def test_one_published_run(solved, k, runs, verdict):
 )
 def test_the_best_of_several_seeds(solved, k, verdict):
     row = replace(SCORE, solved=solved, of="best")
-    assert ledger_verdicts.of_score(row, k, 10) == verdict
-    assert ledger_verdicts.of_score(row, k, 9) == "not settled"
+    assert replication.judge_score(row, k, 10) == verdict
+    assert replication.judge_score(row, k, 9) == "not settled"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,7 @@ def test_the_best_of_several_seeds(solved, k, verdict):
 )
 def test_one_model_beside_another(gap, a, b, runs, verdict):
     pair = compare.Pair(b, runs, a, runs)  # the other model comes first
-    assert ledger_verdicts.of_pair(replace(PAIR, gap=gap), pair) == verdict
+    assert replication.judge_pair(replace(PAIR, gap=gap), pair) == verdict
 
 
 def test_every_row_has_an_id_of_its_own_and_no_unknown_figure():
@@ -126,4 +135,4 @@ def test_a_protocol_is_named_by_all_that_a_trial_depends_on():
 
 def test_an_unknown_experiment_is_named():
     with pytest.raises(BadInput, match=r"experiment 'hs97-rebr'; did you mean 'hs97-reber'\?"):
-        online("hs97-rebr")
+        find_online("hs97-rebr")
