@@ -154,10 +154,8 @@ def lay_out_tables(folder: Path, store: "Store | None") -> None:
             )
     for shown in [*editions, *([store] if store else [])]:
         place = folder / shown.manifest().edition
-        assert place.resolve().parent == folder.resolve(), (
-            place
-        )  # the manifest must not name a place elsewhere
-        for name, text in download_files(Results.read(shown)).items():
+        assert place.resolve().parent == folder.resolve(), place  # whatever the manifest says
+        for name, text in render_downloads(Results.read(shown)).items():
             (make_folder(place) / name).write_text(text, "utf-8")
 
 

@@ -101,7 +101,7 @@ def bench(
 def print_tables(store: Store) -> None:
     """Write the tables of a folder, and print the accuracy."""
     from seqbench.report.folder import write_tables
-    from seqbench.report.frame import Results
+    from seqbench.report.results import Results
 
     files = write_tables(store)
     accuracy = Results.read(store).table("T1")

@@ -54,7 +54,7 @@ def publish(source: Store, edition: str) -> Store:
     """
     manifest = source.manifest()
     target = check_edition(source, edition)
-    source.look_over()
+    source.check_layout()
     for kind, rows in list_measured(source).items():
         # An older seqbench recorded an unknown commit as clean.
         dirty = sum(row.dirty or row.commit == "unknown" for row in rows)
@@ -67,13 +67,13 @@ def publish(source: Store, edition: str) -> Store:
         update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
         copy = Store(Path(folder, edition)).create(manifest.model_copy(update=update))
         for part in PARTS:
-            for file in source.files(part):
+            for file in source.list_files(part):
                 place = copy.path / file.relative_to(source.path)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
         if plan := source.plan():
-            copy.keep_plan(plan)
-        copy.keep_facts(facts_of(source))
+            copy.write_plan(plan)
+        copy.write_facts(read_facts(source))
         write_tables(copy)
         copy.seal()
         if wrong := [*copy.validate(), *check_tables(copy)]:

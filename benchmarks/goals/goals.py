@@ -12,7 +12,7 @@ from benchmarks.goals.implementations import Step
 from benchmarks.goals.paired import Median, time_in_turns
 from seqbench import machine
 from seqbench.records.schema import Comparison, Side
-from seqbench.text import cut
+from seqbench.text import shorten
 
 SAMPLE = 0.05  # seconds that one timing takes at least, in as many steps as it needs
 WARM_UP = 5  # steps before timing; a CUDA graph is captured after three

@@ -29,7 +29,7 @@ from benchmarks.goals.implementations import (
     make_one_by_one,
 )
 from benchmarks.goals.paired import Median, time_call, time_in_turns
-from seqbench.text import cut
+from seqbench.text import shorten
 
 ROOT = Path(__file__).parents[2]
 B, T = 32, 100

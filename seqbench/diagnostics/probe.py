@@ -27,7 +27,7 @@ from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
 from seqbench.training.loop import Outcome, Weights, draw, train
-from seqbench.values.arguments import checked
+from seqbench.values.arguments import check_arguments
 
 SEQUENCES = 128
 Seen = dict[Moment, dict[Member, dict[str, Series]]]  # then by instrument

@@ -16,8 +16,8 @@ from seqbench.measure.job import Job
 from seqbench.measure.progress import Listener
 from seqbench.records.schema import Record
 from seqbench.records.store import Store
-from seqbench.text import cut
-from seqbench.values.arguments import Seconds, Workers, checked
+from seqbench.text import shorten
+from seqbench.values.arguments import Seconds, Workers, check_arguments
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Resources:
         return self.seconds_left > 0
 
 
-@checked
+@check_arguments
 def allot(engine: str, workers: Workers | None, budget: Seconds | None, device: str) -> Resources:
     """Return what a run is given, from now on; raise where there is no such engine.
 
@@ -91,8 +91,8 @@ class Keeper:
         if not records:
             return
         if self.replace:
-            self.store.forget(job.unit, job.members)
-            self.store.forget_others(job.unit)
+            self.store.remove_records(job.unit, job.members)
+            self.store.remove_others(job.unit)
         try:
             self.store.append(records)
         except NotWritten:  # what was measured is worth more than the way to it
@@ -135,7 +135,7 @@ def time_given(budget: float | None) -> float:
     except ValueError:
         seconds = nan
     if not seconds > 0:
-        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{cut(asked, 40)}'")
+        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{shorten(asked, 40)}'")
     return seconds
 
 
@@ -147,6 +147,6 @@ def default_workers(device: str) -> int:
     asked = os.environ.get("SEQBENCH_WORKERS", "")
     if asked:
         if not re.fullmatch(r"[1-9][0-9]{0,3}", asked):
-            raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{cut(asked, 40)}'")
+            raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{shorten(asked, 40)}'")
         return int(asked)
     return min(machine.cores(), 4) if device == "cuda" else machine.cores()

@@ -35,7 +35,7 @@ def open_folder(out: str | Path, manifest: Manifest) -> Store:
         raise BadInput("out is empty; name a folder, or leave it out")
     store = Store(out)
     store.check(manifest)
-    store.look_over()
+    store.check_layout()
     store.systems()  # each can be read
     return store
 

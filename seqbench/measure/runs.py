@@ -13,7 +13,7 @@ from seqbench.measure.select import Selection, plan_of_folder, select, spec_of
 from seqbench.records.schema import Unit
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
-from seqbench.values.arguments import Seconds, Workers, checked
+from seqbench.values.arguments import Seconds, Workers, check_arguments
 
 
 @check_arguments
@@ -70,7 +70,7 @@ def run(
         return store
     manifest = selection.profile.manifest()
     with write_into(store, manifest, selection.provenance.device, *selection.tasks):
-        store.keep_plan(plan_of_folder(selection.profile))
+        store.write_plan(plan_of_folder(selection.profile))
         store.add_spec(asked)
         ahead = plan(selection, keeper.done, store.unfinished)  # another run may have ended since
         for task, why in ahead.skipped.items():
@@ -118,7 +118,7 @@ def describe_run(spec: RunSpec, ahead: Plan, store: Store, workers: int) -> Iter
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
     """Raise where the folder holds a row of a table that was measured under other conditions than are asked for now."""
-    there = {record.unit.row: record.unit for record in store.records()}
+    there = {record.unit.condition: record.unit for record in store.records()}
     for unit in units:
         other = there.get(unit.condition)
         if other and other.id != unit.id:

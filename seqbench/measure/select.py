@@ -24,7 +24,7 @@ from seqbench.scan import Scan
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import LOSSES, Task
 from seqbench.values.options import check_options
-from seqbench.values.variants import bare, parsed
+from seqbench.values.variants import parse, strip_options
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,17 @@ def names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
     """Return names, each once, if the catalogue has them and they have such options."""
     entries = list(dict.fromkeys(entries))
     for name in entries:
-        if bare(name) in catalogue:
-            check_options(catalogue.kind, bare(name), catalogue[bare(name)], parsed(name)[1])
-        elif "." in bare(name) and ":" in name:
+        if strip_options(name) in catalogue:
+            check_options(
+                catalogue.kind, strip_options(name), catalogue[strip_options(name)], parse(name)[1]
+            )
+        elif "." in strip_options(name) and ":" in name:
             raise BadInput(
                 f"'{name}' is the address of a {catalogue.kind}; one of your own is named by an entry point in the "
                 f"group {catalogue.group}, or passed to seqbench.run as a class"
             )
         else:
-            raise unknown(catalogue.kind, bare(name), catalogue)
+            raise unknown(catalogue.kind, strip_options(name), catalogue)
     return entries
 
 

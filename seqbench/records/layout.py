@@ -9,14 +9,14 @@ from pathlib import Path
 
 from seqbench.errors import BadInput
 
-DEPTH = {  # how far below each folder of measurements its files lie
+DEPTH = {  # how deep the files of each folder of measurements are
     "records": 2, "throughput": 1, "comparisons": 1, "baselines": 1, "probes": 1, "trials": 1, "systems": 1,
     "specs": 1,
 }  # fmt: skip
 ENDINGS = {"specs": (".toml",)}  # of the files in it; elsewhere:
 ROWS = (".json", ".jsonl")
-BESIDE = ("tables", "notebooks", "unfinished")  # made from the measurements, or on the way to them
-ALONE = ("manifest.json", "plan.jsonl", "facts.json")
+DERIVED = ("tables", "notebooks", "unfinished")  # made from the measurements, or temporary
+SINGLE_FILES = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
 
 
@@ -26,7 +26,7 @@ def find_misplaced(folder: Path) -> Iterator[BadInput]:
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and entry.name in DEPTH:
-            found = files_in(folder, entry.name)
+            found = list_files(folder, entry.name)
             yield from (wrong for wrong in found if isinstance(wrong, BadInput))
         elif entry.is_dir() and entry.name in DERIVED:
             yield from find_links(entry)
@@ -34,7 +34,7 @@ def find_misplaced(folder: Path) -> Iterator[BadInput]:
             yield describe_misplaced(entry)
 
 
-def files_in(folder: Path, kind: str) -> Iterator[Path | BadInput]:
+def list_files(folder: Path, kind: str) -> Iterator[Path | BadInput]:
     """Yield the files that a results folder holds of a kind, and an error for whatever else lies among them."""
     return walk(folder / kind, DEPTH[kind], ENDINGS.get(kind, ROWS))
 

@@ -204,9 +204,9 @@ class Store:
 
     def specs(self) -> dict[str, RunSpec]:
         """Return what the runs into this folder were asked for, by name."""
-        return {file.stem: RunSpec.read(file) for file in self.files("specs")}
+        return {file.stem: RunSpec.read(file) for file in self.list_files("specs")}
 
-    def keep_facts(self, facts: Facts) -> None:
+    def write_facts(self, facts: Facts) -> None:
         """Write down what the tables of an edition take from the code of its day."""
         write(self.path / "facts.json", facts.canonical() + "\n")
 
@@ -288,7 +288,7 @@ class Store:
                 continue
             if systems[file.stem].id != file.stem:
                 wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
-        for file in self.files("specs", strict=False):
+        for file in self.list_files("specs", strict=False):
             try:
                 if (spec := RunSpec.read(file)).id != file.stem:
                     wrong.append(f"{file}: its content hashes to {spec.id}")
@@ -415,7 +415,7 @@ class Store:
         if not (self.path / folder).exists():
             return []
         found = []
-        for file in layout.files_in(self.path, folder):
+        for file in layout.list_files(self.path, folder):
             if isinstance(file, Path):
                 found.append(file)
             elif strict:

@@ -25,10 +25,10 @@ def read_facts(store: Store) -> Facts:
     if manifest.edition != "local" and manifest.form in EARLIER:
         return Facts.model_validate_json(EARLIER[manifest.form].read_bytes())
     grids = {spec.grid for spec in store.specs().values() if spec.grid}
-    return facts_of_today(rates=sorted(grids.pop()) if grids else GRID)  # one, by its specification
+    return collect_facts(rates=sorted(grids.pop()) if grids else GRID)  # one, by its specification
 
 
-def facts_of_today(rates: Sequence[float] = GRID) -> Facts:
+def collect_facts(rates: Sequence[float] = GRID) -> Facts:
     """Return what this code says of one's own results, and of an edition that is published now.
 
     Parameters

@@ -45,7 +45,7 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
             if "\0" in str(value if isinstance(value, str | Path) else ""):
                 raise BadInput(f"{name} has a letter in it that no name and no path can have")
             if known.parameters[name].kind is not Parameter.VAR_KEYWORD:
-                check(name, value, adapters(function)[name])
+                check(name, value, make_adapters(function)[name])
         try:
             return function(*args, **kwargs)
         except OSError as error:
@@ -73,7 +73,7 @@ def refusal(name: str, value: Any, error: ValidationError) -> BadInput:
         for e in error.errors()
         if e["loc"][:1] in ((), (name,)) or not isinstance(e["loc"][0], str)
     )
-    return BadInput(f"{name} must be {' or '.join(whys)}; got {shown(value)}")
+    return BadInput(f"{name} must be {' or '.join(whys)}; got {show(value)}")
 
 
 def show(value: Any) -> str:

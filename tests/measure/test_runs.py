@@ -31,7 +31,7 @@ from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting
 from seqbench.records.schema import Curve, Member
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
-from seqbench.report.facts import facts_of
+from seqbench.report.facts import read_facts
 from seqbench.tasks import TASKS
 
 
@@ -749,7 +749,7 @@ def test_another_grid_is_another_specification_and_is_what_the_tables_name(tmp_p
     store, heard = go(tmp_path / "out", grid=[1e-2, 3e-2, 1e-3], models=["rnn"], seeds=1)
     tuning = {m.learning_rate for m in heard.jobs[0].members}
     assert tuning == {1e-3, 1e-2, 3e-2}
-    assert facts_of(store).rates == (1e-3, 1e-2, 3e-2)
+    assert read_facts(store).rates == (1e-3, 1e-2, 3e-2)
     with pytest.raises(SpecificationDiffers):
         go(tmp_path / "out")
     _, heard = go(tmp_path / "out", grid=[3e-2, 1e-3, 1e-2], models=["rnn"], seeds=1)
