@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
 from seqbench.models.base import Cell, Recurrent, count, matched
 from seqbench.models.lstm import LSTM, LSTMCell
 from seqbench.random import Keys
+from seqbench.report.claims.claim import lacking
 from seqbench.tasks.base import Task
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
@@ -81,3 +82,17 @@ def test_without_a_recurrent_matrix_no_kernel_is_inherited():
 def test_with_a_recurrent_matrix_all_is_as_it_was():
     names = dict(made(LSTM, inputs=3, outputs=2, hidden=5).named_parameters())
     assert list(names) == ["layers.0.W_x", "layers.0.W_h", "layers.0.b", "readout.W", "readout.b"]
+
+
+def test_the_claim_is_decided_by_its_rule():
+    (block,) = (block for block in BLOCKS if "Claim(" in block)
+    names: dict[str, object] = {}
+    exec(block, names)
+    claim = names["LATCHING"]
+    seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="solved")] * 10)
+    assert [finding.says for finding in claim.rule(seen)] == ["for"]
+    seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="not solved")] * 10)
+    assert [finding.says for finding in claim.rule(seen)] == ["against"]
+    nothing = SimpleNamespace(runs=lambda where: [])
+    assert lacking(claim.needs, nothing) == ("runs of latch 50 lstm: 0 of 10",)
+    assert "most runs" in claim.rule_in_words
