@@ -1,7 +1,7 @@
-"""What a results folder may hold, and what of it has no place there.
+"""Which files a results folder may contain.
 
-A folder may come from a stranger. No link in it is followed: what is read and written through one lies elsewhere.
-Hidden files, and those that desktops and editors leave, are passed over.
+A folder may come from an untrusted source, so links in it are never followed. Hidden files, and those that desktops and
+editors leave behind, are ignored.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,17 +9,17 @@ from pathlib import Path
 
 from seqbench.errors import BadInput
 
-DEPTH = {  # how far below each folder of measurements its files lie
+DEPTH = {  # how deep the files of each folder of measurements are
     "records": 2, "throughput": 1, "comparisons": 1, "baselines": 1, "probes": 1, "trials": 1, "systems": 1,
 }  # fmt: skip
 ENDINGS = (".json", ".jsonl")
-DERIVED = ("tables", "notebooks", "unfinished")  # made from the measurements, or on the way to them
+DERIVED = ("tables", "notebooks", "unfinished")  # made from the measurements, or temporary
 SINGLE_FILES = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
 
 
 def find_misplaced(folder: Path) -> Iterator[BadInput]:
-    """Yield an error for each thing in a results folder that can't be read or has no place in it."""
+    """Yield an error for each entry of a results folder that can't be read or does not belong there."""
     for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry
@@ -33,7 +33,7 @@ def find_misplaced(folder: Path) -> Iterator[BadInput]:
 
 
 def walk(folder: Path, depth: int) -> Iterator[Path | BadInput]:
-    """Yield the files so many levels below a folder, and an error for whatever else is there."""
+    """Yield the files at this depth below a folder, and an error for every other entry."""
     for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry
@@ -46,9 +46,9 @@ def walk(folder: Path, depth: int) -> Iterator[Path | BadInput]:
 
 
 def find_links(folder: Path) -> Iterator[BadInput]:
-    """Yield an error for whatever below a folder is no file or folder of its own."""
+    """Yield an error for every entry below a folder that is neither a regular file nor a folder."""
     left = [folder]
-    while left:  # folders may be deep
+    while left:  # iterative, since folders may be deep
         for entry in list_entries(left.pop()):
             if isinstance(entry, BadInput):
                 yield entry
@@ -57,7 +57,7 @@ def find_links(folder: Path) -> Iterator[BadInput]:
 
 
 def find_leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
-    """Yield what killed writes left in a results folder, or of some tasks only; no link is followed."""
+    """Yield the temporary files of interrupted writes, optionally of some tasks only; links are not followed."""
     for top in (*DEPTH, *DERIVED):
         places = [folder / top / task for task in tasks] or [
             folder / top,
@@ -69,12 +69,12 @@ def find_leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
 
 
 def list_folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder."""
+    """Return the subfolders of a folder."""
     return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
 
 
 def list_entries(folder: Path) -> list[Path | BadInput]:
-    """Return what a folder holds, in order; what is no file or folder of its own, or can't be read, is an error."""
+    """Return the entries of a folder, sorted; those that can't be read or are links or devices are errors."""
     try:
         found = sorted(folder.iterdir())
     except OSError as error:
@@ -87,18 +87,18 @@ def list_entries(folder: Path) -> list[Path | BadInput]:
 
 
 def check_entry(entry: Path) -> Path | BadInput:
-    """Return an entry of a folder, or the error where it leads elsewhere or is no file or folder."""
+    """Return an entry of a folder, or the error if it is a link or neither a file nor a folder."""
     if entry.is_symlink():
         return BadInput(f"{entry} is a link; a results folder holds its own files only")
     return entry if entry.is_file() or entry.is_dir() else describe_misplaced(entry)
 
 
 def is_litter(name: str) -> bool:
-    """Return whether a file is hidden, or one that a desktop or an editor leaves."""
+    """Return whether a file is hidden, or one that a desktop or an editor leaves behind."""
     return name.startswith(".") or name.endswith("~") or name in LITTER
 
 
 def describe_misplaced(entry: Path) -> BadInput:
-    """Return the error for a file or folder that is none of a results folder."""
+    """Return the error for a file or folder that does not belong in a results folder."""
     kind = "folder" if entry.is_dir() else "file" if entry.is_file() else "thing"
     return BadInput(f"{entry}: a results folder has no such {kind}; move it away")

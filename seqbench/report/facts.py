@@ -1,4 +1,4 @@
-"""Where the facts of a folder come from: from itself, or for an older edition from this package, else from the code."""
+"""The facts of a folder: its own, or for an older edition those kept in this package, else those of the code."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from seqbench.report.claims import CLAIMS
 from seqbench.report.tables import TABLES
 from seqbench.tasks import TASKS
 
-# Editions of forms 1 and 2 hold no facts: theirs lie here, in a file that is never changed again.
+# Editions of forms 1 and 2 have no facts of their own: theirs are kept in this file, which must never change.
 EARLIER = {form: Path(__file__).parent / "forms" / "1.json" for form in (1, 2)}
 
 
 def read_facts(store: Store) -> Facts:
-    """Return what the tables and verdicts of a folder depend on beside what was measured."""
+    """Return what the tables and verdicts of a folder depend on besides its records."""
     manifest = store.manifest()
     if (own := store.facts()) is not None:
         return own
@@ -27,7 +27,7 @@ def read_facts(store: Store) -> Facts:
 
 
 def collect_facts() -> Facts:
-    """Return what this code says: of one's own results, and of an edition that is published now."""
+    """Return the facts of this code: for local results, and for an edition that is published now."""
     return Facts(
         rates=GRID,
         finer_rates=FINER,
@@ -45,7 +45,7 @@ def collect_facts() -> Facts:
 
 
 def convert_row(row: Entry) -> LedgerRow:
-    """Return what an edition keeps of a row of the ledger: the figure, and what it is compared with."""
+    """Return the part of a row of the ledger that an edition keeps: the figure, and what it is compared with."""
     kinds: dict[type[Entry], type[facts.Published]] = {
         Online: facts.PublishedTrials,
         ModelScore: facts.PublishedScore,
