@@ -1,11 +1,11 @@
-"""The axis letters, and nothing else: one letter means one thing in the whole house.
+"""The axis letters; each has one meaning in the whole package.
 
 ======  ==============================================================================
 letter  meaning
 ======  ==============================================================================
 E       members trained side by side, each with its own weights, data and optimiser
 B       sequences in a batch
-N       sequences, whoever they belong to (a task knows no members: N = E * B)
+N       sequences of all members (a task does not know members: N = E * B)
 T       time steps
 A       answers: the last A of the T steps are those at which an answer may be due
 D       features of a step (for symbols: the size of the alphabet, one-hot)
@@ -21,7 +21,7 @@ from torch import Tensor
 
 Sequences = Float[Tensor, "E B T *D"]  # (E, B, T, D), or (E, B, T, channels, height, width)
 Projected = Float[Tensor, "E B T GH"]  # x_t W_x + b for every t at once
-Gates = Float[Tensor, "E B GH"]  # one step of it
+Gates = Float[Tensor, "E B GH"]  # the same at one step
 Hidden = Float[Tensor, "E B H"]
 Outputs = Float[Tensor, "E B A C"]
 PerMember = Float[Tensor, "E"]  # noqa: F821

@@ -1,4 +1,4 @@
-"""What a user may have got wrong: one sentence that names the culprit and the choices, and exit code 2."""
+"""Errors of the user: each is one sentence that names the culprit and the choices, with an exit code."""
 
 import warnings
 from collections.abc import Iterable
@@ -10,19 +10,19 @@ from seqbench.text import printable, shorten
 
 
 class BadInput(Exception):
-    """Something the user gave cannot be used; the message is the whole answer."""
+    """Input that can't be used; the message is shown to the user without a traceback."""
 
     exit_code = 2
 
 
 class SpecificationDiffers(BadInput):
-    """Results of one specification cannot be joined to a run of another."""
+    """Results of different specifications can't be combined."""
 
     exit_code = 3
 
 
 class NotWritten(BadInput):
-    """The disk would not take a file: it is full, read-only, or not there."""
+    """A file could not be written: the disk is full, read-only, or missing."""
 
 
 class DataMissing(BadInput):
@@ -40,7 +40,7 @@ def unknown(kind: str, name: str, choices: Iterable[str], where: str = "") -> Ba
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in one line, also one that can't say what is wrong; of several lines the first."""
+    """Return the type and the first line of an error; works for errors whose ``str`` fails as well."""
     try:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
@@ -53,7 +53,7 @@ def describe(error: BaseException) -> str:
 
 
 def shorten_warnings() -> None:
-    """Let a warning be its sentence alone, for who reads it at a terminal."""
+    """Print warnings as their message alone, without file and line."""
     warnings.formatwarning = lambda message, *where, **more: (
         f"{printable(' '.join(str(message).split()))}\n"
     )

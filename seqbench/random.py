@@ -1,14 +1,14 @@
-r"""Random numbers as a pure function of an identity: no state, the same bits on every device.
+r"""Counter-based random numbers: a pure function of an identity, without state, with the same bits on every device.
 
-A number is named by *what it is for* and *whose it is*, and by nothing else. The name of the data set and of
-the draw goes into the key and the counter of a block cipher; so does the identity of the sequence::
+A number depends only on *what it is for* and *which sequence it belongs to*. The names of the data set and of the draw,
+and the identity of the sequence, form the key and the counter of a block cipher::
 
     key      =  hash64(name / version / split)
     counter  =  (block, hash32(draw), index, seed)
     words    =  philox4x32-10(counter, key)                        four words of 32 bits
 
-Batch size, order of the batches, number of workers and device therefore cannot change a bit of the data, a task
-that draws one thing more does not shift what it drew before, and no model can reach its own data.
+Batch size, order of batches, number of workers and device therefore cannot change the data, a task that makes an
+additional draw does not change its other draws, and no model can influence its data.
 
 Source: Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 3. The known-answer vectors
 that its authors publish with Random123 are in the tests.
@@ -30,7 +30,7 @@ MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # the key grows by these each round
 MASK = 0xFFFFFFFF
 CHUNK = 16_384  # blocks at once: the working set stays in a core's second-level cache
-CHUNK_ON_A_GPU = 2**22  # of which it works on all at once; bounds the memory
+CHUNK_ON_A_GPU = 2**22  # blocks at once on a GPU; bounds the memory
 
 Words = Int[Tensor, " K"]  # 32-bit words, each in an int64
 
@@ -59,12 +59,12 @@ def hash_bits(text: str, bits: int) -> int:
 
 @dataclass(frozen=True)
 class Keys:
-    """The identities of N sequences, and the numbers that belong to each.
+    """The identities of N sequences, and the random numbers of each.
 
     Parameters
     ----------
     name, version, split
-        Whose numbers these are: a task with its version and ``"train"``, ``"validation"`` or ``"test"``, or a
+        What the numbers are for: a task with its version and ``"train"``, ``"validation"`` or ``"test"``, or a
         model with its version and ``"weights"``.
     seed, index
         ``(N,)`` integers below 2**32: the seed of the member, the position of the sequence in its split.
@@ -86,7 +86,7 @@ class Keys:
         return len(self.seed)
 
     def to(self, device: torch.device | str) -> "Keys":
-        """Return the same identities on a device; what they draw lies there, too."""
+        """Return the same identities on a device; their draws are made there."""
         return replace(self, seed=self.seed.to(device), index=self.index.to(device))
 
     def words(self, draw: str, count: int) -> Int[Tensor, "N count"]:

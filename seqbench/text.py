@@ -1,10 +1,10 @@
-r"""How a text is written into a page, a table, a figure or a terminal, so that it stays a text there.
+r"""Escaping of text for pages, tables, figures and terminals.
 
-Results come from anywhere, and what they say is data. Each function takes any text and returns what its output shows
-as that text: no tag, link, command or colour begins in it. Whoever writes calls one of them once; nobody else escapes.
+Results may come from an untrusted source. Each function takes any text and returns its escaped form, which the output
+format shows as exactly that text, without tags, links, commands or colours. Text is escaped once, where it is written.
 
 ==============  =====================================================================================
-``printable``   a terminal, a message, RIS, a comment: one line, what has no shape is spelled as ``\x1b``
+``printable``   a terminal, a message, RIS, a comment: one line, invisible characters as ``\x1b``
 ``html``        HTML, between tags and in quoted attributes
 ``markdown``    Markdown, in a paragraph, a list or a cell of a table; ``code`` as a piece of code
 ``tex``         LaTeX, and the fields of BibTeX
@@ -20,14 +20,14 @@ from typing import Final
 from unicodedata import category, normalize
 
 LONGEST: Final = 500  # characters of a text in a record
-LONGEST_LABEL: Final = 60  # beside an axis there is no room for more
+LONGEST_LABEL: Final = 60  # characters that fit beside an axis
 
-# Controls, marks of direction and other marks without a shape, halves of pairs, ends of lines and of paragraphs.
+# Unicode categories: control, format and surrogate characters, line and paragraph separators.
 INVISIBLE: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, with whatever moves the cursor or can't be seen spelled out."""
+    """Return the text on one line, with control and invisible characters as escapes."""
     if text.isprintable():
         return text
     return "".join(
@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 def shorten(text: str, most: int = LONGEST) -> str:
-    """Return the text on one line of so many characters at most; dots stand for the rest."""
+    """Return the text on one line of at most ``most`` characters; an ellipsis replaces the rest."""
     shown = printable(text)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
@@ -47,29 +47,29 @@ def html(text: str) -> str:
     return escape(printable(text))
 
 
-# A backslash makes any ASCII punctuation plain. A bar is named by its number: some readers of tables take "\|" apart.
+# A backslash escapes any ASCII punctuation. A bar becomes an entity, since some table parsers split at "\|".
 PLAIN: Final = str.maketrans({sign: f"\\{sign}" for sign in punctuation} | {"|": "&#124;"})
 
 
 def markdown(text: str) -> str:
-    """Return the text for Markdown with any extensions: each sign of punctuation is plain, each blank is kept."""
+    """Return the text for Markdown with any extensions: punctuation is escaped, blanks at the ends are kept."""
     plain = printable(text).translate(PLAIN)
     return re.sub(r"^ +| +$|[^\S ]", lambda m: "".join(f"&#{ord(c)};" for c in m[0]), plain)
 
 
 def code(text: str) -> str:
-    """Return the text as a piece of code in Markdown, in a paragraph; a fence is longer than any within."""
+    """Return the text as inline code in Markdown; the fence is longer than any run of backticks in it."""
     shown = printable(text)
     if not shown.strip():
-        return markdown(text)  # Markdown knows no empty code
+        return markdown(text)  # Markdown has no empty code
     inner = shown if "`" not in shown and shown == shown.strip() else f" {shown} "
     fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
     return f"{fence}{inner}{fence}"
 
 
-# BibTeX counts braces even behind a backslash, so none stands alone. A bracket or a star after the end of a row would
-# be an argument of that end. The fonts that LaTeX begins with have no straight quotes but in their typewriter face, and
-# other signs in the places of the bar and of < and >.
+# BibTeX counts braces even after a backslash, so none is left unbalanced. A bracket or a star after the end of a row
+# would be read as its argument. LaTeX's default fonts have straight quotes only in typewriter, and other characters in
+# the places of the bar and of < and >.
 SIGNS: Final = {
     **{sign: f"\\{sign}" for sign in "&%$#_"},
     **{sign: f"{{{sign}}}" for sign in "[*"},
@@ -94,9 +94,9 @@ ACCENTS: Final = {
 
 
 def tex(text: str) -> str:
-    """Return the text for LaTeX without any package; a sign that it can't print stands there by its number."""
+    """Return the text for LaTeX without packages; an unsupported character is written as its code point."""
     written = "".join(map(_tex_sign, printable(text)))
-    return re.sub("-(?=-)|'(?=')", r"\g<0>{}", written)  # else two become one other sign
+    return re.sub("-(?=-)|'(?=')", r"\g<0>{}", written)  # otherwise they form ligatures
 
 
 def _tex_sign(char: str) -> str:
@@ -112,13 +112,13 @@ def _tex_sign(char: str) -> str:
 def csv_cell(text: str) -> str:
     """Return the text for a cell of CSV; the csv module does the quoting.
 
-    A spreadsheet takes what begins with one of these signs for a formula, which may run programs. An apostrophe is its
-    mark of a text.
+    A spreadsheet reads a text that begins with one of these characters as a formula, which may run programs. A leading
+    apostrophe marks it as text.
     """
     shown = printable(text)
     return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def label(text: str) -> str:
-    """Return the text for matplotlib, which takes what stands between two dollars for maths; a long one is cut."""
+    """Return the text for Matplotlib, with dollars escaped, which would start maths, and shortened."""
     return shorten(text, LONGEST_LABEL).replace("$", r"\$")

@@ -68,7 +68,9 @@ def compare(expected: Store, resumed: Store) -> list[str]:
     wrong = resumed.validate()  # a record twice, a torn line, a machine that is not described
     if wrong:
         return wrong
-    one, two = (sorted(r.serialise_reproducible() for r in store.records()) for store in (expected, resumed))
+    one, two = (
+        sorted(r.serialise_reproducible() for r in store.records()) for store in (expected, resumed)
+    )
     if one != two:
         wrong.append(f"{len(set(one) - set(two))} of {len(one)} records are lost or differ")
     wrong += [f"{file} was left behind" for file in resumed.path.rglob("*.tmp")]

@@ -1,4 +1,4 @@
-"""The sequences of those papers: their lengths differ, so each is followed by steps at which nothing is due.
+"""The sequences of the papers of 1997 and 2000; shorter ones are padded with steps at which no answer is due.
 
 temporal-order (1997, experiments 6a and 6b)
     ``E b X d a a c Y b B -> XY``: 100 to 110 symbols, the relevant ones at random places. The answer is one of 2^k
@@ -7,17 +7,18 @@ temporal-order (1997, experiments 6a and 6b)
 adding (1997, experiment 4)
     Pairs of a value in [-1, 1] and a mark; T to T + T / 10 of them. One of the first ten pairs and another of the first
     T / 2 - 1 are marked 1, the first and the last pair -1, unless they are marked; the marked values X1 and X2 make the
-    answer .5 + (X1 + X2) / 4, due at the end and right within .04. Where the first pair is marked 1, its value is 0.
+    answer .5 + (X1 + X2) / 4, due at the end and right within .04. If the first pair is marked 1, its value is 0.
 
 embedded Reber (1997, experiment 1)
-    A string of Reber's grammar between two symbols that agree, ``B T [B…E] T E``; due at every symbol is the next one.
-    It is right when the outputs of all symbols that may follow are more active than all others. Reber's graph::
+    A string of Reber's grammar between two equal symbols, ``B T [B…E] T E``; the target at every symbol is the next
+    one.
+    An answer is right when the outputs of all symbols that may follow are more active than all others. Reber's graph::
 
         B ─ 1 ─T─ 2 (S: again) ─X─ 4 ─S─ 6 ─ E            4 ─X─ 3,  5 ─P─ 4
             1 ─P─ 3 (T: again) ─V─ 5 ─V─ 6
 
-Every source draws from identities alone. The strings are those of one training set, drawn once for each trial, and are
-shown in a random order; all other sequences are new.
+Every sequence is a pure function of its identity. The Reber strings come from one training set per trial, shown in
+random order; all other sequences are new.
 
 Source: Hochreiter and Schmidhuber (1997); Cleeremans, Servan-Schreiber and McClelland (1989) for the grammar.
 """
@@ -40,16 +41,16 @@ VERSION = 1
 
 
 class Strings(NamedTuple):
-    """Sequences side by side, each as long as the longest of them.
+    """A batch of sequences, padded to the longest.
 
     Attributes
     ----------
     x, y
         ``(…, T, D)`` inputs and ``(…, T, C)`` targets, float32.
     due
-        ``(…, T)``: at which steps the target counts.
+        ``(…, T)``: the steps at which the target counts.
     legal
-        ``(…, T, C)``: which outputs are to be the most active ones; of a source that asks for numbers, empty.
+        ``(…, T, C)``: the outputs that must be the most active; empty for sources whose targets are numbers.
     """
 
     x: Float[Array, "*N T D"]
@@ -58,7 +59,7 @@ class Strings(NamedTuple):
     legal: Bool[Array, "*N T C"]
 
     def select(self, where: Any) -> "Strings":
-        """Return some of them, by an index of their leading axes, cut to the longest of those."""
+        """Return the sequences at an index of the leading axes, cut to the longest of them."""
         some = Strings(*(part[where] for part in self))
         T = max(1, int(some.length.max(initial=0)))
         return Strings(
@@ -67,20 +68,20 @@ class Strings(NamedTuple):
 
     @property
     def length(self) -> Int[Array, "*N"]:
-        """Return the steps up to the last that is due."""
+        """Return the number of steps up to the last due one."""
         T = self.due.shape[-1]
         return np.where(self.due.any(axis=-1), T - self.due[..., ::-1].argmax(axis=-1), 0)
 
 
 class Generator(ABC):
-    """A source of sequences for E trials side by side.
+    """A source of sequences for E trials trained side by side.
 
     Attributes
     ----------
     tolerance
-        How near every output has to be to its target; None where the legal outputs have to be the most active ones.
+        The largest error of an output that counts as right; None if the legal outputs must be the most active.
     tests
-        Sequences in a test set.
+        The number of sequences in a test set.
     """
 
     name: str
@@ -92,14 +93,14 @@ class Generator(ABC):
         """Return the N sequences of these identities."""
 
     def draw(self, split: str, seeds: Sequence[int], index: Int[Array, "E n"]) -> Strings:
-        """Return the sequences of these places in a split, n of each trial: ``(E, n, T, …)``."""
+        """Return the sequences at these positions of a split, n per trial: ``(E, n, T, …)``."""
         seed = torch.tensor(seeds)[:, None].expand(index.shape).flatten()
         keys = Keys(self.name, VERSION, split, seed, torch.from_numpy(index).flatten())
         flat = self.sample(keys)
         return Strings(*(part.reshape(*index.shape, *part.shape[1:]) for part in flat))
 
     def train(self, seeds: Sequence[int], start: int, stop: int) -> Strings:
-        """Return what is shown from the ``start``-th to before the ``stop``-th: ``(E, n, T, …)``."""
+        """Return the training sequences ``start … stop - 1`` of each trial: ``(E, n, T, …)``."""
         return self.draw("train", seeds, np.tile(np.arange(start, stop), (len(seeds), 1)))
 
     def test(self, seeds: Sequence[int]) -> Strings:
@@ -117,21 +118,21 @@ class Generator(ABC):
 
 
 def one_hot(symbols: Int[Array, "N T"], count: int) -> Float[Array, "N T C"]:
-    """Return a row of zeros and a one for each symbol."""
+    """Return the one-hot vector of each symbol."""
     return np.eye(count, dtype=np.float32)[symbols]
 
 
 def make_due_at_end(
     length: Int[Array, "N"], answer: Float[Array, "N C"], longest: int
 ) -> tuple[Array, Array]:  # noqa: F821
-    """Return targets and due steps of sequences with one answer, at their last step."""
+    """Return targets ``(N, T, C)`` and due steps ``(N, T)`` of sequences with one answer, at their last step."""
     due = np.arange(longest) == length[:, None] - 1
     return due[..., None] * answer[:, None], due
 
 
 @dataclass(frozen=True)
 class TemporalOrder(Generator):
-    """Two or three relevant symbols among distractors; ``relevant`` of them."""
+    """Temporal order with ``relevant`` relevant symbols, two or three, among distractors."""
 
     relevant: int
     tolerance = 0.3
@@ -168,7 +169,7 @@ class Adding(Generator):
     shortest: int
     tolerance = 0.04
 
-    EARLY = 10  # the first mark is among so many pairs
+    EARLY = 10  # the first mark is among this many pairs
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -182,7 +183,7 @@ class Adding(Generator):
         value = keys.uniform("value", longest, low=-1.0, high=1.0).numpy()
         first = keys.integers("first mark", 0, self.EARLY).numpy()
         second = keys.integers("second mark", 0, self.shortest // 2 - 2).numpy()
-        second += second >= first  # one of the others
+        second += second >= first  # any pair but the first marked one
         n = np.arange(len(length))
         mark = np.zeros_like(value)
         mark[:, 0] = mark[n, length - 1] = -1
@@ -194,20 +195,20 @@ class Adding(Generator):
 
 
 B, T, P, S, X, V, E = range(7)
-# Of every node of Reber's graph: the two symbols that may follow, and the nodes that they lead to. 8 is after the end.
+# For each node of Reber's graph: the two symbols that may follow, and the nodes they lead to; node 8 is after the end.
 SYMBOLS = np.array([(B, B), (T, P), (S, X), (T, V), (X, S), (P, V), (E, E), (E, E), (E, E)])
 NODES = np.array([(1, 1), (2, 3), (2, 4), (3, 5), (3, 6), (4, 6), (7, 7), (8, 8), (8, 8)])
 
 
 @dataclass(frozen=True)
 class EmbeddedReber(Generator):
-    """Strings of the embedded Reber grammar, from a training set of ``strings`` of them."""
+    """Strings of the embedded Reber grammar, from a training set of ``strings`` strings."""
 
-    strings: int = 256  # 0: all are new
+    strings: int = 256  # 0: every string is new
     tolerance = None
     tests = 256
 
-    LONGEST = 64  # a string is longer in 3 of 10^8 cases, and then cut short
+    LONGEST = 64  # longer strings, 3 of 10^8, are cut
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -215,7 +216,7 @@ class EmbeddedReber(Generator):
         return "ledger/embedded-reber"
 
     def walk(self, keys: Keys) -> tuple[Int[Array, "N L"], Int[Array, "N"], Bool[Array, "N L C"]]:  # noqa: F821
-        """Return the strings, their lengths, and which symbols may stand at each place."""
+        """Return the strings, their lengths, and the legal symbols at each position."""
         N, L = len(keys), self.LONGEST
         branch = keys.integers("branch", 0, 2, L).numpy()
         symbols = np.full((N, L), E)
@@ -237,14 +238,14 @@ class EmbeddedReber(Generator):
         return symbols, np.minimum(inner_end + 3, L), legal
 
     def sample(self, keys: Keys) -> Strings:
-        """Return x, y and legal ``(N, 63, 7)``: every symbol but the last, and the next."""
+        """Return x, y and legal ``(N, 63, 7)``: x has every symbol but the last, y the next one."""
         symbols, length, legal = self.walk(keys)
         x = one_hot(symbols, 7)
         due = np.arange(1, self.LONGEST) < length[:, None]
         return Strings(x[:, :-1], x[:, 1:], due, legal[:, 1:])
 
     def train(self, seeds: Sequence[int], start: int, stop: int) -> Strings:
-        """Return what is shown, picked anew each time from the training set."""
+        """Return training sequences, drawn from the training set with replacement."""
         if not self.strings:
             return super().train(seeds, start, stop)
         index = torch.arange(start, stop).repeat(len(seeds))
@@ -254,16 +255,16 @@ class EmbeddedReber(Generator):
         return self.draw("train", seeds, picked.reshape(len(seeds), -1))
 
     def test(self, seeds: Sequence[int]) -> Strings:
-        """Return, of each trial, the training set, and as many other strings as a test set has."""
+        """Return, for each trial, its training set followed by a test set of other strings."""
         if not self.strings:
             return super().test(seeds)
         sets = [draw_both_sets(self, seed) for seed in seeds]
         return Strings(*(np.stack(parts) for parts in zip(*sets, strict=True)))
 
 
-@lru_cache(maxsize=32)  # a trial takes the same exam again and again
+@lru_cache(maxsize=32)  # a trial is tested on the same sets repeatedly
 def draw_both_sets(data: EmbeddedReber, seed: int) -> Strings:
-    """Return the training set of a trial, then as many other strings as a test set has."""
+    """Return the training set of a trial followed by a test set of other strings."""
     (shown,) = zip(*data.draw("train", [seed], np.arange(data.strings)[None]), strict=True)
     (fresh,) = zip(*data.draw("test", [seed], np.arange(16 * data.tests)[None]), strict=True)
     known = {to_bytes(x) for x in shown[0]}
@@ -272,7 +273,7 @@ def draw_both_sets(data: EmbeddedReber, seed: int) -> Strings:
 
 
 def to_bytes(x: Float[Array, "T C"]) -> bytes:
-    """Return a string as bytes, to be compared."""
+    """Return a string as bytes, for comparison."""
     return x.argmax(axis=-1).astype(np.uint8).tobytes()
 
 

@@ -1,7 +1,8 @@
-r"""The nets of 1997 to 2000, and their gradients: memory cells in blocks that share their gates.
+r"""The nets of 1997 to 2000 and their truncated gradients: memory cells in blocks with shared gates.
 
-A block has ``cells`` cells, one input gate and one output gate; from 2000 on also a forget gate (else f = 1). With the
-logistic function σ, and with r for what the hidden layer gave at the step before, cells and mostly gates, too:
+A block has ``cells`` cells, one input gate and one output gate; since 2000 also a forget gate (otherwise f = 1). With
+the logistic function σ, and with r for the previous output of the hidden layer, its cells and usually its gates as
+well:
 
 .. math::
     n_t &= x_t W_x + r_{t-1} W_r + b, \qquad i_t, f_t, o_t = \sigma(n_t), \qquad
@@ -9,8 +10,9 @@ logistic function σ, and with r for what the hidden layer gave at the step befo
     c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
     h_t &= o_t \odot (2 \sigma(c_t) - 1), \qquad y_t = \sigma([h_t, x_t] V + v)
 
-Error flows back in time through the cells alone: whatever reaches a net input n_t changes the weights that lead there,
-and goes no further. So r is a constant to the gradient, and all of it but the sum along c is done for every t at once.
+Error flows back in time through the cells only: an error that reaches a net input n_t changes the weights leading to it
+and is truncated there. So r is a constant for the gradient, and everything but the sum along c is computed for all t at
+once.
 With the squared error :math:`\tfrac12 \lVert y_t - d_t \rVert^2`, and δ for the error of a net input:
 
 .. math::
@@ -21,9 +23,9 @@ With the squared error :math:`\tfrac12 \lVert y_t - d_t \rVert^2`, and δ for th
     \delta^i_t = i_t (1 - i_t) \textstyle\sum_{\text{block}} \epsilon_t \odot g_t, \qquad
     \delta^f_t = f_t (1 - f_t) \textstyle\sum_{\text{block}} \epsilon_t \odot c_{t-1}
 
-All squashing functions are tanh of half their argument, scaled and shifted; in the code g and c are half of the above,
-so that they are tanh as it stands. NumPy does it: the arrays are so small that calls are all the cost, and those of
-torch cost more.
+All squashing functions are scaled and shifted tanh of half their argument; in the code g and c are half of the above,
+so that they are plain tanh. The code uses NumPy: the arrays are so small that the call overhead dominates, and that of
+torch is larger.
 
 Source: Hochreiter and Schmidhuber (1997), appendix A.1; Gers, Schmidhuber and Cummins (2000) for the forget gate; Elman
 (1990) for the other net.
@@ -48,9 +50,9 @@ Weights = dict[str, Array]
 
 
 class State(NamedTuple):
-    """What is carried on to the next step: the activations of the hidden layer, and the cells.
+    """The state carried to the next step: activations a of the hidden layer, and cells c.
 
-    Where every symbol is learned from, also what the cells depend on, p (``realtime``).
+    With a weight update at every symbol, also p, the derivatives of the cells by the weights (``realtime``).
     """
 
     a: Float[Array, "E B U"]
@@ -58,12 +60,12 @@ class State(NamedTuple):
     p: Float[Array, "E N M S R"] | None = None
 
     def map_parts(self, change: Callable[[Array], Array]) -> "State":
-        """Return all parts changed."""
+        """Return the state with a function applied to every part."""
         return State(change(self.a), change(self.c), None if self.p is None else change(self.p))
 
 
 class Trace(NamedTuple):
-    """All that a forward pass leaves for the gradient, time first; a and c begin before the first step."""
+    """Everything that the gradient needs of a forward pass, time first; a and c include the initial state."""
 
     x: Float[Array, "T E B D"]
     a: Float[Array, "T1 E B U"]
@@ -73,7 +75,7 @@ class Trace(NamedTuple):
 
 
 class Net(ABC):
-    """E nets side by side; every weight leads with E."""
+    """E nets side by side; the first axis of every weight is E."""
 
     weights: Weights
     trace: Trace
@@ -84,7 +86,7 @@ class Net(ABC):
 
     @abstractmethod
     def gradient(self, error: Answers) -> Weights:
-        """Return the truncated gradient for the errors y - d of the last forward pass, 0 where no answer was due."""
+        """Return the truncated gradient for the errors y - d of the last forward pass, 0 where no answer is due."""
 
     def descend(self, error: Answers, rate: float) -> None:
         """Take one step of plain gradient descent."""
@@ -92,13 +94,13 @@ class Net(ABC):
             self.weights[name] -= rate * g
 
     def state(self, length: Int[Array, "E B"]) -> State:
-        """Return the state of each sequence after so many of its steps."""
+        """Return the state of each sequence after the given number of steps."""
         E, B = length.shape
         e, b = np.arange(E)[:, None], np.arange(B)
         return State(self.trace.a[length, e, b], self.trace.c[length, e, b])
 
     def select(self, rows: Int[Array, " K"]) -> None:
-        """Let all nets go but these."""
+        """Keep only these nets."""
         self.weights = {name: w[rows] for name, w in self.weights.items()}
 
     @property
@@ -108,7 +110,7 @@ class Net(ABC):
 
 
 def draw_weights(keys: Keys, name: str, *shape: int, bound: float) -> Array:
-    """Return weights ``(E, *shape)``, each net's drawn from its own stream within ±bound."""
+    """Return weights ``(E, *shape)`` drawn evenly within ±bound, each net's from its own keys."""
     return keys.uniform(name, *shape, low=-bound, high=bound).numpy()
 
 
@@ -120,12 +122,12 @@ def sum_over_time(source: Float[Array, "T E B K"], delta: Float[Array, "T E B G"
 
 
 def put_time_first(x: Inputs) -> Float[Array, "T E B D"]:
-    """Return the same numbers with the steps outermost."""
+    """Return the array with time as the first axis."""
     return np.ascontiguousarray(x.transpose(2, 0, 1, 3))
 
 
 def logistic(n: Array) -> Array:
-    """Return σ(n), without an overflow at either end."""
+    """Return σ(n) without overflow."""
     return 0.5 + 0.5 * np.tanh(0.5 * n)
 
 
@@ -133,8 +135,8 @@ def logistic(n: Array) -> Array:
 class BlockLSTM(Net):
     """Memory cells in blocks.
 
-    The columns of W_x and W_r, and the hidden layer a, are the gates i, f, o of all blocks, then the cells: M blocks of
-    S cells, U units in all. What is fed back begins at unit ``first``.
+    The columns of W_x and W_r, and the units of the hidden layer a, are the gates i, f, o of all blocks, then the
+    cells: M blocks of S cells, U units in total. The units from ``first`` on are fed back.
     """
 
     shape: Blocks
@@ -142,7 +144,7 @@ class BlockLSTM(Net):
 
     @classmethod
     def draw(cls, shape: Blocks, keys: Keys, bound: float) -> "BlockLSTM":
-        """Return nets with weights within ±bound, and with the gate biases that the shape says."""
+        """Return nets with weights within ±bound and the gate biases of the shape."""
         D, C, M, K = shape.inputs, shape.outputs, shape.blocks, shape.blocks * shape.cells
         U = len(shape.gates) * M + K
         sources = U if shape.gates_feed_back else K
@@ -161,12 +163,12 @@ class BlockLSTM(Net):
 
     @property
     def G(self) -> int:
-        """Return the number of gates, all blocks together."""
+        """Return the number of gates of all blocks."""
         return len(self.shape.gates) * self.shape.blocks
 
     @property
     def first(self) -> int:
-        """Return the first unit that is fed back."""
+        """Return the index of the first unit that is fed back."""
         return 0 if self.shape.gates_feed_back else self.G
 
     def split_units(self, a: Float[Array, "T E B U"]) -> tuple[Array, Array | None, Array, Array]:
@@ -210,7 +212,7 @@ class BlockLSTM(Net):
         return y.transpose(1, 2, 0, 3)
 
     def make_output_inputs(self, a: Float[Array, "T1 E B U"], x: Float[Array, "T E B D"]) -> Array:
-        """Return what the output layer sees: the cells, and the input where there is a shortcut."""
+        """Return the inputs of the output layer: the cells, and x if there is a shortcut."""
         h = a[1:, ..., self.G :]
         return np.concatenate([h, x], axis=-1) if self.shape.shortcut else h
 
@@ -248,7 +250,7 @@ class BlockLSTM(Net):
 
 @dataclass
 class ElmanNet(Net):
-    r"""A hidden layer that sees itself as it was a step before, as a constant: the error stays within its step.
+    r"""An Elman net: the previous hidden layer is a constant input, so errors are not propagated through time.
 
     .. math::
         h_t = \sigma(x_t W_x + h_{t-1} W_h), \qquad y_t = \sigma(h_t V)

@@ -1,8 +1,8 @@
-"""Training as it was done then: plain gradient descent, one step after every sequence or after every symbol.
+"""Training as in the papers: plain gradient descent, one step after every sequence or after every symbol.
 
-Trials run side by side. Everything is answered first and learned from then; a trial has succeeded when so many
-sequences in a row were right and an exam, where there is one, is passed without an error. It leaves the stack, as it
-does at the end of its budget; the others do not notice.
+Trials run side by side. Each sequence is answered first and then learned from. A trial succeeds when a given number of
+consecutive sequences was answered right and its exam, if it has one, is passed without an error. It then leaves the
+stack, as it does at the end of its budget, without any effect on the others.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,23 +23,23 @@ from seqbench.random import Keys
 from seqbench.training.checkpoint import Checkpoint
 
 Array = np.ndarray
-AT_ONCE = 64  # sequences of a trial that are drawn in one go
-STREAMS = 10  # of an exam, for each trial
-SYMBOLS = 100_000  # of a stream
+AT_ONCE = 64  # sequences of a trial that are drawn at once
+STREAMS = 10  # in an exam of one trial
+SYMBOLS = 100_000  # in a stream
 Progress = Callable[[int, int], object]  # sequences shown so far, trials that still run
 
 
 class Outcome(NamedTuple):
-    """What became of a trial.
+    """The result of a trial.
 
     Attributes
     ----------
     sequences
-        Shown until it had succeeded, or all of its budget.
+        Training sequences until success, or the whole budget.
     wrong, tested
-        Sequences of a test set that were answered wrong, and how many it had.
+        Test sequences answered wrong, and the size of the test set.
     seconds
-        Wall time of the stack, shared evenly by the trials still in it.
+        Wall time of the stack, divided evenly among the trials still in it.
     """
 
     seed: int
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class TrialStack:
-    """The trials that still run: their seeds, nets, streaks and states, and the sequences that each was shown."""
+    """The running trials: their seeds, nets, streaks and states, and the number of sequences shown to each."""
 
     row: Online
     seeds: list[int]
@@ -73,7 +73,7 @@ class TrialStack:
         return cls(row, list(seeds), net, np.zeros(len(seeds), int), np.zeros(len(seeds)))
 
     def learn(self, data: Generator, s: Strings) -> None:
-        """Answer one sequence each, ``(E, 1, T, …)``, and learn from it."""
+        """Answer one sequence per trial, ``(E, 1, T, …)``, and learn from it."""
         rate = self.row.learning_rate
         if self.row.update == "symbol":
             y, after = learn_by_symbol(self.net, s.x, s.y, s.due, rate, self.state)
@@ -90,7 +90,7 @@ class TrialStack:
         self.shown += 1
 
     def select(self, rows: Int[Array, " K"]) -> None:
-        """Let all trials go but these."""
+        """Keep only these trials."""
         self.seeds = [self.seeds[e] for e in rows]
         self.net.select(rows)
         self.streak, self.seconds = self.streak[rows], self.seconds[rows]
@@ -98,7 +98,7 @@ class TrialStack:
             self.state = self.state.map_parts(lambda part: part[rows])
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Lay all of it aside."""
+        """Save the state to a checkpoint."""
         parts = {f"weights/{name}": w for name, w in self.net.weights.items()}
         parts |= {"streak": self.streak, "seconds": self.seconds}
         if self.state is not None:
@@ -111,7 +111,7 @@ class TrialStack:
         checkpoint.save({"seeds": self.seeds, "shown": self.shown, **tensors})
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Go on with those of the trials that were laid aside, if any were."""
+        """Restore those of the trials that a checkpoint has, if any."""
         laid = checkpoint.load(self.check_fit)
         wanted = set(self.seeds)
         if laid is None or not wanted & set(laid["seeds"]):
@@ -123,11 +123,11 @@ class TrialStack:
             name: laid[f"state/{name}"].numpy() for name in State._fields if f"state/{name}" in laid
         }
         self.state = State(**state) if state else None
-        # One that had ended may have been kept a moment before the run was killed.
+        # A trial in the checkpoint may have been written to the store just before the run was killed.
         self.select(np.flatnonzero([seed in wanted for seed in self.seeds]))
 
     def check_fit(self, laid: dict[str, Any]) -> dict[str, Any]:
-        """Return what a checkpoint holds; raise where it is none of this experiment."""
+        """Return the content of a checkpoint; raise ``ValueError`` if it is of another experiment."""
         E = len(laid["seeds"])
         wanted = {f"weights/{name}": (E, *w.shape[1:]) for name, w in self.net.weights.items()}
         wanted |= {"streak": (E,), "seconds": (E,)}
@@ -145,7 +145,7 @@ def run(
     progress: Progress = lambda shown, running: None,
     checkpoint: Checkpoint | None = None,
 ) -> Iterator[list[Outcome]]:
-    """Run trials side by side; yield what became of each as soon as it is known.
+    """Run trials side by side; yield the results as the trials end.
 
     Parameters
     ----------
@@ -154,11 +154,11 @@ def run(
     seeds
         One for each trial.
     until
-        When to lay the trials aside, by the clock ``monotonic``.
+        When to save a checkpoint and stop, by the clock ``monotonic``.
     progress
-        Hears how many sequences were shown, and how many trials still run.
+        Called with the number of sequences shown and the number of running trials.
     checkpoint
-        Where the state is laid aside once a minute; a later run of the same trials goes on from there.
+        Where the state is saved once a minute; a later run of the same trials continues from it.
     """
     checkpoint = checkpoint or Checkpoint()
     data = make_generator(row.source)
@@ -174,7 +174,7 @@ def run(
         stop = min(stack.shown - stack.shown % AT_ONCE + AT_ONCE, row.budget)
         some = data.train(stack.seeds, stack.shown, stop)
         left: list[Outcome] = []
-        here = np.arange(len(stack.seeds))  # their places in ``some``
+        here = np.arange(len(stack.seeds))  # their positions in ``some``
         for k in range(stop - stack.shown):
             stack.learn(data, some.select((here, slice(k, k + 1))))
             done = check_success(stack, data)
@@ -189,13 +189,13 @@ def run(
         share_time(stack, since)
         progress(stack.shown, len(stack.seeds))
         if left:
-            yield left  # before they leave the checkpoint, so that none is lost
+            yield left  # before they are dropped from the checkpoint, so that none is lost
             stack.save(checkpoint)
     checkpoint.clear()
 
 
 def share_time(stack: TrialStack, since: float) -> float:
-    """Add the time since then to the trials, an even share each; return the time now."""
+    """Divide the time since then evenly among the trials; return the time now."""
     now = perf_counter()
     if stack.seeds:
         stack.seconds += (now - since) / len(stack.seeds)
@@ -220,7 +220,7 @@ def list_outcomes(
     done: Bool[Array, "E"],  # noqa: F821
     ended: Bool[Array, "E"],  # noqa: F821
 ) -> list[Outcome]:
-    """Return what became of the trials that ended."""
+    """Return the results of the trials that ended."""
     return [
         Outcome(
             stack.seeds[e],
@@ -235,7 +235,7 @@ def list_outcomes(
 
 
 def count_errors(stack: TrialStack, e: int, data: Generator) -> tuple[int, int]:
-    """Return how many sequences of its test set a trial answers wrong, and how many there are."""
+    """Return how many sequences of its test set a trial answers wrong, and the size of the set."""
     net = select_one(stack.net, e)
     if stack.row.exam == "streams":
         return count_stream_errors(net, stack.seeds[e], data)
@@ -245,14 +245,14 @@ def count_errors(stack: TrialStack, e: int, data: Generator) -> tuple[int, int]:
 
 
 def select_one(net: Net, e: int) -> Net:
-    """Return one of the nets alone."""
+    """Return a net with only the e-th of the nets."""
     one = type(net)(net.shape, dict(net.weights))  # type: ignore[call-arg, attr-defined]
     one.select(np.array([e]))
     return one
 
 
 def count_stream_errors(net: Net, seed: int, data: Generator) -> tuple[int, int]:
-    """Return how many of ten streams hold an error, and that they are ten; string after string, without a reset."""
+    """Return how many of the ten streams contain an error, and 10; a stream is strings without a reset between."""
     state, symbols = None, np.zeros(STREAMS, int)
     wrong = np.zeros(STREAMS, bool)
     first = 0
@@ -265,7 +265,7 @@ def count_stream_errors(net: Net, seed: int, data: Generator) -> tuple[int, int]
             state = net.state(s.length)
             wrong |= ~data.right(y, s)[0] & (symbols < SYMBOLS)
             symbols += s.length[0]
-        if wrong.any():  # one error is enough
+        if wrong.any():  # one error is enough to fail the exam
             return int(wrong.sum()), STREAMS
         first += AT_ONCE * STREAMS
     return 0, STREAMS

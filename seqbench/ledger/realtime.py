@@ -1,8 +1,8 @@
-r"""Learning at every symbol: the weights change before the next one is read, so nothing can be learned backwards.
+r"""Real-time recurrent learning: the weights change after every symbol, so gradients are computed forward in time.
 
-What a cell holds depends on every weight through all the steps so far. Its derivatives by the weights of its own net
-input and of its block's gates, p, therefore go along with it. With s for all that a net input sees, the input, what is
-fed back, and 1 for the bias, and otherwise the letters of ``net``:
+A cell depends on the weights through all previous steps. Its derivatives p by the weights of its own net input and of
+the gates of its block are therefore carried along with it. With s for the sources of a net input (the input, the
+fed-back units, and 1 for the bias), and otherwise the notation of ``net``:
 
 .. math::
     s_t &= [x_t, r_{t-1}, 1] \\
@@ -15,7 +15,7 @@ fed back, and 1 for the bias, and otherwise the letters of ``net``:
     \nabla W^f = \textstyle\sum_{\text{block}} \epsilon_t\, p^f_t, \qquad
     \nabla W^o = \delta^o_t\, s_t
 
-As long as the weights stay as they are, the sum of these over a sequence is the gradient that ``net`` has.
+If the weights are constant, the sum of these over a sequence is the gradient of ``net``.
 
 Source: Hochreiter and Schmidhuber (1997), appendix A.1, equations of the forward computation of partial derivatives.
 """
@@ -34,22 +34,22 @@ def learn_by_symbol(
     rate: float,
     state: State | None = None,
 ) -> tuple[Answers, State]:
-    """Answer one sequence each, ``(E, 1, T, …)``, step by step, and learn from every answer that is due.
+    """Answer one sequence per net, ``(E, 1, T, …)``, step by step, and learn from every due answer.
 
     Parameters
     ----------
     net
         The nets; their weights are changed.
     x, d, due
-        The inputs, the targets, and the steps at which they count; a sequence ends with the last of them.
+        The inputs, the targets, and the steps at which targets are due; a sequence ends at the last due step.
     rate
         The step of plain gradient descent.
     state
-        What was carried on from the sequence before, if it was.
+        The state carried over from the previous sequence, or None.
 
     Returns
     -------
-    The answers, each from before it was learned from, and the state after the last step of each sequence.
+    The answers, each computed before learning from it, and the state after the last step of each sequence.
     """
     sequence = x[:, 0], d[:, 0], due[:, 0], rate, state
     if isinstance(net, BlockLSTM):
@@ -73,7 +73,7 @@ def _learn_blocks(
     K, U = M * S, G + M * S
     R = w["W_r"].shape[1]
     biased = w["b"].shape[-1]
-    W = np.zeros((E, D + R + 1, U), x.dtype)  # of all that a net input sees
+    W = np.zeros((E, D + R + 1, U), x.dtype)  # of all sources of a net input
     W[:, :D], W[:, D:-1], W[:, -1:, :biased] = w["W_x"], w["W_r"], w["b"]
     V = np.concatenate([w["V"], w["v"]], axis=1) if "v" in w else w["V"].copy()
     if state is None:
@@ -82,7 +82,7 @@ def _learn_blocks(
     a, c = state.a[:, 0], state.c[:, 0]
     leading = [
         name for name in shape.gates if name != "o"
-    ]  # to a cell: it depends on their weights
+    ]  # the gates whose weights a cell depends on
     p = state.p
     if p is None:
         p = np.zeros((E, 1 + len(leading), M, S, D + R + 1), x.dtype)
@@ -104,9 +104,9 @@ def _learn_blocks(
         q = np.tanh(c)
         h = o * q
         a = np.where(live[..., 0], np.concatenate([gates, h.reshape(E, K)], axis=1), a)
-        seen = [h.reshape(E, K)]
-        seen += [x[:, t]] * shape.shortcut + [one] * ("v" in w)
-        v = np.concatenate(seen, axis=1)
+        sources = [h.reshape(E, K)]
+        sources += [x[:, t]] * shape.shortcut + [one] * ("v" in w)
+        v = np.concatenate(sources, axis=1)
         y = ys[:, t] = logistic((v[:, None] @ V)[:, 0])
 
         d_y = (y - d[:, t]) * y * (1 - y) * live[..., 0]

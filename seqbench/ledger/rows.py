@@ -1,8 +1,8 @@
-"""The rows of the ledger: what was published, and how it is repeated here.
+"""The rows of the ledger: published figures, and how each is repeated here.
 
-A figure's mark says where it was read: P in the paper or its code, S in another's account of it. There are four kinds
-of rows: trials in the paper's own protocol (``Online``), what the benchmark's records say of a figure (``ModelScore``)
-or of one model beside another (``ModelPair``), and what can't be repeated (``NotRepeated``).
+The mark of a figure is its source: P is the paper or its code, S a secondary source. There are four kinds of rows:
+trials in the paper's own protocol (``Online``), figures of one model (``ModelScore``) or comparisons of two models
+(``ModelPair``) that are checked against the benchmark's records, and figures that can't be repeated (``NotRepeated``).
 
 Nothing here imports torch, so that the table can be made from a results folder alone.
 """
@@ -32,13 +32,13 @@ class Blocks:
     gates
         The gates of a block, in the order of their columns: i, f, o.
     gates_feed_back
-        Whether the hidden layer sees its gates of the step before, and not its cells only.
+        Whether the gates are fed back as well as the cells.
     cells_biased, outputs_biased
-        Whether the net inputs of the cells and of the outputs have biases; the gates always have.
+        Whether the cells and the outputs have biases; gates always have them.
     shortcut
-        Whether the input also goes to the outputs.
+        Whether the input is connected to the outputs.
     gate_biases
-        What the biases of a gate start at, block by block; else they are drawn as all other weights.
+        Initial biases of a gate, block by block; otherwise they are drawn like the weights.
     """
 
     inputs: int
@@ -64,7 +64,7 @@ class Elman:
 
 @dataclass(frozen=True)
 class Source:
-    """Which sequences: a name that ``data.make_generator`` knows, and its arguments."""
+    """The sequences of an experiment: a name known to ``data.make_generator``, and its arguments."""
 
     name: str
     arguments: tuple[int, ...] = ()
@@ -72,7 +72,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Entry:
-    """What all rows have: a stable id, the paper and the place in it, and the figure in words with its mark."""
+    """What all rows have: a stable id, the paper and experiment, and the figure in words with its mark."""
 
     id: str
     paper: str
@@ -83,33 +83,33 @@ class Entry:
 
 @dataclass(frozen=True)
 class Online(Entry):
-    """Trials in the paper's own protocol: a weight update a sequence or a symbol, success counted in sequences.
+    """Trials in the paper's own protocol: one weight update per sequence or symbol, success counted in sequences.
 
     Attributes
     ----------
     rate, of
-        The published share of trials that succeeded, or None where the paper only says how many sequences they took;
-        and of how many trials, as many as are run here where the paper does not say it.
+        The published share of successful trials, or None if the paper only reports numbers of sequences; and of how
+        many trials, None if the paper does not say (then as many as are run here).
     sequences
         The published mean number of training sequences, or None.
     net, bound, learning_rate
-        The net, the bound of its first weights, and the step of plain gradient descent.
+        The net, the bound of its initial weights, and the learning rate of plain gradient descent.
     source
         The sequences.
     update
-        After what the weights change: every ``sequence``, or every ``symbol``.
+        When the weights are updated: after every ``sequence``, or after every ``symbol``.
     streak
-        Sequences in a row that must be answered right, each before it is learned from.
+        Consecutive sequences that must be answered right, each before learning from it.
     exam
-        What must then be answered without an error, too: nothing, the ``test`` set, or endless ``streams``.
+        What must then also be answered without an error: nothing, the ``test`` set, or long ``streams``.
     every
-        After so many sequences there is an exam for those that are ready.
+        Trials with a full streak are examined every so many sequences.
     budget
-        Sequences that a trial is given.
+        Maximum number of training sequences.
     carried
-        Whether the state goes on from a string to the next, until one is answered wrong.
+        Whether the state is carried over to the next string, until one is answered wrong.
     trials
-        How many are planned: fewer settle nothing.
+        How many trials are planned; with fewer, nothing is settled.
     deviations
         What differs from the paper.
     """
@@ -132,7 +132,7 @@ class Online(Entry):
 
     @property
     def protocol(self) -> str:
-        """Return the hash of all that a trial depends on: trials of another protocol do not count."""
+        """Return the hash of everything a trial depends on; trials of another protocol do not count."""
         words = (
             "paper",
             "experiment",
@@ -149,16 +149,16 @@ class Online(Entry):
 
 @dataclass(frozen=True)
 class ModelScore(Entry):
-    """A published figure of a model on a task that the benchmark has.
+    """A published figure of a model on a task of the benchmark.
 
     Attributes
     ----------
     lag
-        The setting of the task's knob; None: the largest that was measured.
+        The lag of the task; None: the largest lag measured.
     solved
         Whether the published figure is that of a solved task.
     of
-        What it is the figure of: one run, or the best of several seeds.
+        Whether the figure is of one run, or of the best of several seeds.
     """
 
     task: str
@@ -183,7 +183,7 @@ class ModelPair(Entry):
 
 @dataclass(frozen=True)
 class NotRepeated(Entry):
-    """A figure that can't be repeated here, and why."""
+    """A figure that can't be repeated here, with the reason."""
 
     reason: str
 
@@ -231,7 +231,7 @@ def make_reber(
 
 
 def make_hs97(id_: str, experiment: str, sequences: int, **more: Any) -> Online:
-    """Return a row whose trials end with 2,000 right answers in a row, published as so many sequences."""
+    """Return a row of 1997 whose trials end after 2,000 consecutive right answers."""
     return Online(
         id=id_,
         paper=HS97,
@@ -249,7 +249,7 @@ def make_hs97(id_: str, experiment: str, sequences: int, **more: Any) -> Online:
 
 
 def make_order(relevant: int, blocks: int, rate: float, sequences: int) -> Online:
-    """Return the row of temporal order with so many relevant symbols."""
+    """Return the row of temporal order with this many relevant symbols."""
     classes = 2**relevant
     return make_hs97(
         f"hs97-order-{classes}",
@@ -265,7 +265,7 @@ def make_order(relevant: int, blocks: int, rate: float, sequences: int) -> Onlin
 
 
 def make_adding(shortest: int, sequences: int) -> Online:
-    """Return the row of the adding problem over at least so many steps."""
+    """Return the row of the adding problem over at least this many steps."""
     return make_hs97(
         f"hs97-adding-{shortest}",
         f"4, adding, T = {shortest}",
@@ -279,7 +279,7 @@ def make_adding(shortest: int, sequences: int) -> Online:
 
 
 def make_stream(id_: str, experiment: str, published: str, rate: float, *gates: str) -> Online:
-    """Return a row of endless strings, for blocks with these gates."""
+    """Return a row of the continual Reber grammar, for blocks with these gates."""
     steps = (-0.5, -1.0, -1.5, -2.0)
     first = {"i": steps, "f": tuple(-b for b in steps), "o": steps}
     return Online(
@@ -423,7 +423,7 @@ ONLINE: dict[str, Online] = {row.id: row for row in LEDGER if isinstance(row, On
 
 
 def find_online(id_: str) -> Online:
-    """Return the row of this id, if it has trials of its own."""
+    """Return the row with this id; raise ``BadInput`` if there is none with trials."""
     if id_ not in ONLINE:
         raise unknown("experiment", id_, ONLINE)
     return ONLINE[id_]

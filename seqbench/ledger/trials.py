@@ -68,9 +68,9 @@ def run(
 
 
 def manifest_of(store: Store) -> Manifest:
-    """Return what a folder of trials says of itself; one that is not there is made for the ledger alone.
+    """Return the manifest of a folder of trials; a new folder is made for the ledger alone.
 
-    Trials may also lie beside runs of one's own that are to become an edition.
+    Trials may also be added to a local folder of runs that is to become an edition.
     """
     made = Manifest(
         schema_version=SCHEMA,

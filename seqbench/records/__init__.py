@@ -1,4 +1,5 @@
-"""What a run leaves behind: the schema of every row, and the folder that holds them.
+"""The results on disk: the schema of every row, and the results folder that holds them.
 
-Needs no torch. A folder may come from a stranger, so nothing in it is trusted or evaluated.
+What may enter: files written by this package, validated line by line. A folder may come from an untrusted source, so
+nothing in it is executed. Nothing here imports torch.
 """

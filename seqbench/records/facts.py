@@ -1,7 +1,7 @@
-"""What an edition says beside what was measured: all that its tables and verdicts take from the code of its day.
+"""The facts of an edition: everything that its tables and verdicts take from the code that published it.
 
-A later version has another tuning grid, more models, other words for a rule; an edition is still judged by its own
-(docs/adr/0028). It lies in the folder, as ``facts.json``, so it is data, and restricted as a record is.
+A later version of the code may have another tuning grid, more models, or a reworded rule; an edition is still judged by
+its own facts (docs/adr/0028). They are kept in the folder as ``facts.json`` and validated like a record.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class ClaimWords(Strict):
-    """What a claim says of itself; its rule is code, and the same in all editions of one form."""
+    """The published words of a claim; its rule is code, the same for all editions of one form."""
 
     id: Name
     sentence: Line
@@ -26,7 +26,7 @@ class ClaimWords(Strict):
 
 
 class Published(Strict):
-    """A row of the replication ledger: what all kinds of them have."""
+    """What all kinds of rows of the replication ledger have in common."""
 
     id: Name
     paper: Line
@@ -36,7 +36,7 @@ class Published(Strict):
 
 
 class PublishedTrials(Published):
-    """Trials in the paper's own protocol, which is named by its hash."""
+    """Trials in the paper's own protocol, identified by a hash."""
 
     kind: Literal["trials"] = "trials"
     rate: float | None = Field(ge=0, le=1)
@@ -50,14 +50,14 @@ class PublishedTrials(Published):
     def select_planned(self, trials: Iterable[Trial]) -> list[Trial]:
         """Return those of the trials that the row plans.
 
-        Trials are kept as they end: of more than these, the fastest might be there alone.
+        Trials are written as they end: counting additional ones would favour the fastest.
         """
         own = (self.id, self.protocol)
         return [t for t in trials if (t.experiment, t.protocol) == own and t.seed < self.trials]
 
 
 class PublishedScore(Published):
-    """A figure of a model on a task that the benchmark has; without a lag, at the largest that was measured."""
+    """A published figure of a model on a task of the benchmark; without a lag, at the largest lag measured."""
 
     kind: Literal["score"] = "score"
     task: Spelling
@@ -93,14 +93,14 @@ LedgerRow = Annotated[
 
 
 class Facts(Strict):
-    """What the tables and verdicts of a folder depend on, beside its records and the form of its tables.
+    """What the tables and verdicts of a folder depend on, besides its records and the form of its tables.
 
     Attributes
     ----------
     rates, finer_rates, tuning_seeds
-        The learning rates of the tuning, those that are only looked at, and the seeds of both.
+        The learning rates of the tuning, the finer rates that are only compared with them, and the seeds of both.
     tasks, models
-        The catalogues, in the order of the tables; guests come after them.
+        The catalogues, in the order of the tables; user-defined tasks and models come last.
     video_models
         The models that read video; all others read sequences.
     tables

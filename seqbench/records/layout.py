@@ -1,7 +1,7 @@
-"""What a results folder may hold, and what of it has no place there.
+"""Which files a results folder may contain.
 
-A folder may come from a stranger. No link in it is followed: what is read and written through one lies elsewhere.
-Hidden files, and those that desktops and editors leave, are passed over.
+A folder may come from an untrusted source, so links in it are never followed. Hidden files, and those that desktops and
+editors leave behind, are ignored.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +13,8 @@ DEPTH = {  # how deep the files of each folder of measurements are
     "records": 2, "throughput": 1, "comparisons": 1, "baselines": 1, "probes": 1, "trials": 1, "systems": 1,
     "specs": 1,
 }  # fmt: skip
-ENDINGS = {"specs": (".toml",)}  # of the files in it; elsewhere:
-ROWS = (".json", ".jsonl")
+ROWS = (".json", ".jsonl")  # the endings of files of measurements
+ENDINGS = {"specs": (".toml",)}  # of other files
 DERIVED = ("tables", "notebooks", "unfinished")  # made from the measurements, or temporary
 SINGLE_FILES = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
@@ -35,12 +35,12 @@ def find_misplaced(folder: Path) -> Iterator[BadInput]:
 
 
 def list_files(folder: Path, kind: str) -> Iterator[Path | BadInput]:
-    """Yield the files that a results folder holds of a kind, and an error for whatever else lies among them."""
+    """Yield the files of a folder of measurements, and an error for every other entry."""
     return walk(folder / kind, DEPTH[kind], ENDINGS.get(kind, ROWS))
 
 
 def walk(folder: Path, depth: int, endings: Sequence[str]) -> Iterator[Path | BadInput]:
-    """Yield the files so many levels below a folder, and an error for whatever else is there."""
+    """Yield the files at this depth below a folder, and an error for every other entry."""
     for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry

@@ -1,10 +1,10 @@
-"""The schema of what a run leaves behind: one line of canonical JSON for one member.
+"""The schema of the results: each row is one line of canonical JSON.
 
-``Unit`` says what is measured, ``Member`` whose weights and data, ``Record`` what came out, ``System`` on which
-machine, ``Throughput`` how long a step took, ``Probe`` what was seen inside. A unit is named by the hash of all its
-fields, so whatever would change the number changes the name.
+A ``Unit`` is what is measured, a ``Member`` is one run of it, a ``Record`` the result of a run, a ``System`` the
+machine, ``Throughput`` the time of a step, a ``Probe`` what an instrument measured inside a model. The id of a unit is
+a hash of all its fields, so that anything that could change the numbers changes the id.
 
-A folder may come from a stranger, so no text is taken as it comes: ``fields.py`` has the kinds of text there are.
+A folder may come from an untrusted source, so all text is restricted to the kinds in ``values/fields.py``.
 """
 
 import json
@@ -33,8 +33,8 @@ from seqbench.values.fields import (
 from seqbench.values.variants import spell
 
 SCHEMA: Final = 1
-# A part of the schema, since names in tables are spelled by it: a model's entry is never changed or taken away.
-LAYERS: Final = {"transformer": 2}  # it needs two for recall; the others have one
+# Part of the schema, since the spelling of models depends on it: entries are never changed or removed.
+LAYERS: Final = {"transformer": 2}  # it needs two for recall; other models have one
 
 RunVerdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
 Role = Literal["reporting", "tuning", "search"]
@@ -44,23 +44,23 @@ Moment = Literal["start", "end"]  # of the training
 
 
 class Strict(BaseModel):
-    """A frozen model without extra fields, without conversions ("3" is no number), with finite numbers only."""
+    """A frozen pydantic model: no extra fields, no conversions ("3" is not a number), finite numbers only."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        revalidate_instances="always",  # a curve grows in place while it is made
+        revalidate_instances="always",  # a curve is extended in place during training
     )
 
     def canonical(self) -> str:
-        """Return the one JSON text of this object: sorted keys, no spaces."""
+        """Return the canonical JSON of this object: sorted keys, no spaces."""
         return canonical(self.model_dump(mode="json"))
 
 
 def canonical(value: Any) -> str:
-    """Return JSON with sorted keys and no spaces."""
+    """Return canonical JSON: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -70,18 +70,18 @@ def digest(value: Any) -> str:
 
 
 class Budget(Strict):
-    """What every model of a cell is given, and how it is watched.
+    """The training budget of a condition, and how runs are validated and tested.
 
     Attributes
     ----------
     steps, batch
-        Training steps at most, and sequences a step.
+        Maximum number of training steps, and sequences per step.
     clip
         The largest norm of a member's gradient.
     validate_every, validation_size, test_size
         Steps between validations, and sequences in the fixed validation and test sets.
     learning_rate
-        The rate of every model; None, and not written, where each has its own by tuning.
+        The learning rate of all models; None, and not written, if it is tuned per model.
     """
 
     steps: int = Field(gt=0, le=MOST)
@@ -94,10 +94,10 @@ class Budget(Strict):
 
 
 class Unit(Strict):
-    """One cell of the benchmark: a task at a lag, a model at a size, a budget.
+    """One condition of the benchmark with its settings: a task at a lag, a model at a size, a budget.
 
-    Parameters, loss and optimiser are float32, or all of it float64; ``tf32`` rounds the factors of products, and
-    ``bfloat16`` goes forward in that type.
+    Parameters, loss and optimiser are float32, or all float64. ``tf32`` rounds the factors of matrix products, and
+    ``bfloat16`` computes the forward pass in that type.
     """
 
     task: Name
@@ -106,7 +106,7 @@ class Unit(Strict):
     task_options: Options = {}
     model: Name
     model_version: int = Field(ge=1, le=MOST)
-    parameters: int = Field(gt=0, le=MOST)  # the size is matched to this count
+    parameters: int = Field(gt=0, le=MOST)  # the number that the model's size is matched to
     layers: int = Field(ge=1, le=MOST)
     model_options: Options = {}
     budget: Budget
@@ -114,7 +114,7 @@ class Unit(Strict):
 
     @property
     def id(self) -> str:
-        """Return the name of the cell: the hash of all that it measures."""
+        """Return the id of the unit: the hash of all its fields."""
         return digest(self.model_dump(mode="json"))
 
     @property
@@ -124,13 +124,13 @@ class Unit(Strict):
 
     @property
     def model_spelling(self) -> str:
-        """Return the model with its options, and its layers where they are not as usual."""
+        """Return the model with its options, and its number of layers if it is not the default."""
         usual = self.layers == LAYERS.get(self.model, 1)
         return spell(self.model, self.model_options | ({} if usual else {"layers": self.layers}))
 
     @property
     def condition(self) -> tuple[str, int, str]:
-        """Return what a table shows of it: a folder holds one unit for each such row."""
+        """Return task, lag and model, as in a row of a table: a folder has one unit for each."""
         return self.task_spelling, self.lag, self.model_spelling
 
     def __hash__(self) -> int:
@@ -140,7 +140,7 @@ class Unit(Strict):
 class Member(Strict):
     """One run of a unit; tuning seeds and reporting seeds are disjoint.
 
-    A search is a tuning run at a finer learning rate, which is only looked at: it never chooses.
+    A run of the role ``search`` is at a finer learning rate, for comparison only: it never decides the chosen rate.
     """
 
     seed: int = Field(ge=0, lt=2**32)
@@ -149,7 +149,7 @@ class Member(Strict):
 
 
 class Curve(Strict):
-    """Every validation of a run, in order; a score or loss is None where it was not finite."""
+    """All validations of a run, in order; a score or loss is None if it was not finite."""
 
     step: list[Annotated[int, Field(gt=0)]]
     loss: list[Number | None]
@@ -164,13 +164,13 @@ class Curve(Strict):
         return self
 
 
-# Of measures that are no share; before scales said their range.
+# Ranges of measures other than shares, for records written before scales had a range.
 RANGES: Final = {"bits a character": (0.0, inf), "mean squared error, standardised": (0.0, inf)}
-ROUNDING: Final = 1e-6  # a mean of shares may come out that much above 1
+ROUNDING: Final = 1e-6  # rounding may put a mean of shares this far above 1
 
 
 class Scale(Strict):
-    """How to read a score; ``lowest`` and ``highest`` are what its measure can be, None where there is no end."""
+    """The measure of a score: direction, chance, threshold, and its lowest and highest value, None if unbounded."""
 
     measure: Line
     higher_is_better: bool
@@ -180,13 +180,13 @@ class Scale(Strict):
     highest: float | None = Field(default=None, exclude_if=lambda end: end is None)
 
     def contains(self, score: float) -> bool:
-        """Return whether a score is one that the measure can have."""
+        """Return whether a score lies in the range of the measure."""
         low, high = self.range
         return low - ROUNDING <= score <= high + ROUNDING
 
     @property
     def range(self) -> tuple[float, float]:
-        """Return the lowest and the highest score there can be."""
+        """Return the lowest and the highest possible score."""
         if self.lowest is None and self.highest is None:  # of an older record
             return RANGES.get(self.measure, (0.0, 1.0) if self.higher_is_better else (-inf, inf))
         return (
@@ -196,18 +196,18 @@ class Scale(Strict):
 
 
 class Cost(Strict):
-    """What differs from run to run: times, memory, and when it was."""
+    """What differs between repetitions of a run: time, memory, date."""
 
-    seconds: Time  # wall time of the stack, shared evenly by the members still in it
+    seconds: Time  # wall time of the stack, divided evenly among the members still in it
     peak_memory: int = Field(ge=0, le=MOST)  # bytes, of the worker process or of the device
     finished: Instant
 
 
 class Provenance(Strict):
-    """Where a record comes from; ``system`` names a file in ``systems/``."""
+    """The code, settings and machine of a record; ``system`` names a file in ``systems/``."""
 
     commit: Commit
-    dirty: bool  # not all that it was measured by is in that commit: changes, or a guest's code
+    dirty: bool  # uncommitted changes, or user-defined code, were involved
     profile: Name
     specification: Digest
     system: Digest
@@ -215,12 +215,12 @@ class Provenance(Strict):
     threads: int = Field(ge=1, le=MOST)
     deterministic: bool
     flush_denormal: bool
-    # Of the package's own files, as they were imported; records of before it was noted have none.
+    # Hash of the package's imported files; older records have none.
     code: Digest | None = Field(default=None, exclude_if=lambda code: code is None)
 
 
 class Record(Strict):
-    """What one member of a unit left behind."""
+    """The result of one member of a unit."""
 
     kind: Literal["accuracy"] = "accuracy"
     schema_version: Literal[1] = SCHEMA
@@ -236,13 +236,13 @@ class Record(Strict):
     )
     scale: Scale
     steps: int = Field(ge=0, le=MOST)
-    steps_to_solve: Whole | None  # the first of three validations in a row that found it solved
+    steps_to_solve: Whole | None  # the first of three consecutive validations above the threshold
     curve: Curve
-    sizes: dict[Name, Whole]  # hidden units and the like, as matched
+    sizes: dict[Name, Whole]  # hidden units and other matched sizes
     parameters: int = Field(ge=0, le=MOST)
     scan: Name
-    # Whether it was trained in a smaller stack than was planned, since that stack failed or lost its worker process
-    # twice: then its numbers may differ by rounding from those of a run that was not disturbed.
+    # Whether it was trained in a smaller stack than planned, because the planned one failed or its worker process died
+    # twice. Its numbers may then differ by rounding from those of an undisturbed run.
     regrouped: bool = Field(default=False, exclude_if=lambda regrouped: not regrouped)
     provenance: Provenance
     cost: Cost
@@ -285,21 +285,21 @@ class Record(Strict):
 
     @property
     def key(self) -> tuple[str, int, float]:
-        """Return the identity of the record: no two in a store share it."""
+        """Return the identity of the record, unique in a store."""
         return self.unit_id, self.member.seed, self.member.learning_rate
 
     @property
     def system_id(self) -> str:
-        """Return the name of the machine."""
+        """Return the id of the machine."""
         return self.provenance.system
 
     def serialise_reproducible(self) -> str:
-        """Return what a second measurement on the same machine must give again."""
+        """Return the record as JSON without its cost: what a repetition on the same machine must reproduce."""
         return canonical(self.model_dump(mode="json", exclude={"cost": True}))
 
 
 class Roofline(Strict):
-    """What a step has to do, and what the machine does at best; ``floor.py`` has the equations.
+    """The roofline bound of a step: its work, and the ceilings of the machine; ``roofline.py`` has the equations.
 
     Attributes
     ----------
@@ -316,7 +316,7 @@ class Roofline(Strict):
 
     @property
     def seconds(self) -> float:
-        """Return the least time that the step could take."""
+        """Return the lower bound of the time of the step, in seconds."""
         return max(self.flops / self.flops_per_second, self.bytes / self.bytes_per_second)
 
 
@@ -328,21 +328,19 @@ class Throughput(Strict):
     model: Name
     model_version: int = Field(ge=1, le=MOST)
     phase: Phase
-    scan: Name  # "step": one step after the other, as the input comes
+    scan: Name  # "step": streaming, one step at a time
     precision: Precision
     device: Name
     members: int = Field(ge=1, le=MOST)  # E
     batch: int = Field(ge=1, le=MOST)  # B
     length: int = Field(ge=1, le=MOST)  # T
     parameters: int = Field(ge=1, le=MOST)
-    hidden: Whole | None = None  # H, if it was given; None: matched to the profile's parameters
+    hidden: Whole | None = None  # H, if given; None if matched to the number of parameters
     sizes: dict[Name, Whole]
     seconds_per_token: Rate  # median; a token is one step of one sequence of one member
     quartiles: tuple[Number, Number]
     rounds: int = Field(ge=1, le=MOST)
-    peak_memory: int = Field(
-        ge=0, le=MOST
-    )  # bytes, beyond what was held before the model was built
+    peak_memory: int = Field(ge=0, le=MOST)  # bytes, beyond those in use before the model was built
     floor: Roofline | None = None
     compile_seconds: Time | None = None  # None where nothing compiles
     commit: Commit
@@ -352,7 +350,7 @@ class Throughput(Strict):
 
     @property
     def floor_per_token(self) -> float | None:
-        """Return the least seconds per token."""
+        """Return the lower bound in seconds per token."""
         tokens = self.members * self.batch * self.length
         return None if self.floor is None else self.floor.seconds / tokens
 
@@ -376,12 +374,12 @@ class Throughput(Strict):
 
     @property
     def system_id(self) -> str:
-        """Return the name of the machine."""
+        """Return the id of the machine."""
         return self.system
 
 
 class Side(Strict):
-    """One side of a comparison: seconds and peak bytes of a step, for each of the cases that were timed."""
+    """One side of a comparison: seconds and peak bytes of a step, for each timed case."""
 
     seconds: tuple[Number, ...]
     peak_memory: tuple[Whole, ...]
@@ -389,14 +387,14 @@ class Side(Strict):
 
 
 class Comparison(Strict):
-    """A goal for speed, and what was measured for it: most often, how many times as fast one side is as another.
+    """A goal for speed and its measurement: usually how many times as fast one side is as the other.
 
     Attributes
     ----------
     id
-        The name by which a claim finds the row; None, and not written, where none asks for it.
+        The id by which a claim finds the row; None, and not written, if no claim needs it.
     measured, interval
-        The median over interleaved rounds and its 95 % interval by bootstrap; None where the note says why not.
+        The median over interleaved rounds and its 95 % bootstrap interval; None if not measured, with a note why.
     """
 
     kind: Literal["comparison"] = "comparison"
@@ -404,7 +402,7 @@ class Comparison(Strict):
     id: Name | None = Field(default=None, exclude_if=lambda id: id is None)
     goal: Line
     what: Line
-    aim: Line  # in words; "" where nothing is aimed at
+    aim: Line  # in words; empty if there is no target
     measured: Number | None
     interval: tuple[Number, Number] | None
     rounds: int = Field(ge=0, le=MOST)
@@ -425,20 +423,20 @@ class Comparison(Strict):
 
     @property
     def system_id(self) -> str:
-        """Return the name of the machine."""
+        """Return the id of the machine."""
         return self.system
 
 
 class Probe(Strict):
-    """What an instrument saw inside one member, before its training or after it.
+    """What an instrument measured inside one member, before or after its training.
 
     Attributes
     ----------
     verdict
-        What became of the member.
+        The verdict of the member's run.
     series
-        What was seen, by name; the instrument's file says what each is. A number is None where it was not finite, and
-        there is no series at the end of a member that diverged.
+        The measurements by name, as documented in the file of the instrument. A number is None if it was not finite; a
+        member that diverged has no series after training.
     """
 
     kind: Literal["probe"] = "probe"
@@ -464,18 +462,18 @@ class Probe(Strict):
 
     @property
     def key(self) -> tuple[str, str, int, float, str]:
-        """Return the identity of the probe: no two in a store share it."""
+        """Return the identity of the probe, unique in a store."""
         member = self.member
         return self.instrument, self.unit_id, member.seed, member.learning_rate, self.moment
 
     @property
     def system_id(self) -> str:
-        """Return the name of the machine."""
+        """Return the id of the machine."""
         return self.system
 
 
 class System(Strict):
-    """A machine and what runs on it, without anything that names its owner."""
+    """A machine and its software, without anything that identifies its owner."""
 
     processor: Line
     cores: int = Field(ge=1, le=MOST)
@@ -487,12 +485,12 @@ class System(Strict):
 
     @property
     def id(self) -> str:
-        """Return the name of the system's file."""
+        """Return the id of the system, which names its file."""
         return digest(self.model_dump(mode="json"))
 
 
 class Planned(Strict):
-    """A cell that a folder is to hold, measured or not, with the part of the profile that it belongs to."""
+    """A planned unit, measured or not, with its part of the profile and its number of seeds."""
 
     unit: Unit
     part: Name
@@ -500,20 +498,20 @@ class Planned(Strict):
 
 
 class Manifest(Strict):
-    """What a results folder holds; a run into a folder of another kind is refused."""
+    """What a results folder is for; a run into a folder of another kind is refused."""
 
     schema_version: Whole
-    edition: Name  # "local" for one's own runs
+    edition: Name  # "local" for local runs
     profile: Name
     specification: Digest
     citable: bool
-    # In which the tables of an edition were made from its records (report/tables.py).
+    # The form in which the tables were made from the records (report/folder.py).
     form: int = Field(default=1, ge=1)
-    files: dict[Inside, Sha256] = {}  # sha256 by path, written when an edition is sealed
+    files: dict[Inside, Sha256] = {}  # sha256 by path, set when an edition is sealed
 
 
 class Baseline(Strict):
-    """What a method that needs no network reaches on the test part of a task, in the task's own measure."""
+    """The score of a method without a network on the test part of a task, in the task's measure."""
 
     kind: Literal["baseline"] = "baseline"
     schema_version: Literal[1] = SCHEMA
@@ -526,7 +524,7 @@ class Baseline(Strict):
     scale: Scale
     commit: Commit
     dirty: bool
-    system: Digest  # its versions matter: of scikit-learn, where that does the fitting
+    system: Digest  # package versions matter, for example of scikit-learn
 
     @model_validator(mode="after")
     def _possible(self) -> "Baseline":
@@ -536,13 +534,13 @@ class Baseline(Strict):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Return the identity of the measurement: a task has one a name, wherever it was computed."""
+        """Return the identity of the baseline: one per task and name, on whatever machine."""
         options = canonical(self.task_options)
         return self.task, self.task_version, self.lag, options, self.name
 
     @property
     def system_id(self) -> str:
-        """Return the name of the machine."""
+        """Return the id of the machine."""
         return self.system
 
 
@@ -552,12 +550,12 @@ class Trial(Strict):
     kind: Literal["trial"] = "trial"
     schema_version: Literal[1] = SCHEMA
     experiment: Name
-    protocol: Digest  # the hash of all that it depends on
+    protocol: Digest  # hash of everything it depends on
     seed: int = Field(ge=0, lt=2**32)
     success: bool
-    sequences: int = Field(gt=0, le=MOST)  # shown until it had succeeded, or all of the budget
+    sequences: int = Field(gt=0, le=MOST)  # until success, or the whole budget
     budget: int = Field(gt=0, le=MOST)
-    wrong: int = Field(ge=0, le=MOST)  # of those tested, with the last weights
+    wrong: int = Field(ge=0, le=MOST)  # of the tested sequences, with the last weights
     tested: int = Field(ge=0, le=MOST)
     parameters: int = Field(gt=0, le=MOST)
     commit: Commit
@@ -586,5 +584,5 @@ class Trial(Strict):
 
     @property
     def system_id(self) -> str:
-        """Return the name of the machine."""
+        """Return the id of the machine."""
         return self.system

@@ -1,25 +1,26 @@
-"""The source of truth: append, read, validate.
+"""The results folder: append, read, validate, seal.
 
 A results folder::
 
     manifest.json                              schema, edition, profile, specification
-    plan.jsonl                                 the cells that it is to hold
-    facts.json                                 of an edition: what its tables take from the code of its day
+    plan.jsonl                                 the planned units
+    facts.json                                 of an edition: what its tables take from the code that published it
     records/<task>/<model>-lag<lag>-<unit>-<members>.jsonl
     throughput/<name>.jsonl
     comparisons/<name>.jsonl                   goals for speed
-    baselines/<task>-lag<lag>-<options>.jsonl  what is reached without a network
-    probes/<instrument>-<name>.jsonl           what instruments saw inside of models
+    baselines/<task>-lag<lag>-<options>.jsonl  scores of methods without a network
+    probes/<instrument>-<name>.jsonl           what instruments measured inside models
     trials/<experiment>.jsonl                  of the replication ledger
     systems/<system>.json
     specs/<spec>.toml                          what was asked for: the specification of each run
     tables/
     unfinished/                                the state of long jobs, while they run
 
-Each append writes one new file under a temporary name, flushes it to the disk and renames it, so that a run killed
-at any instant leaves whole files only. Nothing is ever dropped in silence: a line that does not fit the schema is an
-error that names its file and line, and so is a file that can't be read or that has no place here. A folder may come
-from a stranger: no link in it is followed. Hidden files, and those that desktops and editors leave, are passed over.
+Each append writes one new file under a temporary name, flushes it to the disk and renames it, so that a run killed at
+any time leaves only complete files. Nothing is dropped silently: a line that does not fit the schema is an error that
+names its file and line, and so is a file that can't be read or does not belong here. A folder may come from an
+untrusted source: no link in it is followed. Hidden files, and those that desktops and editors leave behind, are
+ignored.
 """
 
 import errno
@@ -72,7 +73,7 @@ class Store:
     Parameters
     ----------
     path
-        The folder; it is made by ``create`` only.
+        The folder; only ``create`` makes it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -82,33 +83,33 @@ class Store:
 
     @property
     def unfinished(self) -> Path:
-        """Where long jobs lay aside what they have so far."""
+        """The folder of the checkpoints of long jobs."""
         return self.path.absolute() / "unfinished"
 
     @property
     def exists(self) -> bool:
-        """Whether there is a results folder here."""
+        """Whether the results folder exists."""
         try:
             return (self.path / "manifest.json").is_file()
         except OSError as error:
             raise BadInput(f"can't read {self.path}: {error.strerror}") from None
 
     def manifest(self) -> Manifest:
-        """Return what the folder says of itself."""
+        """Return the manifest."""
         file = self.path / "manifest.json"
         if not self.exists:
             raise BadInput(f"{self.path} is no results folder: it has no manifest.json")
         return _read_object(Manifest, file)
 
     def create(self, manifest: Manifest) -> "Store":
-        """Make the folder, or check that the one which is there was made for the same thing."""
+        """Make the folder, or check that the existing one was made for the same profile and specification."""
         self.check(manifest)
         if not self.exists:
             write(self.path / "manifest.json", manifest.canonical() + "\n")
         return self
 
     def check(self, manifest: Manifest) -> None:
-        """Raise if there is a folder that was made for something else, or for somebody's own files."""
+        """Raise if the existing folder was made for something else, or holds other files."""
         if not self.exists:
             if self.path.is_dir() and layout.list_entries(self.path):
                 raise BadInput(
@@ -131,7 +132,7 @@ class Store:
             )
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write the records of one unit, all or none; replace those of the same members."""
+        """Write the records of one unit atomically; records of the same members are replaced."""
         records = list(records)
         unit = records[0].unit
         members = sorted(canonical(r.member.model_dump(mode="json")) for r in records)
@@ -139,9 +140,9 @@ class Store:
         write_rows(place.with_name(f"{place.name}{digest(members)[:8]}.jsonl"), records)
 
     def remove_records(self, unit: Unit, members: Iterable[Member]) -> None:
-        """Take out records of a unit that are about to be replaced by a new measurement.
+        """Remove the records of a unit that a new measurement is about to replace.
 
-        A reporting seed is replaced whatever its learning rate was: the tuning may have chosen another.
+        A reporting seed is replaced at any learning rate: the tuning may have chosen another.
         """
         members = list(members)
         keys = {(unit.id, m.seed, m.learning_rate) for m in members}
@@ -161,30 +162,30 @@ class Store:
                     file.unlink()
 
     def remove_others(self, unit: Unit) -> None:
-        """Take out the records of all other conditions that stand in the same row of a table as this unit."""
+        """Remove the records of all other units with the task, lag and model of this one."""
         for other in self.find_same_condition(unit):
             for file in self._list_unit_files(other):
                 with _explain_write_errors(file):
                     file.unlink()
 
     def find_same_condition(self, unit: Unit) -> list[Unit]:
-        """Return the units of the folder that differ from this one only in what a table does not tell apart."""
+        """Return the other units of the folder with the task, lag and model of this one."""
         rows = {r.unit_id: r.unit for r in self.records()}
         return [u for u in rows.values() if u.condition == unit.condition and u.id != unit.id]
 
     def add_system(self, system: System) -> str:
-        """Keep the description of a machine; return its name."""
+        """Write the description of a machine; return its id."""
         file = self.path / "systems" / f"{system.id}.json"
         if not file.exists():
             write(file, system.canonical() + "\n")
         return system.id
 
     def write_plan(self, cells: Iterable[Planned]) -> None:
-        """Write down what the folder is to hold, in place of an older plan."""
+        """Write the plan, replacing an older one."""
         write_rows(self.path / "plan.jsonl", cells)
 
     def plan(self) -> list[Planned]:
-        """Return what the folder is to hold; nothing where that is not known."""
+        """Return the planned units; empty if there is no plan."""
         file = self.path / "plan.jsonl"
         if not file.is_file():
             return []
@@ -193,7 +194,7 @@ class Store:
         for where, line in _iterate_lines(file):
             rows.append(_parse_row(Planned, line, where))
             if (first := there.setdefault(rows[-1].unit.id, where)) != where:
-                raise BadInput(f"{where}: the same cell as {first}")
+                raise BadInput(f"{where}: the same condition as {first}")
         return rows
 
     def add_spec(self, spec: RunSpec) -> None:
@@ -207,24 +208,24 @@ class Store:
         return {file.stem: RunSpec.read(file) for file in self.list_files("specs")}
 
     def write_facts(self, facts: Facts) -> None:
-        """Write down what the tables of an edition take from the code of its day."""
+        """Write the facts of an edition."""
         write(self.path / "facts.json", facts.canonical() + "\n")
 
     def facts(self) -> Facts | None:
-        """Return what the tables take from the code of their day; None where the folder does not say it."""
+        """Return the facts of an edition; None if the folder has none."""
         file = self.path / "facts.json"
         return _read_object(Facts, file) if file.is_file() else None
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
-        """Keep a table of step times under a name, in place of an older one."""
+        """Write step times under a name, replacing older ones of that name."""
         self._write_rows("throughput", name, rows)
 
     def add_comparisons(self, name: str, rows: Iterable[Comparison]) -> None:
-        """Keep a table of goals under a name, in place of an older one."""
+        """Write comparisons under a name, replacing older ones of that name."""
         self._write_rows("comparisons", name, rows)
 
     def add_baselines(self, rows: Iterable[Baseline]) -> None:
-        """Keep the baselines of one task at one lag, in place of older ones."""
+        """Write the baselines of one task at one lag, replacing older ones."""
         rows = list(rows)
         one = rows[0]
         self._write_rows(
@@ -232,11 +233,11 @@ class Store:
         )
 
     def add_probes(self, name: str, rows: Iterable[Probe]) -> None:
-        """Keep what instruments saw under a name, in place of what was there."""
+        """Write probes under a name, replacing older ones of that name."""
         self._write_rows("probes", name, rows)
 
     def add_trials(self, experiment: str, rows: Iterable[Trial]) -> None:
-        """Keep more trials of an experiment, beside those that are there."""
+        """Add trials of an experiment to those already written."""
         there = [t for t in self.trials() if t.experiment == experiment]
         self._write_rows("trials", experiment, [*there, *rows])
 
@@ -244,7 +245,7 @@ class Store:
         write_rows(self.path / folder / f"{name}.jsonl", rows)
 
     def records(self) -> list[Record]:
-        """Return all records; raise at the first line that is none, or that is there twice."""
+        """Return all records; raise ``BadInput`` at the first line that is invalid or a duplicate."""
         return list(self._read_rows(Record, "records"))
 
     def throughput(self) -> list[Throughput]:
@@ -252,7 +253,7 @@ class Store:
         return list(self._read_rows(Throughput, "throughput"))
 
     def comparisons(self) -> list[Comparison]:
-        """Return all goals; raise as ``records`` does."""
+        """Return all comparisons; raise as ``records`` does."""
         return list(self._read_rows(Comparison, "comparisons"))
 
     def baselines(self) -> list[Baseline]:
@@ -260,7 +261,7 @@ class Store:
         return list(self._read_rows(Baseline, "baselines"))
 
     def probes(self) -> list[Probe]:
-        """Return all that instruments saw; raise as ``records`` does."""
+        """Return all probes; raise as ``records`` does."""
         return list(self._read_rows(Probe, "probes"))
 
     def trials(self) -> list[Trial]:
@@ -268,11 +269,11 @@ class Store:
         return list(self._read_rows(Trial, "trials"))
 
     def systems(self) -> dict[str, System]:
-        """Return the machines by name."""
+        """Return the machines by id."""
         return {file.stem: _read_object(System, file) for file in self.list_files("systems")}
 
     def validate(self) -> list[str]:
-        """Return all that is wrong with the folder, a sentence each."""
+        """Return a sentence for everything that is wrong with the folder."""
         manifest = self.manifest()
         wrong = self.list_misplaced()
         if manifest.schema_version != SCHEMA:
@@ -308,7 +309,7 @@ class Store:
             self._read_lines(Trial, "trials", strict=False),
         )
         rates: dict[tuple[str, int], float] = {}  # of the reporting runs
-        units: dict[tuple[str, int, str], str] = {}  # by the row of a table in which they stand
+        units: dict[tuple[str, int, str], str] = {}  # by task, lag and model
         for where, row in rows:
             if isinstance(row, BadInput):
                 wrong.append(str(row))
@@ -336,13 +337,15 @@ class Store:
                     f"{where}: measured under specification {row.provenance.specification}, "
                     f"the manifest says {manifest.specification}"
                 )
-        if converted := [line for line in wrong if line.endswith(WINDOWS)]:  # one cause, named once
+        if converted := [
+            line for line in wrong if line.endswith(WINDOWS)
+        ]:  # one cause, reported once
             others = [line for line in wrong if line not in converted]
             more = f"; so are {len(converted) - 1} more lines" if converted[1:] else ""
             return [*others, converted[0] + more]
         files = (
             self._hash_files() if manifest.files else {}
-        )  # nothing to compare before it is sealed
+        )  # only a sealed folder has hashes to compare
         for path in sorted(files.keys() | manifest.files.keys()):
             found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
             if found != expected:
@@ -352,15 +355,17 @@ class Store:
         return wrong
 
     def seal(self) -> None:
-        """Write the sha256 of every file into the manifest: from now on a changed digit is found."""
+        """Write the sha256 of every file into the manifest, so that any later change is detected."""
         sealed = self.manifest().model_copy(update={"files": self._hash_files()}).canonical()
         file = self.path / "manifest.json"
-        _parse(Manifest, sealed.encode(), f"{file}")  # a file may have a name that can't be listed
+        _parse(
+            Manifest, sealed.encode(), f"{file}"
+        )  # fails if a file name is not allowed in the manifest
         write(file, f"{sealed}\n")
 
     @contextmanager
     def lock(self, *tasks: str) -> Iterator[None]:
-        """Hold the folder, or only what it holds of some tasks; a second run into it at the same time is refused."""
+        """Lock the folder, or only some tasks in it; a second run into it at the same time is refused."""
         with ExitStack() as held:
             whole = fcntl.LOCK_SH if tasks else fcntl.LOCK_EX
             held.enter_context(self._lock_file(".lock", whole, "this folder"))
@@ -387,20 +392,20 @@ class Store:
                     f"another run writes to {what} in {self.path}; wait for it or choose --out"
                 ) from None
             except OSError:
-                pass  # a file system that knows no locks
+                pass  # some file systems have no locks
             yield
 
     def list_misplaced(self) -> list[str]:
-        """Return a sentence for each thing in the folder that can't be read or has no place in it."""
+        """Return a sentence for each entry of the folder that can't be read or does not belong there."""
         return [str(wrong) for wrong in layout.find_misplaced(self.path)]
 
     def check_layout(self) -> None:
-        """Raise at the first thing in the folder that can't be read or has no place in it; where there is a folder."""
+        """Raise ``BadInput`` at the first entry of the folder that can't be read or does not belong there."""
         if self.exists and (wrong := self.list_misplaced()):
             raise BadInput(wrong[0])
 
     def _hash_files(self) -> dict[str, str]:
-        """Return the sha256 of every file but the manifest and hidden ones, by path."""
+        """Return the sha256 of every file except the manifest and hidden files, by path."""
         return {
             file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
             for file in sorted(self.path.rglob("[!.]*"))
@@ -411,7 +416,7 @@ class Store:
         }
 
     def list_files(self, folder: str, strict: bool = True) -> list[Path]:
-        """Return the files of a folder of measurements; raise at what is none, unless told to pass over it."""
+        """Return the files of a folder of measurements; raise at a misplaced entry unless ``strict`` is False."""
         if not (self.path / folder).exists():
             return []
         found = []
@@ -427,13 +432,13 @@ class Store:
         return sorted(place.parent.glob(f"{place.name}*.jsonl"))
 
     def _make_prefix(self, unit: Unit) -> Path:
-        """Return how the paths of a unit's files begin."""
+        """Return the common prefix of the paths of a unit's files."""
         return self.path / "records" / unit.task / f"{unit.model}-lag{unit.lag}-{unit.id[:8]}-"
 
     def _read_lines(
         self, kind: type[Row], folder: str, strict: bool = True
     ) -> Iterator[tuple[str, Row | BadInput]]:
-        """Yield where each line stands and what it holds, or what is wrong with it."""
+        """Yield the place of each line, and its row or the error in it."""
         seen: dict[tuple[object, ...], str] = {}
         for file in self.list_files(folder, strict):
             for where, line in _iterate_lines(file):
@@ -456,13 +461,13 @@ class Store:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a text file atomically."""
     with _explain_write_errors(path):
         write_atomically(path, text.encode())
 
 
 def write_rows(path: Path, rows: Iterable[Strict]) -> None:
-    """Write a file of rows, a line each, and only such lines as can be read again."""
+    """Write a file of rows, one line each, after checking that each line can be read again."""
     lines = []
     for number, row in enumerate(rows, start=1):
         lines.append(row.canonical())
@@ -472,7 +477,7 @@ def write_rows(path: Path, rows: Iterable[Strict]) -> None:
 
 @contextmanager
 def _explain_write_errors(path: Path) -> Iterator[None]:
-    """Say in a sentence why something can't be written."""
+    """Turn an ``OSError`` into ``NotWritten``, with one sentence."""
     try:
         yield
     except OSError as error:
@@ -490,7 +495,7 @@ def _read(path: Path) -> bytes:
 
 
 def _iterate_lines(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield where each line stands, and what it holds; a file has one at least."""
+    """Yield the place and the content of each line; a file has at least one."""
     for number, line in enumerate(_read(file).removesuffix(b"\n").split(b"\n"), start=1):
         yield f"{file}, line {number}", line
 
@@ -507,12 +512,14 @@ def _parse_row(kind: type[T], line: bytes, where: str) -> T:
 
 
 def _read_object(kind: type[T], file: Path) -> T:
-    """Return what a file of one object holds."""
+    """Return the object in a file of one object."""
     text = _read(file)
     if b"\r\n" in text:
         raise BadInput(f"{file}: {WINDOWS}")
     whole = _parse(kind, text, str(file))
-    if len(text) > len(whole.canonical()) + 1:  # an older one may lack what has a default now
+    if (
+        len(text) > len(whole.canonical()) + 1
+    ):  # a file of an older version may lack fields that have defaults
         raise BadInput(f"{file}: not as seqbench writes it: a field is twice or spelled otherwise")
     return whole
 

@@ -1,4 +1,4 @@
-"""How figures are drawn: one place for colours, markers, sizes, direct labels, and for turning them into SVG."""
+"""Common parts of all figures: colours, markers, sizes, labels beside lines, and the conversion to SVG."""
 
 import re
 import warnings
@@ -19,15 +19,15 @@ from seqbench.report.results import find_position
 from seqbench.text import html, label
 from seqbench.values.variants import strip_options
 
-INK = "#1b1b1b"  # in a page it takes the colour of the text around it
-PAPER = "#fffffe"  # in a page, that of its background
-BLUE = "#0072b2"  # a page may lighten it
+INK = "#1b1b1b"  # in a page it is replaced by the text colour
+PAPER = "#fffffe"  # in a page it is replaced by the background colour
+BLUE = "#0072b2"  # a page may replace it by a lighter one
 FAINT = "#8c8c8c"
 WIDTH = 9.0  # inches
-AT_MOST = 6  # lines a panel
+AT_MOST = 6  # lines in a panel
 
 
-THEMED = {  # what a colour becomes in a page
+THEMED = {  # the CSS colours that replace them in a page
     INK: "currentColor",
     PAPER: "var(--pst-color-background, #fff)",
     BLUE: f"var(--seqbench-blue, {BLUE})",
@@ -35,7 +35,7 @@ THEMED = {  # what a colour becomes in a page
 
 
 class Look(NamedTuple):
-    """How a model is drawn."""
+    """The colour and marker of a model."""
 
     colour: str
     marker: str
@@ -97,7 +97,7 @@ SETTINGS: Any = {  # matplotlib has a type of its own for the keys
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """Hold the settings of all figures."""
+    """Use the Matplotlib settings of all figures within a ``with`` block."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(SETTINGS)
@@ -105,12 +105,12 @@ def use_style() -> Iterator[None]:
 
 
 def get_look(model: str) -> Look:
-    """Return how a model is drawn."""
+    """Return the colour and marker of a model."""
     return LOOKS.get(strip_options(model), USER_DEFINED)
 
 
 def panels(names: Sequence[Any], columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a panel a name, all of one width, and the unused ones taken away."""
+    """Return a figure with one panel per name, all of the same width; unused panels are removed."""
     columns = min(columns, max(1, len(names)))
     rows = -(-len(names) // columns)
     width = WIDTH if columns > 1 else WIDTH * 0.62
@@ -128,7 +128,7 @@ def sort_names(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
 
 
 def parts(names: Iterable[str]) -> list[list[str]]:
-    """Return the models panel by panel: those that read video apart, and never too many lines in one."""
+    """Return the models of each panel: models of video are separate, and no panel has more than ``AT_MOST`` lines."""
     models = sort_names(MODELS, names)
     kinds = [
         [m for m in models if (strip_options(m) in VIDEO_MODELS) == video]
@@ -145,7 +145,7 @@ def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.08
     ends
         Where each line ends, in the coordinates of the data.
     gap
-        The least distance of two names, as a share of the height of the panel.
+        The smallest distance of two names, as a share of the height of the panel.
     """
     to_axes = ax.transData + ax.transAxes.inverted()
     heights = {model: float(to_axes.transform(end)[1]) for model, end in ends.items()}
@@ -168,8 +168,8 @@ def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.08
 
 
 def space_apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Return falling heights moved apart by at least the gap, as near to where they were as that allows."""
-    clusters: list[list[float]] = []  # of the heights themselves; a cluster stands around its mean
+    """Return decreasing heights moved apart by at least the gap, as close to the originals as possible."""
+    clusters: list[list[float]] = []  # of heights; a cluster is centred on its mean
     for height in heights:
         clusters.append([height])
         while len(clusters) > 1 and bottom(clusters[-2], gap) - top(clusters[-1], gap) < gap:
@@ -191,34 +191,36 @@ def bottom(cluster: Sequence[float], gap: float) -> float:
 
 
 def write_svg(figure: Figure, name: str, title: str) -> str:
-    """Return a figure as an SVG element to stand in a page: same figure, same bytes.
+    """Return a figure as an SVG element for a page; the same figure gives the same bytes.
 
-    Its text is text, in the page's own type; its ink takes the colour of the page's text, so that it can be read on
-    white and on black.
+    Text remains text, in the font of the page, and ink has the text colour of the page, so that the figure is readable
+    on light and dark backgrounds.
 
     Parameters
     ----------
     name
-        One a page: it salts the ids, which would clash otherwise.
+        A name that is unique on the page: it salts the ids, which would clash otherwise.
     title
-        What the figure shows, for those who can't see it.
+        The text alternative of the figure.
     """
     out = StringIO()
     with use_style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # the page's font draws it
+        warnings.filterwarnings(
+            "ignore", r"Glyph .* missing from font"
+        )  # the font of the page has it
         mpl.rcParams["svg.hashsalt"] = f"seqbench {name}"
         figure.savefig(
             out,
             format="svg",
             metadata={"Date": None, "Creator": None, "Type": None, "Format": None},
         )
-        figure.set_layout_engine("none")  # laying out again would move things a little
+        figure.set_layout_engine("none")  # a second layout would move things a little
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     page_wide = r"<defs>\s*<style.*?</style>\s*</defs>"
     text = re.sub(page_wide, "", text, flags=re.DOTALL)
-    tags = r"<[^>]*>"  # what stands between them is text, and stays as it is
+    tags = r"<[^>]*>"  # the text between tags is left unchanged
     used = set(re.findall(r"(?:href=\"|url\()#([^)\"]+)", "".join(re.findall(tags, text))))
     text = re.sub(tags, lambda m: adapt_to_page(m[0], used), text)
     head = f'<svg role="img" aria-label="{html(title)}" class="seqbench-figure" '
@@ -227,7 +229,7 @@ def write_svg(figure: Figure, name: str, title: str) -> str:
 
 
 def adapt_to_page(tag: str, used: Collection[str]) -> str:
-    """Return a tag of SVG with ids that are used only, without a font of its own, in the colours of the page."""
+    """Return an SVG tag without unused ids and without fonts, in the colours of the page."""
     tag = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", tag)
     tag = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", tag)
     for colour, themed in THEMED.items():

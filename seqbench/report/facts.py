@@ -1,4 +1,4 @@
-"""Where the facts of a folder come from: from itself, or for an older edition from this package, else from the code."""
+"""The facts of a folder: its own, or for an older edition those kept in this package, else those of the code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def read_facts(store: Store) -> Facts:
 
 
 def collect_facts(rates: Sequence[float] = GRID) -> Facts:
-    """Return what this code says of one's own results, and of an edition that is published now.
+    """Return the facts of this code: for local results, and for an edition that is published now.
 
     Parameters
     ----------

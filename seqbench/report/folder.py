@@ -1,7 +1,7 @@
-"""The files of ``tables/``: written, and compared with what the records beside them give.
+"""The files of ``tables/`` in a results folder: writing them, and checking them against the records.
 
-A folder keeps its tables as CSV, with a list of them. All other formats are made of the results when they are asked
-for. Older versions kept those, too: of a sealed folder they are left to the seal, from any other they go.
+A folder keeps its tables as CSV, with a list of them; all other formats are made on demand. Older versions also kept
+those formats: in a sealed folder they are checked by the seal only, from any other folder they are removed.
 """
 
 import json
@@ -16,23 +16,25 @@ from seqbench.records.store import Store, write
 from seqbench.report.results import Results
 from seqbench.report.table import FORMATS, Table
 
-# The same records give the same bytes in the same form. A change that makes another CSV of them, a column, a rounding,
-# a rule of a claim, is another form: raise the number. An edition keeps the tables of its own form (docs/adr/0010).
+# The form of the tables. Within one form the same records give the same bytes: a change of a column, a rounding or a
+# rule of a claim needs a new number. An edition keeps the tables of its own form (docs/adr/0010).
 FORM = 2
-REPRODUCIBLE_FORMS = range(1, FORM + 1)  # whose CSV this code makes; after a change, FORM alone
+REPRODUCIBLE_FORMS = range(
+    1, FORM + 1
+)  # forms whose CSV this code reproduces; after a change of form, only FORM
 INDEX = "index.json"
 CURRENT_FILES = re.compile(r"T\d+\.csv|index\.json")
-OLDER_FILES = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # by older versions
+OLDER_FILES = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # written by older versions
 
 
 def render_tables(results: Results) -> dict[str, str]:
-    """Return every file of ``tables/`` by name, as the records give it."""
+    """Return the content of every file of ``tables/`` by name, made from the records."""
     files = {f"{table.id}.csv": table.csv() for table in results.tables}
     return files | {INDEX: render_index(results.tables)}
 
 
 def render_downloads(results: Results) -> dict[str, str]:
-    """Return every table in every format, by the name of its file, and a list of them: what the book offers."""
+    """Return every table in every format by file name, and a list of them: the downloads of the book."""
     files = {
         f"{table.id}.{form.ending}": form.write(table)
         for table in results.tables
@@ -42,7 +44,7 @@ def render_downloads(results: Results) -> dict[str, str]:
 
 
 def render_index(tables: Iterable[Table], with_files: bool = False) -> str:
-    """Return a list of tables, as JSON; with the names of their files where they are there in all formats."""
+    """Return a list of tables as JSON, with the names of their files in all formats if asked."""
     rows = []
     for table in tables:
         row: dict[str, Any] = {
@@ -60,12 +62,12 @@ def render_index(tables: Iterable[Table], with_files: bool = False) -> str:
 
 
 def write_tables(store: Store) -> list[Path]:
-    """Write ``tables/`` anew and return its files; those of formats that older versions kept go.
+    """Write ``tables/`` anew and return its files; files in formats of older versions are removed.
 
     Raises
     ------
     BadInput
-        Where the folder is sealed, or where a file lies among its tables that is none.
+        If the folder is sealed, or has a file among its tables that is not one of them.
     """
     folder = store.path / "tables"
     files = render_tables(Results.read(store))
@@ -86,14 +88,14 @@ def write_tables(store: Store) -> list[Path]:
 
 
 def is_table(name: str) -> bool:
-    """Return whether this or an older version writes a file of this name into ``tables/``."""
+    """Return whether this or an older version writes a file of this name to ``tables/``."""
     return bool(CURRENT_FILES.fullmatch(name) or OLDER_FILES.fullmatch(name))
 
 
 def check_tables(store: Store) -> list[str]:
-    """Return a sentence for each file of ``tables/`` that is not what the records give.
+    """Return a sentence for each file of ``tables/`` that differs from what the records give.
 
-    Tables of another form can't be made again by this code: the seal alone speaks for them.
+    This code can't reproduce tables of another form: they are checked by the seal only.
     """
     folder, manifest = store.path / "tables", store.manifest()
     if not folder.is_dir() or (manifest.form not in REPRODUCIBLE_FORMS and manifest.files):
@@ -127,7 +129,7 @@ def check_tables(store: Store) -> list[str]:
 
 
 def describe_other_form(store: Store) -> str:
-    """Return a sentence on tables that are of another form and so not compared with the records, if they are."""
+    """Return a sentence if the tables have another form and are not compared with the records, else nothing."""
     form = store.manifest().form
     if not (store.path / "tables").is_dir() or form in REPRODUCIBLE_FORMS:
         return ""

@@ -1,6 +1,6 @@
-"""Notebooks: run with other parameters through papermill, and stripped of what differs from run to run.
+"""Running notebooks with parameters through papermill, and removing what differs from run to run.
 
-A notebook is MyST markdown in the repository (jupytext reads it) and becomes ``.ipynb`` when it is run.
+In the repository a notebook is MyST markdown, read by jupytext; it becomes ``.ipynb`` when it is run.
 """
 
 import ast
@@ -31,7 +31,7 @@ def to_json(notebook: Any) -> str:
     """Return a notebook as the text of its ``.ipynb``."""
     import nbformat
 
-    writes: Any = nbformat.writes  # it has no types
+    writes: Any = nbformat.writes  # untyped
     return f"{writes(notebook)}\n"
 
 
@@ -49,18 +49,18 @@ def list_parameters(notebook: Any) -> list[str]:
 
 
 def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any]) -> None:
-    """Run a notebook with these parameters; its output is at the path when all of it has run, else nothing is.
+    """Run a notebook with these parameters; the output file is written only if all cells succeed.
 
-    What the cells print is passed on as it comes. They run in this interpreter's environment, in the folder of the
+    The output of the cells is passed through while they run, in this interpreter's environment and in the folder of the
     notebook.
 
     Raises
     ------
     BadInput
-        If a parameter is none of the notebook's; papermill would only warn. Or if a cell raises it.
+        If the notebook has no such parameter (papermill would only warn), or if a cell raises it.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's: no widgets are wanted
+        warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm: no widgets are needed
         import papermill
 
     notebook = read(notebook_path)
@@ -98,8 +98,10 @@ def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any
 
 @contextmanager
 def use_this_interpreter(folder: Path) -> Iterator[None]:
-    """Let the name ``python3`` mean the interpreter that runs this, whatever the home directory holds."""
-    quiet = "--log-level=CRITICAL"  # else it warns that it listens on this machine, and of being stopped
+    """Let the kernel ``python3`` be this interpreter, regardless of kernels installed in the home directory."""
+    quiet = (
+        "--log-level=CRITICAL"  # otherwise it warns when it starts listening and when it is stopped
+    )
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet],
         "display_name": "Python 3",
@@ -127,9 +129,9 @@ def use_this_interpreter(folder: Path) -> Iterator[None]:
 
 
 def prepare_fonts() -> str:
-    """Return the folder in which Matplotlib keeps the list of this machine's fonts, which is made first where it lacks.
+    """Return the folder with Matplotlib's font list, after making the list if it is missing.
 
-    Else the kernel would make it, and on a slow machine say so on standard error.
+    Otherwise the kernel would make it, with a message on standard error if that is slow.
     """
     import matplotlib.font_manager
 
@@ -137,10 +139,10 @@ def prepare_fonts() -> str:
 
 
 def normalise(notebook: Any) -> str:
-    """Return the notebook as text without what differs from run to run, so that two runs are the same bytes.
+    """Return the notebook as text without what differs from run to run, so that two runs give the same bytes.
 
-    Gone are papermill's marks, the times and numbers of execution, the random ids of cells, the version of Python,
-    and the cell with the parameters of this run, which names folders of this machine.
+    Removed are papermill's metadata, execution times and counts, random cell ids, the version of Python, and the cell
+    with the parameters of this run, which names local folders.
     """
     notebook.cells = [
         c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
@@ -162,7 +164,7 @@ def normalise(notebook: Any) -> str:
 
 
 def list_stderr(notebook: Any) -> list[str]:
-    """Return what the cells wrote to standard error: a page must not show it, so its cause must be mended."""
+    """Return what the cells wrote to standard error, which a page must not show."""
     return [
         output.text
         for cell in notebook.cells

@@ -1,10 +1,10 @@
-r"""What a row comes to: agrees, differs, not settled, or not run.
+r"""The verdict on a row of the replication ledger: agrees, differs, not settled, or not run.
 
-Two rates, a published one and ours or those of two models, differ when Boschloo's exact test says so at 5 %, and agree
-when Newcombe's 90 % interval of the difference lies within ±.25. A published number of sequences agrees when our median
-is within a factor of two of it, where a trial that was given up counts as longer than its budget. A published run is
-repeated when most of ours come out like it: when Wilson's interval lies on its side of one half. The best of several
-seeds is compared with our best. With fewer runs than are planned, nothing is settled.
+Two rates, a published one and ours or those of two models, differ when Boschloo's exact test is significant at 5 %, and
+agree when Newcombe's 90 % interval of the difference lies within ±.25. A published number of sequences agrees when our
+median is within a factor of two of it; a trial that was given up counts as longer than its budget. A published single
+run agrees when most of our runs have the same outcome: when Wilson's interval lies on its side of one half. The best of
+several seeds is compared with our best. With fewer runs than planned, nothing is settled.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from seqbench.report import compare, stats
 
 LedgerVerdict = Literal["agrees", "differs", "not settled", "not run"]
 FACTOR = 2  # within which numbers of sequences agree
-EQUIVALENT = 0.25  # a difference of rates that does not count
+EQUIVALENT = 0.25  # largest irrelevant difference of two rates
 SIGNIFICANT = 0.05
-RUNS = 10  # of a model, at least
+RUNS = 10  # of each model, at least
 
 
 class TrialLengths(NamedTuple):
-    """The sequences that each trial took to succeed, and those that each other was given."""
+    """The number of sequences of each trial that succeeded, and of each that was given up."""
 
     succeeded: Sequence[int]
     given_up: Sequence[int]
@@ -34,7 +34,7 @@ class TrialLengths(NamedTuple):
 
 
 def judge_trials(row: Online | PublishedTrials, trials: TrialLengths) -> LedgerVerdict:
-    """Return the verdict on trials in the paper's own protocol; it is settled by as many as are planned."""
+    """Return the verdict on trials in the paper's own protocol; it needs all planned trials."""
     if not trials.runs:
         return "not run"
     if trials.runs < row.trials:
@@ -46,13 +46,15 @@ def judge_trials(row: Online | PublishedTrials, trials: TrialLengths) -> LedgerV
         found.append(judge_rates(compare.Pair(k, published, len(trials.succeeded), trials.runs)))
     if row.sequences is not None:
         found.append(judge_sequences(row.sequences, trials))
-    return next(v for v in ("differs", "not settled", "agrees") if v in found)  # the least of them
+    return next(
+        v for v in ("differs", "not settled", "agrees") if v in found
+    )  # the least favourable one
 
 
 def judge_sequences(published: int, trials: TrialLengths) -> LedgerVerdict:
     """Return the verdict on a number of sequences."""
     median = stats.median_survival(trials.succeeded, trials.given_up)
-    if median is None:  # longer than the budget, whatever it is
+    if median is None:  # the median is longer than the budget
         return "differs" if min(trials.given_up) >= FACTOR * published else "not settled"
     return "agrees" if published / FACTOR <= median <= FACTOR * published else "differs"
 
@@ -72,12 +74,12 @@ def judge_score(row: ModelScore | PublishedScore, solved: int, runs: int) -> Led
 
 
 def judge_pair(row: ModelPair | PublishedPair, pair: compare.Pair) -> LedgerVerdict:
-    """Return the verdict on one model beside another, which comes first in the pair."""
+    """Return the verdict on a comparison of two models; the other model comes first in the pair."""
     if not pair.n1 or not pair.n2:
         return "not run"
     if min(pair.n1, pair.n2) < RUNS:
         return "not settled"
-    if not pair.k1 + pair.k2:  # what neither learns tells nothing of the two
+    if not pair.k1 + pair.k2:  # if neither ever solves, they can't be compared
         return "not settled"
     found = judge_rates(pair)
     if not row.gap or found == "not settled":

@@ -1,4 +1,4 @@
-"""What a results folder holds: its records in the order of the catalogue, and as a frame with a row each."""
+"""The contents of a results folder: records in the order of the catalogue, frames with a row per run, and tables."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ NO_GPU = "Not yet measured on a GPU"
 
 @dataclass(frozen=True)
 class Results:
-    """All that a results folder holds, read once, and the tables that are made of it, each made once."""
+    """Everything in a results folder, read once, and the tables made from it, each made once."""
 
     manifest: Manifest
     records: list[Record]
@@ -49,7 +49,13 @@ class Results:
 
     @classmethod
     def read(cls, store: Store) -> "Results":
-        """Read a folder; raise the store's errors."""
+        """Read a folder.
+
+        Raises
+        ------
+        BadInput
+            If the folder can't be read, or a line of it is not valid.
+        """
         manifest = store.manifest()
         store.check_layout()
         facts = read_facts(store)
@@ -72,7 +78,7 @@ class Results:
         return {}
 
     def table(self, id_: str) -> Table:
-        """Return a table by its id; it has no row where nothing was measured for it."""
+        """Return a table by its id; it has no rows where nothing was measured for it."""
         if id_ not in self._tables:
             name, home = TABLES[id_]
             module, _, function = home.partition(":")
@@ -82,12 +88,12 @@ class Results:
 
     @property
     def tables(self) -> list[Table]:
-        """Return the tables that the folder has, and that have a row."""
+        """Return the tables of the folder that have rows."""
         there = [id_ for id_ in TABLES if id_ in self.facts.tables]
         return [table for id_ in there if (table := self.table(id_))]
 
     def find_table(self, name: str, where: str) -> Table:
-        """Return a table by its name or id; raise where there is none, or none with a row."""
+        """Return a table by its name or id; raise ``BadInput`` if there is none with rows."""
         ids = {name: id_ for id_, (name, _) in TABLES.items()}
         id_ = ids.get(name, name)
         if id_ in TABLES and id_ in self.facts.tables and (table := self.table(id_)):
@@ -96,34 +102,34 @@ class Results:
 
     @property
     def reporting(self) -> list[Record]:
-        """Return the records that count."""
+        """Return the records of the reporting seeds."""
         return [r for r in self.records if r.member.role == "reporting"]
 
     @cached_property
     def plan_by_unit(self) -> dict[str, Planned]:
-        """Return what the folder is to hold, by the id of the unit."""
+        """Return the plan of the folder, by unit id."""
         return {condition.unit.id: condition for condition in self.plan}
 
     @property
     def core(self) -> list[Record]:
-        """Return the records that count of the first part of the plan, and of guests: every model on every task."""
+        """Return the reporting records of the core: the first part of the plan, and user-defined tasks and models."""
         return [r for r in self.reporting if self.is_core(self.find_part(r.unit_id))]
 
     def is_core(self, part: str) -> bool:
-        """Return whether a part is the first of the plan, or none."""
+        """Return whether a part is the first of the plan, or empty."""
         return part in ("", self.plan[0].part if self.plan else "")
 
     def find_part(self, unit: str) -> str:
-        """Return the part of the profile that a unit belongs to; nothing for a guest."""
+        """Return the part of the profile that a unit belongs to; empty for a unit that is not planned."""
         return self.plan_by_unit[unit].part if unit in self.plan_by_unit else ""
 
     def count_seeds(self, unit: str) -> int:
-        """Return how many reporting seeds are planned for a unit, 0 if that is not known."""
+        """Return how many reporting seeds are planned for a unit; 0 if it is not planned."""
         return self.plan_by_unit[unit].seeds if unit in self.plan_by_unit else 0
 
 
 def describe_system(system: System | None) -> str:
-    """Return a machine in a line."""
+    """Return the description of a machine in one line."""
     if system is None:
         return "not described"
     parts = [
@@ -141,19 +147,19 @@ def describe_system(system: System | None) -> str:
 
 @check_arguments
 def load_results(path: str | Path) -> pd.DataFrame:
-    """Return the runs of a results folder, a row each; ``role`` tells reporting from tuning.
+    """Return the runs of a results folder, one row each; ``role`` distinguishes reporting from tuning runs.
 
     Raises
     ------
     BadInput
-        If the folder is none, or a line of it is no record.
+        If it is not a results folder, or a line of it is not a record.
     """
     store = Store(path)
     return make_frame(sort_records(store.records(), read_facts(store)))
 
 
 def make_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return the records as a frame, in their order."""
+    """Return the records as a frame, one row each, in their order."""
     rows = [make_row(record) for record in records]
     return pd.DataFrame(rows, columns=list(RUN_FIELDS))
 
@@ -201,7 +207,7 @@ RUN_FIELDS: dict[str, Callable[[Record], Any]] = {
 
 
 def find_position(names: Iterable[str], name: str) -> tuple[int, str]:
-    """Return where a name stands in a catalogue, whatever its options; strangers come last, by the alphabet."""
+    """Return the sort key of a name: its position in the catalogue, ignoring options; unknown names last, sorted."""
     known, plain = list(names), strip_options(name)
     return (known.index(plain) if plain in known else len(known), name)
 
@@ -222,10 +228,10 @@ def sort_records(records: Iterable[Record], facts: Facts) -> list[Record]:
 
 
 def list_times_to_solve(records: Iterable[Record]) -> tuple[list[int], list[int]]:
-    """Return the steps of the runs that solved, and those given to the runs that did not.
+    """Return the steps to solve of the runs that solved, and the budgets of those that did not.
 
-    A run that was found solved by its last weights only, so late that no three validations in a row could say so,
-    was solved at its last step. One that diverged never solves: it counts as if it had used up its budget.
+    A run that solved the test with its last weights, but too late for three validations in a row, counts as solved at
+    its last step. A diverged run is censored at its budget, like any other run that did not solve.
     """
     solved_at: list[int] = []
     censored_at: list[int] = []

@@ -1,7 +1,7 @@
-"""What a table is: columns and rows that are printed alike as CSV, JSON, LaTeX and HTML, with how to cite them.
+"""A table: columns and rows, written as CSV, JSON, LaTeX and HTML, and its citation.
 
-A value is rounded once, to text, and every format prints that text. So the digits of all files are the same, and the
-same rows give the same bytes.
+A value is rounded once, to text, and every format writes this text. So all files have the same digits, and the same
+rows give the same bytes.
 """
 
 import csv
@@ -32,12 +32,12 @@ def to_shortest(value: Value) -> str:
 
 
 def to_decimals(digits: int) -> Callable[[Value], str]:
-    """Return a writer of numbers with so many digits after the point."""
+    """Return a function that writes numbers with this many digits after the point."""
     return lambda value: f"{value:.{digits}f}"
 
 
 def to_significant(digits: int) -> Callable[[Value], str]:
-    """Return a writer of numbers with so many significant digits, without an exponent."""
+    """Return a function that writes numbers with this many significant digits, without an exponent."""
 
     def written(value: Value) -> str:
         number = np.float64(value or 0.0)
@@ -50,20 +50,20 @@ def to_significant(digits: int) -> Callable[[Value], str]:
 
 
 class Column(NamedTuple):
-    """A column: its name in the files, its heading for readers, and what it is.
+    """A column: its name in the files, its heading, and its description.
 
     Attributes
     ----------
     form
         Writes a value as text.
     group
-        Neighbours of one group stand under one heading.
+        Adjacent columns of one group have a common heading.
     css
-        How the book sets it.
+        CSS classes in HTML.
     key
-        Whether it names the row: such columns come first, and the book prints their repeats faintly.
+        Whether it identifies the row: such columns come first, and repeated values are printed faintly in HTML.
     files_only
-        Whether it is left out of the forms that are looked at.
+        Whether it is left out of LaTeX and HTML.
     """
 
     name: str
@@ -81,12 +81,12 @@ class Column(NamedTuple):
         return "" if value is None else self.form(value)
 
     def write_csv(self, row: Row) -> str:
-        """Return the text for CSV; a number may begin with a sign."""
+        """Return the text for CSV; a number may begin with a sign, other text is escaped."""
         text = self.write_text(row)
         return csv_cell(text) if isinstance(row.get(self.name), str) else text
 
     def round_value(self, row: Row) -> Value:
-        """Return the value that the text says."""
+        """Return the value as rounded for printing."""
         value, text = row.get(self.name), self.write_text(row)
         if value is None or isinstance(value, str):
             return value and printable(value)
@@ -94,14 +94,14 @@ class Column(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What results make of a table.
+    """The title, columns, rows and notes of a table.
 
     Attributes
     ----------
     rows
-        In the order that they are printed. One whose ``status`` is ``missing`` or ``N/A`` has no numbers.
+        In printed order. A row whose ``status`` is ``missing`` or ``N/A`` has no numbers.
     notes
-        What a reader must know, a sentence each.
+        Notes for the reader, a sentence each.
     """
 
     title: str
@@ -112,7 +112,7 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table of an edition, under a stable id; one without a row is false.
+    """A table of an edition, under a stable id; a table without rows is falsy.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ class Table:
 
     @cached_property
     def values(self) -> list[Row]:
-        """Return the rows as they are printed, numbers rounded."""
+        """Return the rows as printed, with rounded numbers."""
         return [{c.name: c.round_value(row) for c in self.columns} for row in self.rows]
 
     @property
@@ -152,25 +152,25 @@ class Table:
 
     @property
     def displayed_columns(self) -> list[Column]:
-        """Return the columns that are looked at."""
+        """Return the columns of LaTeX and HTML."""
         return [c for c in self.columns if not c.files_only]
 
     @cached_property
     def digest(self) -> str:
-        """Return the content hash: of the names and printed values of the whole table."""
+        """Return the content hash: of the column names and printed values of the whole table."""
         if self.whole is not None:
             return self.whole.digest
         return digest({"columns": [c.name for c in self.columns], "rows": self.values})
 
     @property
     def reference(self) -> cite.Reference:
-        """Return how the table is cited."""
+        """Return the citation of the table."""
         return cite.Reference(
             self.id, self.title, self.manifest.edition, self.digest, self.manifest.citable
         )
 
     def select(self, columns: Iterable[str], keep: Callable[[Row], bool], *notes: str) -> "Table":
-        """Return the part with these columns and the rows to keep, under notes of its own."""
+        """Return the part with these columns and the kept rows, with its own notes."""
         names = set(columns)
         return replace(
             self,
@@ -181,7 +181,7 @@ class Table:
         )
 
     def select_tasks(self, tasks: Sequence[str]) -> "Table":
-        """Return the rows of these tasks; raise where there is none of one. A table without tasks stays as it is."""
+        """Return the part about these tasks; raise if one has no rows. A table without tasks is returned unchanged."""
         if "task" not in (column.name for column in self.columns):
             return self
         there = list(dict.fromkeys(str(row["task"]) for row in self.rows))
@@ -192,7 +192,7 @@ class Table:
         return self.select(columns, lambda row: row["task"] in tasks, *self.notes)
 
     def csv(self) -> str:
-        """Return the table as CSV, a line of names first."""
+        """Return the table as CSV, with a header line."""
         out = StringIO()
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(c.name for c in self.columns)
@@ -200,7 +200,7 @@ class Table:
         return out.getvalue()
 
     def json(self) -> str:
-        """Return the table as JSON, with what its columns are."""
+        """Return the table as JSON, with the descriptions of its columns."""
         head = {
             "id": self.id,
             "name": self.name,
@@ -217,7 +217,7 @@ class Table:
         return json.dumps(head, indent=1, ensure_ascii=False) + "\n"
 
     def tex(self) -> str:
-        """Return the table for LaTeX, with two packages that its second line names."""
+        """Return the table for LaTeX; its second line names the packages it needs."""
         shown = self.displayed_columns
         spec = "".join("l" if is_text(c, self.rows) else "r" for c in shown)
         caption = tex(f"{self.title}. {self.reference.standing}.")
@@ -237,7 +237,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """Return the table as HTML: a plain ``<table>`` with a cell for each value, and the notes under it."""
+        """Return the table as HTML: a plain ``<table>`` with the notes below."""
         shown = self.displayed_columns
         part = "" if self.whole is None else "Part of "
         above = [None, *self.rows]
@@ -262,21 +262,21 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def bibtex(self) -> str:
-        """Return how the table is cited, as an entry of BibTeX."""
+        """Return the citation as a BibTeX entry."""
         return cite.write_bibtex(self.reference)
 
     def ris(self) -> str:
-        """Return how the table is cited, as a record of RIS."""
+        """Return the citation as a RIS record."""
         return cite.write_ris(self.reference)
 
     def __repr__(self) -> str:
         return f"{self.reference.full_title}. {self.reference.standing}.\n\n{self.csv()}"
 
-    _repr_html_ = html  # how a notebook shows it
+    _repr_html_ = html  # the display in a notebook
 
 
 class Format(NamedTuple):
-    """What a table, or its reference, is written as: the format's name, the ending of its files, and who writes it."""
+    """A file format of a table or of its citation: name, file ending, and the function that writes it."""
 
     name: str
     ending: str
@@ -295,12 +295,12 @@ REFERENCES = ("bibtex", "ris")
 
 
 def is_text(column: Column, rows: Sequence[Row]) -> bool:
-    """Return whether a column is to be set flush left."""
+    """Return whether a column holds text, and is set flush left."""
     return any(isinstance(row.get(column.name), str) for row in rows)
 
 
 def group_columns(shown: Iterable[Column]) -> list[tuple[str, list[Column]]]:
-    """Return the columns by group; one without a group stands alone, under no name."""
+    """Return the columns by group; a column without a group forms its own, with an empty name."""
     found = groupby(shown, key=lambda c: c.group or f"\0{c.name}")
     return [("" if name.startswith("\0") else name, list(members)) for name, members in found]
 
@@ -322,7 +322,7 @@ def write_html_head(shown: list[Column]) -> list[str]:
 
 
 def write_html_row(shown: list[Column], row: Row, above: Row | None) -> str:
-    """Return a line of the body; a key that repeats the line above is marked, a status stands for all numbers."""
+    """Return a line of the body; keys that repeat the line above are marked, a status replaces all numbers."""
     cells = []
     same = above is not None
     for i, c in enumerate(shown):

@@ -1,4 +1,5 @@
-"""What a person or a file may give: kinds of texts and numbers, options and their spelling, arguments of functions.
+"""Validation of input: kinds of text and numbers in files, options of tasks and models, arguments of public functions.
 
-Each is checked once, here, and anything else gets a sentence that names the choices. It needs no torch.
+What may enter: anything a user or a file gives. What does not fit raises ``BadInput`` with one sentence that names the
+culprit and the choices. Nothing here imports torch.
 """

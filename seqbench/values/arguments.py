@@ -1,4 +1,4 @@
-"""What a public function is given, checked by its annotations: one sentence for what does not fit, and no traceback."""
+"""Checking the arguments of public functions by their annotations; one sentence names what does not fit."""
 
 from collections.abc import Callable
 from functools import cache, wraps
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CONFIG: Final = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
-MOST: Final = 100_000_000  # steps, sequences, seconds: more are a slip of the keyboard
+MOST: Final = 100_000_000  # steps, sequences, seconds: larger numbers are typing errors
 
 Count = Annotated[int, Field(gt=0, le=MOST)]
 Lag = Annotated[int, Field(ge=0, le=MOST)]
@@ -27,7 +27,7 @@ Rate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with its arguments checked by their annotations.
 
-    An argument that does not fit raises ``BadInput``, and so does a file or folder that the system refuses.
+    An argument that does not fit raises ``BadInput``, and so does an ``OSError`` within the function.
     """
     known = signature(function)
     takes_more = any(p.kind is p.VAR_KEYWORD for p in known.parameters.values())  # and checks it
@@ -56,9 +56,11 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def check(name: str, value: Any, adapter: Any) -> None:
-    """Raise where a value is none that an argument can have."""
+    """Raise ``BadInput`` if a value does not fit an argument."""
     try:
-        short = isinstance(value, range) and len(value) < 10_000  # pydantic takes it for no list
+        short = (
+            isinstance(value, range) and len(value) < 10_000
+        )  # pydantic does not accept a range as a list
         adapter.validate_python(list(value) if short else value)
     except ValidationError as error:
         raise refusal(name, value, error) from None
@@ -77,7 +79,7 @@ def refusal(name: str, value: Any, error: ValidationError) -> BadInput:
 
 
 def show(value: Any) -> str:
-    """Return a value as it would be typed, in at most so many letters; also one that can't be shown."""
+    """Return the repr of a value, shortened; its type if it has no repr."""
     try:
         return shorten(repr(value), most=80)
     except Exception:
@@ -85,8 +87,10 @@ def show(value: Any) -> str:
 
 
 @cache
-def make_adapters(function: Callable[..., Any]) -> dict[str, Any]:  # beartype knows no TypeAdapter
-    """Return what checks each argument of a function."""
+def make_adapters(
+    function: Callable[..., Any],
+) -> dict[str, Any]:  # Any: beartype does not know TypeAdapter
+    """Return the pydantic adapter of each argument of a function."""
     hints = get_type_hints(function, include_extras=True)
     return {
         name: TypeAdapter(hints[name], config=CONFIG) for name in signature(function).parameters

@@ -1,9 +1,9 @@
-"""The kinds of text and of numbers that a record may hold.
+"""The kinds of text and numbers that a record may contain.
 
-What names something has the characters of a name, other texts are one line, and with a number one can compute.
+Names have a restricted set of characters, all other text is one printable line, and numbers are finite and not extreme.
 
-A folder may come from a stranger. What is restricted here can be a part of a path, a heading or a command; what is free
-to say (``Line``) is escaped wherever it is written, too (``text.py``).
+A folder may come from an untrusted source. Restricted kinds may become part of a path, a heading or a command; free
+text (``Line``) is also escaped wherever it is written (``text.py``).
 """
 
 import re
@@ -37,7 +37,7 @@ def _in_utc(text: str) -> str:
 
 
 def _words(options: dict[str, Value]) -> dict[str, Value]:
-    """Refuse a text that would be read as more or as something else where an option is spelled in a line."""
+    """Refuse an option text that would be read back differently from the spelling of a task or model."""
     for name, value in options.items():
         if isinstance(value, str) and not is_word(value):
             raise ValueError(f"option {name} is '{printable(value)}': {A_WORD}")
@@ -60,20 +60,20 @@ A_WORD: Final = "a text is a word of letters, digits, '_', '.', '+' and '-' that
 
 
 def is_word(value: str) -> bool:
-    """Return whether a text can be the value of an option: it is read back as it was spelled."""
+    """Return whether a text can be the value of an option, that is, is read back unchanged."""
     if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,100}", value):
         return False
     return parse(spell("name", {"option": value}))[1] == {"option": value}
 
 
-MOST: Final = 2**53  # whole numbers up to here are the same in every program that reads JSON
-LARGEST, SMALLEST = 1e300, 1e-30  # sums and quotients of such numbers are finite
+MOST: Final = 2**53  # whole numbers up to here are exact in every JSON reader
+LARGEST, SMALLEST = 1e300, 1e-30  # sums and quotients of numbers in this range are finite
 Whole = Annotated[int, Field(ge=0, le=MOST)]
 Number = Annotated[float, AfterValidator(_not_too_large)]
 Time = Annotated[Number, Field(ge=0)]  # seconds
 Rate = Annotated[Number, Field(gt=0), AfterValidator(_not_too_small)]
 
-# The kinds of text. A name is part of file names, too.
+# The kinds of text. Names are also used in file names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 Spelling = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=+-]*$", max_length=300)
@@ -81,7 +81,7 @@ Spelling = Annotated[
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unknown)$")]
-Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]  # free to say
+Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]  # free text
 Prose = Annotated[str, Field(max_length=4 * LONGEST), AfterValidator(_one_line)]  # a paragraph
 Inside = Annotated[Line, AfterValidator(_inside)]  # a path
 Instant = Annotated[

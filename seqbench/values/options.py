@@ -1,13 +1,15 @@
-"""The options of tasks and models: what a user may set, read from where it is declared and checked before a run.
+"""The options of tasks and models: what a user may set, read from the declarations and checked before a run.
 
-An option is a field of a task's dataclass, or a keyword argument of a model with a default, that is a whole number, a
-number, a truth value or a word. Its annotation says what it can be::
+An option is a field of a task's dataclass, or a keyword argument of a model with a default, whose type is int, float,
+bool
+or str. Its annotation restricts the values::
 
     window: Annotated[int, Field(ge=1, le=10_000, description="steps that are read at once")] = 8
 
-``OneOf`` in its place lists what it can be; without either any value of its type is taken. A size that may be None is
-matched to the number of parameters, and is no option; nor is what the task says (``inputs``, ``outputs``, ``causal``).
-``option_sources`` of a model's class lists what its options are handed on to, such as its cell.
+``OneOf`` in place of ``Field`` lists the choices; without either, any value of the type is allowed. A size that may be
+None is matched to the number of parameters and is not an option, nor is what the task determines (``inputs``,
+``outputs``, ``causal``). ``option_sources`` of a model's class lists the callables that its options are passed on to,
+such as its cell.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +25,7 @@ from seqbench.errors import BadInput, unknown
 from seqbench.text import shorten
 from seqbench.values.variants import Value
 
-COMMON: Final = {  # of any model, declared once
+COMMON: Final = {  # options of every model
     "layers": Annotated[int, Field(ge=1, le=64, description="layers, one above the other")],
     "hidden": Annotated[
         int, Field(ge=1, le=8192, description="hidden units; else matched to the profile's size")
@@ -38,7 +40,7 @@ STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class OneOf:
-    """In an annotation: that a value is one of these."""
+    """An annotation: the value is one of these."""
 
     def __init__(self, *choices: Value) -> None:
         self.choices = choices
@@ -49,7 +51,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its name, what it can be, and what it is if nobody says."""
+    """One option: its name, its type with restrictions, and its default."""
 
     name: str
     annotation: Any
@@ -57,13 +59,13 @@ class Option:
 
     @property
     def about(self) -> str:
-        """Return what it is for, if its declaration says so."""
+        """Return its description, or an empty string."""
         notes = [n for n in get_args(self.annotation) if isinstance(n, FieldInfo)]
         return next((n.description for n in notes if n.description), "")
 
     @property
     def choices(self) -> str:
-        """Return what it can be, in words."""
+        """Return its allowed values, in words."""
         schema = self.adapter.json_schema()
         if "enum" in schema or "const" in schema:
             return " or ".join(map(str, schema.get("enum", [schema.get("const")])))
@@ -77,8 +79,8 @@ class Option:
         return " ".join([kinds.get(schema.get("type", ""), "a word"), *filter(None, ends)])
 
     @property
-    def adapter(self) -> Any:  # beartype knows no TypeAdapter
-        """Return what checks a value."""
+    def adapter(self) -> Any:  # Any: beartype does not know TypeAdapter
+        """Return the pydantic adapter that checks a value."""
         return TypeAdapter(self.annotation, config=STRICT)
 
     def to_row(self) -> dict[str, Any]:
@@ -92,12 +94,12 @@ class Option:
 
 
 def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the values of options as their types have them.
+    """Return the values of options, converted to their declared types.
 
     Raises
     ------
     BadInput
-        At an option that the entry does not have, or a value that the option can't take.
+        If the entry has no such option, or the option can't have this value.
     """
     known = list_options(entry)
     checked = {}
@@ -109,7 +111,7 @@ def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) 
         try:
             checked[option] = known[option].adapter.validate_python(value)
             if isinstance(value, float | bool) and type(value) is not type(checked[option]):
-                raise TypeError(value)  # 2.0 is no whole number, nor is true
+                raise TypeError(value)  # 2.0 and true are not whole numbers
         except (ValidationError, TypeError):
             raise BadInput(
                 f"option '{option}' of {kind} '{name}' can't be '{shorten(str(value), 40)}'; "
@@ -142,7 +144,7 @@ def list_options(entry: Any) -> Mapping[str, Option]:
 
 
 def list_constructors(source: Any) -> Iterator[Any]:
-    """Yield a function itself; of a class its constructor, and those that it hands its ``**options`` on to."""
+    """Yield a function itself, or the constructor of a class and those that its ``**options`` are passed on to."""
     if not isinstance(source, type):
         yield source
         return
@@ -161,7 +163,7 @@ def list_keyword_options(function: Callable[..., Any]) -> Iterator[Option]:
     except (
         TypeError,
         NameError,
-    ):  # a partial function has none; a name may be known to a type checker only
+    ):  # a partial function has no hints; a name may exist for type checkers only
         hints = {}
     for p in signature(function).parameters.values():
         given = p.default is not Parameter.empty
@@ -173,7 +175,7 @@ def list_keyword_options(function: Callable[..., Any]) -> Iterator[Option]:
 
 
 def is_plain(hint: Any) -> bool:
-    """Return whether an annotation is of a value that can be spelled in a line."""
+    """Return whether an annotation is of a plain type: int, float, bool or str."""
     if get_origin(hint) is Annotated:
         return is_plain(get_args(hint)[0])
     return hint in PLAIN

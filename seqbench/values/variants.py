@@ -1,7 +1,7 @@
-"""A task or a model with options, spelled in a line: ``lstm:layers=2:truncate=10``, ``temporal-order:relevant=3``.
+"""The spelling of a task or model with options: ``lstm:layers=2:truncate=10``, ``temporal-order:relevant=3``.
 
-The same spelling serves profiles, the command line and the tables. A value is a whole number, a number, ``true`` or
-``false``, else a word; options stand in the order of the alphabet.
+The same spelling is used in profiles, on the command line and in tables. A value is a whole number, a number, ``true``
+or ``false``, otherwise a word; options are sorted by name.
 """
 
 import re
@@ -16,14 +16,14 @@ WORDS: Final[dict[str, Value]] = {"true": True, "false": False}
 
 
 def spell(name: str, options: Mapping[str, Value]) -> str:
-    """Return the one spelling of a name with options."""
+    """Return the canonical spelling of a name with options."""
     return ":".join(
         [name, *(f"{option}={spell_value(options[option])}" for option in sorted(options))]
     )
 
 
 def parse(spelling: str) -> tuple[str, dict[str, Value]]:
-    """Return the name and the options; what has no ``=`` is an option that is true."""
+    """Return the name and the options of a spelling; an option without ``=`` is true."""
     name, *parts = spelling.split(":")
     options: dict[str, Value] = {}
     for part in parts:

@@ -727,4 +727,4 @@ def test_a_plan_that_names_a_cell_twice_is_refused(full):
     cell = Planned(unit=UNIT, part="core", seeds=1)
     full.write_plan([cell, cell])
     (wrong,) = full.validate()
-    assert re.search(r"plan\.jsonl, line 2: the same cell as .*line 1", wrong)
+    assert re.search(r"plan\.jsonl, line 2: the same condition as .*line 1", wrong)

@@ -1,7 +1,8 @@
-"""What people write of recurrent networks, taken as hypotheses: T14 has a verdict on each, computed from the results.
+"""Common claims about recurrent networks, treated as hypotheses: T14 has a verdict on each, computed from the results.
 
-``claim.py`` says what a verdict is and how findings are weighed, ``evidence.py`` what a claim can rest on, ``rates.py``
-when a difference counts; then the claims, each with its rule. A claim is added by a line here.
+``claim.py`` defines verdicts and how findings are weighed, ``evidence.py`` the measurements that a claim can need,
+``rates.py`` when a difference counts. The other files hold the claims with their rules; a new claim is added to the
+list below.
 """
 
 from seqbench.report.claims import applications, compared, cost, gates, memory

@@ -1,19 +1,19 @@
-"""A claim, and the verdict on it: computed from what was measured, by a rule in code.
+"""A claim, and the verdict on it: computed from the measurements by a rule in code.
 
-A rule reads the evidence and returns findings. Each speaks *for* the claim or *against* it, leaves it *open* where the
-intervals decide nothing, or stands *aside*: worth saying, but no vote. They are weighed alike for all claims:
+A rule reads the evidence and returns findings. Each finding votes *for* the claim or *against* it, is *open* where the
+intervals are too wide to decide, or is *aside*: reported without a vote. All claims weigh their findings in one way:
 
 ===============  =========================================================
 verdict          if
 ===============  =========================================================
 supported        there is a finding for it, none against it, none open
 contradicted     there is one against it, none for it, none open
-depends          some speak for it and some against it, whatever is open
-not settled      else; and always where something it rests on is missing
+depends          some vote for it and some against it, whatever is open
+not settled      otherwise; and always where a needed measurement is missing
 ===============  =========================================================
 
-What a claim rests on, its *needs*, is data, so that a plan can be held against it. A verdict may do without what stands
-under *also*, and says that it is missing.
+The measurements that a claim needs are listed as data, its *needs*, so that a plan can be checked against them. Those
+listed under *also* are optional; the verdict says where they are missing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from seqbench.report.claims.evidence import Evidence, Need, join_words
 
-if TYPE_CHECKING:  # to list claims needs no pandas
+if TYPE_CHECKING:  # listing claims must not import pandas
     from seqbench.report.results import Results
 
 Vote = Literal["for", "against", "open", "aside"]
@@ -31,7 +31,7 @@ ClaimVerdict = Literal["supported", "contradicted", "depends", "not settled"]
 
 
 class Finding(NamedTuple):
-    """Where something was looked for, what it says of the claim, and what was seen there."""
+    """What was examined, its vote on the claim, and what was observed."""
 
     where: str
     vote: Vote
@@ -40,16 +40,16 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """What becomes of a claim.
+    """The verdict on a claim, with its reasons.
 
     Attributes
     ----------
     because
-        Where it holds, where it does not, and where nothing is decided, in a sentence.
+        Where the claim holds, where it does not, and where it is undecided, in a sentence.
     evidence
-        What was seen, a line for each finding.
+        What was observed, a line for each finding.
     missing
-        What it rests on and nobody has measured.
+        Needed measurements that are missing.
     """
 
     verdict: ClaimVerdict
@@ -60,20 +60,20 @@ class ClaimResult:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence that people write, and how it is decided.
+    """A claim from the literature or from teaching, and how it is decided.
 
     Attributes
     ----------
     sentence
         The claim as people write it.
     experiment
-        What decides it, in words.
+        The deciding experiment, in words.
     needs
-        What it rests on.
+        The measurements that it needs.
     rule
-        Returns the findings where all of it is there; its docstring is the rule in words.
+        Returns the findings once all needs are met; its docstring is the rule in words.
     also
-        What else it looks at where that was measured.
+        Optional measurements.
     """
 
     id: str
@@ -102,12 +102,12 @@ class Claim:
 
 
 def list_missing(needs: Iterable[Need], evidence: Evidence) -> tuple[str, ...]:
-    """Return what is missing of what a claim needs."""
+    """Return the needed measurements that are missing, a line each."""
     return tuple(filter(None, (need.find_missing(evidence) for need in needs)))
 
 
 def weigh(findings: Sequence[Finding], missing: tuple[str, ...] = ()) -> ClaimResult:
-    """Return the verdict that findings add up to."""
+    """Return the verdict on weighing the findings."""
     places: dict[Vote, list[str]] = {"for": [], "against": [], "open": [], "aside": []}
     for finding in findings:
         places[finding.vote].append(finding.where)

@@ -1,4 +1,4 @@
-"""Claims on cost: what a step takes, what a search takes, and what a compiler takes."""
+"""Claims on cost: of a training step, of a hyperparameter search, and of compilation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
@@ -23,16 +23,16 @@ from seqbench.report.claims.rates import count_solved
 from seqbench.report.compare import Pair, Times, estimate_ratio, mean_difference
 from seqbench.report.stats import LEVEL, median_survival
 
-CHEAPER = 0.9  # of the time or memory, at most
+CHEAPER = 0.9  # at most this share of the time or memory
 WIDTHS = {False: "equal parameters", True: "equal hidden size"}
 
-# What all of them do with times of a step
+# Comparing step times
 
 
 def pair_times(
     first: Sequence[Throughput], second: Sequence[Throughput], across: bool = False
 ) -> Iterator[tuple[Throughput, Throughput]]:
-    """Yield the times of two models in like steps; of several scans the fastest. ``across`` devices, if asked."""
+    """Yield the times of two models in steps of the same shape, by the fastest scan; ``across`` machines if asked."""
     sides = [select_fastest(side, across) for side in (first, second)]
     for key in sides[0]:
         if key in sides[1]:
@@ -42,7 +42,7 @@ def pair_times(
 def select_fastest(
     times: Sequence[Throughput], across: bool
 ) -> dict[tuple[object, ...], Throughput]:
-    """Return the time of the fastest scan for each kind of step."""
+    """Return the time of the fastest scan for each step shape."""
     found: dict[tuple[object, ...], Throughput] = {}
     for t in sorted(times, key=lambda t: t.seconds_per_token, reverse=True):
         machine = () if across else (t.device, t.system)
@@ -51,12 +51,12 @@ def select_fastest(
 
 
 def times(t: Throughput) -> Times:
-    """Return a time with its spread."""
+    """Return a step time with its spread."""
     return Times(t.seconds_per_token, t.quartiles, t.rounds)
 
 
 def judge_ratio(first: Throughput, second: Throughput, most: float) -> Vote:
-    """Return whether the second takes at most this share of the first's time, by the 90 % interval of the ratio."""
+    """Return the vote on whether the second takes at most this share of the first's time, by the 90 % interval."""
     found = estimate_ratio(times(first), times(second))
     if found is None:
         return "open"
@@ -71,7 +71,7 @@ def group_findings(
     says_of: Callable[[Throughput, Throughput], Vote],
     ratio_of: Callable[[Throughput, Throughput], float],
 ) -> Iterator[Finding]:
-    """Yield a finding for each thing that like steps say, with the steps that say it."""
+    """Yield one finding for each vote, with the steps that have it."""
     if not pairs:
         yield Finding(label, "open", "no like steps were timed")
     said: dict[Vote, list[tuple[Throughput, Throughput]]] = {}
@@ -122,7 +122,7 @@ def compute_memory_ratio(first: Throughput, second: Throughput) -> float:
 
 
 def judge_memory(first: Throughput, second: Throughput) -> Vote:
-    """Return whether the second takes enough less memory; of a step that took none that was seen, nothing."""
+    """Return the vote on whether the second takes less memory; open where the first's peak was measured as 0."""
     if not first.peak_memory:
         return "open"
     return "for" if compute_memory_ratio(first, second) <= CHEAPER else "against"
@@ -140,7 +140,7 @@ GRU_CHEAPER = Claim(
 # lstm-costly
 
 SIMPLER = ("rnn", "gru")
-NARROWER = 0.05  # of the share of tuning runs that solve
+NARROWER = 0.05  # by at least this much of the share of tuning runs that solve
 
 
 def lstm_costly(evidence: Evidence) -> Iterator[Finding]:
@@ -190,8 +190,8 @@ LSTM_COSTLY = Claim(
 
 # gpu-needed
 
-FASTER = 0.5  # of the time on a CPU, at most
-LONG = 3600.0  # seconds of one CPU core to solve a task, from which a GPU is needed
+FASTER = 0.5  # at most this share of the time on a CPU
+LONG = 3600.0  # seconds to solve a task on one CPU core from which a GPU counts as needed
 
 
 def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
@@ -223,7 +223,7 @@ def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
 def estimate_seconds_to_solve(runs: Sequence[Record]) -> float | None:
     """Return the median steps to solve times the median time of a step, on one CPU core; None where too few solve."""
     from seqbench.report.results import (
-        list_times_to_solve,  # which needs pandas, and listing claims must not
+        list_times_to_solve,  # imports pandas, which listing claims must not
     )
 
     on_cpu = [run for run in runs if run.provenance.device == "cpu" and run.steps]
@@ -248,7 +248,7 @@ GPU_NEEDED = Claim(
 # loop-compile
 
 LENGTHS = (16, 64)
-SLOW = 10.0  # seconds until the first step has been taken
+SLOW = 10.0  # seconds of the first step
 
 
 def loop_compile(evidence: Evidence) -> Iterator[Finding]:
@@ -320,7 +320,7 @@ def select_rate(runs: Sequence[Record], rate: float) -> list[Record]:
 
 
 def count_found(runs: Sequence[Record], rate: float) -> int:
-    """Return how many runs at a rate solved on validation."""
+    """Return how many runs at a learning rate solved on validation."""
     return sum(run.steps_to_solve is not None for run in select_rate(runs, rate))
 
 

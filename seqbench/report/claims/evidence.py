@@ -1,8 +1,8 @@
-"""What a claim rests on: runs of a cell, what instruments saw in them, times of a step.
+"""The measurements that a claim can need: runs of a condition, probes of their members, step times.
 
-What is printed together has one ``kind``; each need says what of it is missing, and ``Evidence`` finds it in the
-results. A cell counts with ten runs, as many as the profile ``paper`` has; a run that failed is none. Instruments need
-five members: with as many, all alike, an interval is on one side of one half.
+Each kind of need is a class that finds its measurements in ``Evidence`` and says which are missing; needs of one
+``kind`` are printed together. A condition needs ten runs, as many as the profile ``paper`` plans; failed runs do not
+count. Probes need five members: if all five agree, Wilson's interval lies on one side of one half.
 """
 
 from collections import Counter
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from seqbench.records.facts import Facts, PublishedTrials
 from seqbench.records.schema import Comparison, Moment, Probe, Record, Role, Throughput, Unit
 
-if TYPE_CHECKING:  # to list claims needs no pandas
+if TYPE_CHECKING:  # listing claims must not import pandas
     from seqbench.report.results import Results
 
-RUNS = 10  # of a cell, at least
-MEMBERS = 5  # that an instrument looked at, at least
+RUNS = 10  # of a condition, at least
+MEMBERS = 5  # probed by an instrument, at least
 MOMENTS: tuple[Moment, ...] = ("start", "end")
 
-# The ids of comparisons that were measured before they had any, by what they say.
+# Ids of comparisons that were recorded before comparisons had ids, by their description.
 EARLIER = {
     f"{how}, T = {length}: seconds of the first step of an LSTM, H = 32, beyond a later one": f"{how}-{length}"
     for how in ("loop", "scan")
@@ -30,7 +30,7 @@ EARLIER = {
 
 
 class Condition(NamedTuple):
-    """Where something was measured: a task at a lag with a model, with their options."""
+    """A task at a lag with a model, with their options."""
 
     task: str
     lag: int
@@ -41,19 +41,19 @@ class Condition(NamedTuple):
 
 
 class Evidence:
-    """The results of a folder, by place."""
+    """The results of a folder, by condition."""
 
     def __init__(self, results: "Results") -> None:
         self.results = results
 
     @property
     def facts(self) -> Facts:
-        """Return what the folder says of its tuning and its ledger."""
+        """Return the facts of the folder: its tuning grid, its catalogues, its ledger."""
         return self.results.facts
 
     @cached_property
     def units(self) -> dict[Condition, str]:
-        """Return the unit of each place: the one that is planned, if more than one was measured."""
+        """Return the unit id of each condition: the planned one if several were measured."""
         found: dict[Condition, str] = {}
         rows: list[Record | Probe] = [*self.results.records, *self.results.probes]
         for row in sorted(rows, key=lambda row: row.unit_id not in self.results.plan_by_unit):
@@ -70,11 +70,11 @@ class Evidence:
         return found
 
     def runs(self, where: Condition, role: Role = "reporting") -> list[Record]:
-        """Return the runs of a place."""
+        """Return the runs of a condition that did not fail."""
         return self.records.get((self.units.get(where, ""), role), [])
 
     def probes(self, instrument: str, where: Condition, moment: Moment) -> list[Probe]:
-        """Return what an instrument saw in the members that report, at a moment."""
+        """Return the probes of the reporting members of a condition, at the start or the end of training."""
         return [
             p
             for p in self.results.probes
@@ -84,7 +84,7 @@ class Evidence:
         ]
 
     def trials(self, row: str) -> list[bool]:
-        """Return which trials of a row of the ledger succeeded, if all that are planned were run."""
+        """Return which trials of a row of the ledger succeeded; none unless all planned ones were run."""
         for entry in self.facts.ledger:
             if isinstance(entry, PublishedTrials) and entry.id == row:
                 found = entry.select_planned(self.results.trials)
@@ -92,7 +92,7 @@ class Evidence:
         return []
 
     def steps(self, model: str, device: str, given: bool) -> list[Throughput]:
-        """Return the times of a training step, at a width that was given or at the matched one."""
+        """Return the times of a training step at a given width, or else at matched parameters."""
         return [
             t
             for t in self.results.throughput
@@ -102,7 +102,7 @@ class Evidence:
 
     @cached_property
     def compiles(self) -> list[Comparison]:
-        """Return what was measured of compiling, on the machine with the most of it."""
+        """Return the measurements of compilation, on the machine that has most of them."""
         found = [
             c for c in self.results.comparisons if c.goal == "compile" and c.measured is not None
         ]
@@ -110,19 +110,19 @@ class Evidence:
         return [c for c in found if c.system == machines[0][0]]
 
     def find_first_step(self, how: str, length: int) -> Comparison | None:
-        """Return how long the first step took of what is compiled."""
+        """Return the measured time of the first step of the compiled loop, or of the scan."""
         wanted = f"{how}-{length}"
         return next((c for c in self.compiles if (c.id or EARLIER.get(c.what)) == wanted), None)
 
 
 def make_condition(unit: Unit) -> Condition:
-    """Return the place of a unit."""
+    """Return the condition of a unit."""
     return Condition(unit.task_spelling, unit.lag, unit.model_spelling)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The reporting runs of a cell."""
+    """The reporting runs of a condition."""
 
     condition: Condition
     kind: ClassVar[str] = "runs"
@@ -136,7 +136,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """The reporting runs of a cell, with their scores on what they were trained on."""
+    """The reporting runs of a condition, with their scores on training data."""
 
     condition: Condition
     kind: ClassVar[str] = "runs with a score on the training set"
@@ -149,7 +149,7 @@ class TrainingScores:
 
 @dataclass(frozen=True)
 class TuningRuns:
-    """The tuning runs of a cell: every rate of the grid on every tuning seed."""
+    """The tuning runs of a condition: every rate of the grid on every tuning seed."""
 
     condition: Condition
     kind: ClassVar[str] = "tuning runs"
@@ -164,7 +164,7 @@ class TuningRuns:
 
 @dataclass(frozen=True)
 class FinerRuns:
-    """The runs of a cell at the finer rates, on every tuning seed."""
+    """The runs of a condition at the finer rates, on every tuning seed."""
 
     condition: Condition
     kind: ClassVar[str] = "runs at finer rates"
@@ -178,7 +178,7 @@ class FinerRuns:
 
 @dataclass(frozen=True)
 class Probes:
-    """What an instrument saw in the members of a cell, at these moments."""
+    """The probes of an instrument in the members of a condition, at these moments."""
 
     instrument: str
     condition: Condition
@@ -212,7 +212,7 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class FirstStep:
-    """How long the first step takes where the loop, or nothing, is compiled."""
+    """The time of the first step, of the compiled loop or of the scan."""
 
     how: str
     length: int
@@ -230,24 +230,24 @@ class FirstStep:
         )
 
 
-ConditionNeed = Runs | TrainingScores | TuningRuns | FinerRuns | Probes  # a cell
+ConditionNeed = Runs | TrainingScores | TuningRuns | FinerRuns | Probes  # of a condition
 Need = ConditionNeed | StepTimes | FirstStep
 
 
 def describe_missing(what: str, there: int, wanted: int) -> str:
-    """Return a line for what is not all there."""
+    """Return a line that counts what is there if some is missing, else an empty string."""
     return f"{what}: {there} of {wanted}" if there < wanted else ""
 
 
 def list_conditions(
     tasks: Iterable[tuple[str, Iterable[int]]], *models: str
 ) -> tuple[Condition, ...]:
-    """Return every model at every lag of some tasks."""
+    """Return the conditions of every model at every lag of some tasks."""
     return tuple(
         Condition(task, lag, model) for task, lags in tasks for lag in lags for model in models
     )
 
 
 def join_words(words: Iterable[str]) -> str:
-    """Return words between commas, each once."""
+    """Return words joined by commas, each once."""
     return ", ".join(dict.fromkeys(words))

@@ -1,4 +1,4 @@
-"""Claims on gates: what each is for, and whether it is needed."""
+"""Claims on gates: what each does, and whether it is needed."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -20,7 +20,7 @@ from seqbench.report.compare import Pair
 STREAMS = (("reber-stream", (50, 100)),)
 
 
-ENDLESS = ("gers2000-stream-1997", "gers2000-stream")  # rows of the ledger
+ENDLESS = ("gers2000-stream-1997", "gers2000-stream")  # ids of rows of the ledger
 
 
 def forget(evidence: Evidence) -> Iterator[Finding]:
@@ -55,8 +55,8 @@ FORGET = Claim(
 
 READABLE_TASKS = (("temporal-order", (60,)), ("adding", (50,)))
 GATES = ("input", "forget", "output")
-READABLE = 0.25  # distance of the area from 1/2: an area of 3/4, or of 1/4
-GAINED = 0.05  # over the random weights at the start, which tell symbols apart, too
+READABLE = 0.25  # distance of the area under the ROC curve from 1/2
+GAINED = 0.05  # gain over the random weights at the start, which also separate symbols a little
 
 
 def gates_readable(evidence: Evidence) -> Iterator[Finding]:
@@ -83,7 +83,7 @@ def gates_readable(evidence: Evidence) -> Iterator[Finding]:
 
 
 def distance_from_half(probe: Probe, gate: str) -> float:
-    """Return how far the area of the median unit lies from 1/2."""
+    """Return the median over the units of the distance of the area under the ROC curve from 1/2."""
     areas = [area for area in probe.series[f"{gate}/auc"] if area is not None]
     return median(abs(area - 0.5) for area in areas)
 

@@ -1,4 +1,4 @@
-"""Claims on memory: how far back a network learns to look, and what it drops first."""
+"""Claims on memory: how long dependencies are learned, and what is forgotten first."""
 
 from collections.abc import Iterator
 from math import inf
@@ -77,10 +77,10 @@ LONG_MEMORY = Claim(
 
 # vanishing
 
-FADED = 1e-2  # what is left of a gradient that has vanished, over the whole sequence
+FADED = 1e-2  # a gradient has vanished if less than this share is left over the whole sequence
 GATED = ("lstm", "lstm_peephole", "lstm_1997", "gru")
 GRADIENT_TASKS = (("temporal-order", (60,)), ("adding", (50,)))
-UNCLIPPED = ("latch", (30,))  # its budget clips nothing
+UNCLIPPED = ("latch", (30,))  # its gradients are not clipped
 
 
 def vanishing(evidence: Evidence) -> Iterator[Finding]:
@@ -108,7 +108,7 @@ def vanishing(evidence: Evidence) -> Iterator[Finding]:
 
 
 def is_lost(probe: Probe) -> bool:
-    """Return whether the gradient vanishes or explodes; a member that diverged has none that is finite."""
+    """Return whether the gradient vanishes or explodes; that of a diverged member is not finite and counts as lost."""
     left = [
         compute_fraction(probe.series[way]) for way in ("hidden", "cell") if way in probe.series
     ]
@@ -116,7 +116,7 @@ def is_lost(probe: Probe) -> bool:
 
 
 def compute_fraction(g: list[float | None]) -> float:
-    """Return g_K / g_1; infinity where one of them was not finite."""
+    """Return g_K / g_1; infinity where one of them is not finite."""
     near, far = g[1], g[-1]
     if near is None or far is None:
         return inf
@@ -142,7 +142,7 @@ VANISHING = Claim(
 
 LOADS = (("recall", (8,)), ("copy", (1,)))
 DROP = 0.1  # accuracy
-FULL = 0.95  # accuracy at which nothing had to be dropped
+FULL = 0.95  # accuracy at which nothing had to be forgotten
 
 
 def displacement(evidence: Evidence) -> Iterator[Finding]:
@@ -186,7 +186,7 @@ DISPLACEMENT = Claim(
 
 ORDER = "temporal-order"
 WINDOWS = {15: (10,), 60: (10, 20, 50)}
-HOLDS_SOME = {(60, 50)}  # of a third of the sequences the last 50 steps hold both symbols
+HOLDS_SOME = {(60, 50)}  # in a third of the sequences the last 50 steps contain both symbols
 TRUNCATED = {
     Condition(ORDER, lag, f"lstm:truncate={k}"): k for lag in WINDOWS for k in WINDOWS[lag]
 }

@@ -1,4 +1,4 @@
-r"""What a rule says of one cell, and of two: learned or not, more or less or equal or open.
+r"""Decisions on one condition and on two: learned or failed; more, less or equal; else open.
 
 =======  ===================================================================================
 learned  the lower end of Wilson's 95 % interval of the solve rate is above 1/2: of ten, nine
@@ -6,11 +6,11 @@ failed   its upper end is below 1/2: of ten, one
 more     Newcombe's 95 % interval of the difference is above 0, and the difference at least .25
 less     the same, below 0
 equal    Newcombe's 90 % interval of the difference lies inside ±.25: two one-sided tests at 5 %
-open     all else
+open     otherwise
 =======  ===================================================================================
 
-With ten runs a side, cells that are all or nothing are equal if they agree and differ if they do not. Where a share of
-members is meant, the same interval stands on one side of 1/2, or it is open.
+With ten runs on each side, conditions in which all runs or none solve are equal if they agree, and different if not. A
+share of members is decided by the same interval: above 1/2, below 1/2, or open.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,14 +22,14 @@ from seqbench.report.claims.claim import Finding, Vote
 from seqbench.report.claims.evidence import Condition, Evidence
 from seqbench.report.compare import EQUIVALENCE, Pair, is_within, newcombe
 
-MARGIN = 0.25  # the difference of two solve rates that matters
+MARGIN = 0.25  # the smallest relevant difference of two solve rates
 HALF = 0.5
 
 Learning = Literal["learned", "failed", "open"]
 Comparison = Literal["more", "less", "equal", "open"]
 
 
-# What a claim that one side does better makes of it.
+# The vote of a comparison on the claim that the second side does better.
 BETTER: dict[Comparison, Vote] = {
     "more": "for", "less": "against", "equal": "against", "open": "open",
 }  # fmt: skip
@@ -41,7 +41,7 @@ def count_solved(runs: Sequence[Record]) -> int:
 
 
 def compare_to_half(hits: int, of: int) -> bool | None:
-    """Return whether a share is above one half, or below it; None where its interval holds one half."""
+    """Return True if a share is above one half, False if below, None if its interval contains one half."""
     interval = stats.wilson(hits, of)
     if interval.low > HALF:
         return True
@@ -49,13 +49,13 @@ def compare_to_half(hits: int, of: int) -> bool | None:
 
 
 def judge_learning(runs: Sequence[Record]) -> Learning:
-    """Return whether most runs of a cell solve, or most do not."""
+    """Return whether most runs solve, or most do not."""
     says: dict[bool | None, Learning] = {True: "learned", False: "failed", None: "open"}
     return says[compare_to_half(count_solved(runs), len(runs))]
 
 
 def compare_sides(pair: Pair) -> Comparison:
-    """Return how the second side stands against the first."""
+    """Return how the solve rate of the second side compares with that of the first."""
     d = newcombe(pair)
     if d.low > 0 and d.value >= MARGIN:
         return "more"
@@ -65,7 +65,7 @@ def compare_sides(pair: Pair) -> Comparison:
 
 
 def make_pair(first: Sequence[Record], second: Sequence[Record]) -> Pair:
-    """Return how many runs solved on two sides."""
+    """Return the counts of solved runs on two sides."""
     return Pair(count_solved(first), len(first), count_solved(second), len(second))
 
 
@@ -81,7 +81,7 @@ def describe_pair(pair: Pair, first: str, second: str) -> str:
 def judge_difference(
     evidence: Evidence, base: Condition, better: Condition, label: str = ""
 ) -> Finding:
-    """Return whether one cell does better than another: equal or worse speaks against it."""
+    """Return the finding on the claim that one condition does better than another: equal or worse is against it."""
     pair = make_pair(evidence.runs(base), evidence.runs(better))
     where = label or f"{better.task} {better.lag}"
     return Finding(
@@ -90,7 +90,7 @@ def judge_difference(
 
 
 def judge_rate(evidence: Evidence, where: Condition, label: str = "") -> Finding:
-    """Return whether a cell is learned."""
+    """Return the finding on the claim that a condition is learned."""
     runs = evidence.runs(where)
     says: dict[Learning, Vote] = {"learned": "for", "failed": "against", "open": "open"}
     return Finding(
@@ -101,7 +101,7 @@ def judge_rate(evidence: Evidence, where: Condition, label: str = "") -> Finding
 
 
 def judge_share(where: str, hits: Iterable[bool], what: str) -> Finding:
-    """Return whether something is true of most members."""
+    """Return the finding on the claim that something is true of most members."""
     all_hits = list(hits)
     k, n = sum(all_hits), len(all_hits)
     says: dict[bool | None, Vote] = {True: "for", False: "against", None: "open"}

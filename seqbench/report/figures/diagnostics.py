@@ -1,7 +1,4 @@
-"""Figures of what happens inside: gradient against lag, traces of gates, maps of attention, accuracy against age.
-
-Drawn as the others are: a model has its colour, its name stands beside its line, and each member is a line of its own.
-"""
+"""Figures of diagnostics: gradient against lag, gate traces, attention maps, and accuracy against age."""
 
 from collections.abc import Iterable, Sequence
 from statistics import median
@@ -29,12 +26,12 @@ from seqbench.report.drawing import (
 from seqbench.report.tables.diagnostics import MOMENTS, drop_missing
 from seqbench.text import label
 
-LEAST = 1e-12  # of a gradient's norm over that at lag 0: what is less is not drawn
+LEAST = 1e-12  # smallest drawn ratio of a gradient's norm to that at lag 0
 STATES = {"by the state": ("hidden", "embedding", "input"), "by the cell": ("cell",)}
 
 
 class Line(NamedTuple):
-    """A member's line: whose it is, and where it goes."""
+    """The line of a member: its model and coordinates."""
 
     model: str
     x: list[float]
@@ -42,14 +39,14 @@ class Line(NamedTuple):
 
 
 def select_probes(probes: Iterable[Probe], instrument: str, task: str) -> list[Probe]:
-    """Return what an instrument saw on a task at its longest lag."""
+    """Return the probes of an instrument on a task at its longest lag."""
     found = [p for p in probes if p.instrument == instrument and p.unit.task == task and p.series]
     longest = max((p.unit.lag for p in found), default=0)
     return [p for p in found if p.unit.lag == longest]
 
 
 def plot_gradient_norms(probes: Sequence[Probe], task: str) -> Figure:
-    """Return the norm of the gradient over that at lag 0, against the lag: the start left, the end right."""
+    """Return the norm of the gradient relative to lag 0, against the lag, before training (left) and after (right)."""
     found = select_probes(probes, "gradient", task)
     rows = {
         kind: {moment: list_gradient_lines(found, moment, ways) for moment in MOMENTS}
@@ -78,7 +75,7 @@ def plot_gradient_norms(probes: Sequence[Probe], task: str) -> Figure:
 
 
 def list_gradient_lines(probes: Iterable[Probe], moment: str, ways: Sequence[str]) -> list[Line]:
-    """Return the lines of a panel: of each member the norms on one of these ways back."""
+    """Return the lines of a panel: the norms of each member by each of these series that it has."""
     lines = []
     for probe in probes:
         for way in ways:
@@ -90,7 +87,7 @@ def list_gradient_lines(probes: Iterable[Probe], moment: str, ways: Sequence[str
 
 
 def plot_accuracy_by_age(probes: Sequence[Probe], task: str) -> Figure:
-    """Return the accuracy at the end against the age of the item that is asked for."""
+    """Return the accuracy after training against the age of the queried item."""
     found = [p for p in select_probes(probes, "age", task) if p.moment == "end"]
     lines = [
         Line(p.unit.model, drop_missing(p.series["age"]), drop_missing(p.series["accuracy"]))
@@ -110,7 +107,7 @@ def plot_accuracy_by_age(probes: Sequence[Probe], task: str) -> Figure:
 
 
 def draw_lines(ax: Axes, lines: Sequence[Line]) -> None:
-    """Draw a thin line a member, and name each model at the median of the ends of its lines."""
+    """Draw a thin line per member, and label each model at the median of the ends of its lines."""
     low, high = ax.get_ylim()
     ends = {}
     for model in sort_names(MODELS, {line.model for line in lines}):
@@ -126,9 +123,9 @@ def draw_lines(ax: Axes, lines: Sequence[Line]) -> None:
 
 
 def plot_gate_traces(probes: Sequence[Probe], task: str) -> Figure:
-    """Return every gate of every model at each step of one sequence, at the end, on one time axis.
+    """Return every gate of every model at each step of one sequence, after training, on one time axis.
 
-    Of each model a member that solved is shown, if there is one; relevant steps are shaded.
+    For each model a member that solved is shown, if there is one; relevant steps are shaded.
     """
     found = [p for p in select_probes(probes, "gates", task) if p.moment == "end"]
     shown = [choose_example(found, m) for m in sort_names(MODELS, {p.unit.model for p in found})]
@@ -168,7 +165,7 @@ def choose_example(probes: Iterable[Probe], model: str) -> Probe:
 
 
 def plot_attention_map(probes: Sequence[Probe], task: str) -> Figure:
-    """Return where the best head looks for the first answers: a model a row, the start left and the end right.
+    """Return the weights of the best head for the first answers: one row per model, before and after training.
 
     Relevant steps are framed.
     """
@@ -197,7 +194,7 @@ def plot_attention_map(probes: Sequence[Probe], task: str) -> Figure:
 
 
 def draw_map(ax: Axes, probe: Probe) -> None:
-    """Draw the weights of some answers, the first on top, and frame the relevant steps."""
+    """Draw the attention weights of some answers, the first on top, and frame the relevant steps."""
     rows = int(probe.series["rows"][0] or 0)
     weights, framed = (
         np.array(probe.series[name], dtype=float).reshape(rows, -1) for name in ("map", "relevant")

@@ -43,7 +43,7 @@ def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
-    """Return the solve rate against the lag, a panel a task, with Wilson's intervals."""
+    """Return the solve rate against the lag with Wilson's intervals, one panel per task."""
     found = compute_solve_rates(runs if task is None else runs[runs["task"] == task])
     names = sort_names(TASKS, found["task"])
     by_task = {name: found[found["task"] == name] for name in names}
@@ -61,11 +61,11 @@ def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
 
 
 def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
-    """Draw the solve rates of one task; models stand a little apart, so that equal ones can be told."""
+    """Draw the solve rates of one task; models are shifted slightly so that equal rates remain visible."""
     lags = sorted(set(found["lag"]))
     shift = [
         max(lag, 1) for lag in lags
-    ]  # a lag of 0 has no logarithm; it is drawn at 1 and labelled 0
+    ]  # the axis is logarithmic: a lag of 0 is drawn at 1 and labelled 0
     step = 1.035 if len(lags) > 1 else 1.02
     ax.set_xscale("log")
     ax.set_ylim(-0.04, 1.04)
@@ -96,7 +96,7 @@ def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
 
 
 def plot_scores(runs: pd.DataFrame, task: str) -> Figure:
-    """Return every seed's test score, a panel a lag, with chance and threshold; a run without one is a cross."""
+    """Return every seed's test score with chance and threshold, one panel per lag; a run without a score is a cross."""
     found = select_task(runs, task)
     lags = sorted(set(found["lag"]))
     models = sort_names(MODELS, found["model"])
@@ -132,7 +132,7 @@ def plot_scores(runs: pd.DataFrame, task: str) -> Figure:
 
 
 def draw_scores(ax: Axes, at: int, rows: pd.DataFrame, style: Look) -> None:
-    """Draw the seeds of one cell side by side, in their order."""
+    """Draw the scores of the seeds of one condition side by side, in their order."""
     spread = np.linspace(-0.22, 0.22, len(rows)) if len(rows) > 1 else np.zeros(len(rows))
     for dx, (_, row) in zip(spread, rows.sort_values("seed").iterrows(), strict=True):
         if pd.notna(row["score"]):
@@ -144,7 +144,7 @@ def draw_scores(ax: Axes, at: int, rows: pd.DataFrame, style: Look) -> None:
 
 
 def plot_learning_curves(runs: pd.DataFrame, task: str) -> Figure:
-    """Return the score on validation against the steps: a panel a lag and model, one thin line a seed."""
+    """Return the validation score against the steps: one panel per lag and model, one thin line per seed."""
     found = select_task(runs, task)
     lags, models = sorted(set(found["lag"])), sort_names(MODELS, found["model"])
     width = WIDTH if len(models) > 1 else WIDTH * 0.62
@@ -170,7 +170,7 @@ def plot_learning_curves(runs: pd.DataFrame, task: str) -> Figure:
 
 
 def plot_steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
-    """Return the share of seeds not yet solved against the steps, a panel a lag, a falling line a model."""
+    """Return the share of seeds not yet solved against the steps: one panel per lag, one line per model."""
     found = select_task(runs, task)
     by_lag = {lag: found[found["lag"] == lag] for lag in sorted(set(found["lag"]))}
     drawn = [(lag, models) for lag, rows in by_lag.items() for models in parts(rows["model"])]
@@ -184,7 +184,7 @@ def plot_steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
 
 
 def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
-    """Draw the survival steps of one lag."""
+    """Draw the survival curves of one lag."""
     budget = int(found["budget"].max())
     ax.set_ylim(-0.03, 1.03)
     ax.set_xlim(0, budget)
@@ -213,12 +213,12 @@ def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
 
 
 def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
-    """Return the solve rates of table T1 as a map, with k/S written in each cell.
+    """Return the solve rates of table T1 as a heat map, with k/S in each entry.
 
     Parameters
     ----------
     accuracy
-        The frame of table T1: what is missing or does not apply is known there.
+        The frame of table T1, which also lists what is missing or not applicable.
     """
     tasks = sort_names(TASKS, accuracy["task"])
     lines = [(t, lag) for t in tasks for lag in sorted(set(accuracy[accuracy["task"] == t]["lag"]))]
@@ -258,7 +258,7 @@ def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
             xticklabels=[label(model) for model in models],
             yticklabels=[label(f"{task}  {lag}") for task, lag in lines],
         )
-        for text in ax.texts:  # seaborn writes white on tan
+        for text in ax.texts:  # seaborn chooses white where it is hard to read
             i, j = int(text.get_position()[1]), int(text.get_position()[0])
             text.set_color("#f4f4f4" if rates[i, j] < 0.5 else "#0b0b0b")
         for i, j in np.ndindex(shape):

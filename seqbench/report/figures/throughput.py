@@ -25,13 +25,13 @@ from seqbench.report.drawing import (
 )
 from seqbench.text import label
 
-SCANS = {"native": "s", "ensemble": "o", "fused": "^"}  # and the loop is a line
+SCANS = {"native": "s", "ensemble": "o", "fused": "^"}  # markers; the loop is a horizontal line
 
 
 def plot_throughput(steps: pd.DataFrame) -> Figure:
-    """Return the time a token against the length, from table T2: a line a model, by the scan that is fastest there.
+    """Return the time per token against the length, from table T2: one line per model, by its fastest scan.
 
-    A row of panels is a batch, a number of members and a width; a column is a phase, on one scale with the others.
+    A row of panels has one batch size, number of members and width; a column has one phase. All panels share one scale.
     """
     phases = list(dict.fromkeys(steps["phase"]))
     given = steps["hidden"].where(steps["width"] == "given", 0)
@@ -60,7 +60,7 @@ def plot_throughput(steps: pd.DataFrame) -> Figure:
 
 
 def select_fastest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the scan that takes the least time at each length."""
+    """Return the rows of the fastest scan at each length."""
     best = rows.groupby("length")["microseconds_per_token"].idxmin()
     return rows.loc[best].sort_values("length")
 
@@ -95,7 +95,7 @@ def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
 
 
 def compare_to_reference(steps: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the other scans with their time over that of the loop, where both were timed."""
+    """Return the rows of the other scans with the ratio of their time to that of the loop, where both were timed."""
     same = [
         "phase",
         "device",
@@ -115,7 +115,7 @@ def compare_to_reference(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_scans(steps: pd.DataFrame) -> Figure:
-    """Return the time of each scan over that of the loop, from table T2: a panel a phase and number of members."""
+    """Return the time of each scan over that of the loop, from table T2: one panel per phase and number of members."""
     found = compare_to_reference(steps)
     drawn = list(found.groupby(["phase", "members", "precision"], sort=False))
     models = sort_names(MODELS, found["model"])

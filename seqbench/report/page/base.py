@@ -46,7 +46,7 @@ class BasePage:
     Parameters
     ----------
     folder
-        The results folder; it need not be there.
+        The results folder; it need not exist.
     task
         The name of the task.
     """
@@ -57,12 +57,12 @@ class BasePage:
 
     @cached_property
     def results(self) -> Results:
-        """Return what the folder holds, read once; only where it is there."""
+        """Return the contents of the folder, read once; the folder must exist."""
         return Results.read(self.store)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Return the reporting runs of the core, of the task if there is one; none where nothing was measured."""
+        """Return the reporting runs of the core, of the task if there is one; empty if nothing was measured."""
         frame = make_frame(self.results.core if self.store.exists else [])
         return frame if self.task is None else frame[frame["task"] == self.task]
 
@@ -72,17 +72,17 @@ class BasePage:
         return self.runs.empty
 
     def say_nothing_measured(self) -> Text:
-        """Return the one line that stands where results would."""
+        """Return the line that replaces the results where nothing was measured."""
         if self.task is None:
             return Text("*Nothing was measured yet: `nox -s bench` measures it.*")
         return Text(f"*Nothing was measured yet: `seqbench run --task {self.task}` measures it.*")
 
     def find_table(self, id_: str) -> Table | None:
-        """Return a table of the folder; None where it has no row."""
+        """Return a table of the folder; None if it has no rows."""
         if not self.store.exists or id_ not in self.results.facts.tables:
             return None
         return self.results.table(id_) or None
 
     def is_core(self, row: Row) -> bool:
-        """Return whether a row of T1 is of the core, or stands there for a model that can't read the task."""
+        """Return whether a row of T1 is of the core, or of a model that can't read the task."""
         return self.results.is_core(str(row.get("part") or ""))

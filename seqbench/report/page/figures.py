@@ -28,7 +28,7 @@ class FigurePage(BasePage):
     """The methods of a page that return figures."""
 
     def seeds(self) -> str:
-        """Return how many seeds a cell has, in words."""
+        """Return how many seeds a condition has, in words."""
         counts = sorted(set(self.runs.groupby("unit").size()))
         return f"{' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} seeds a model and lag"
 
@@ -74,7 +74,7 @@ class FigurePage(BasePage):
         )
 
     def heat_map(self) -> Html | None:
-        """Return the map of all cells."""
+        """Return the heat map of the core."""
         if self.empty:
             return None
         caption = "Seeds that solved, of those run, by task and lag. Hatched: the model can't read such data."
@@ -83,7 +83,7 @@ class FigurePage(BasePage):
         return render_figure(plot_heat_map(core), "map", caption)
 
     def step_times(self, device: str = "cpu") -> Html | Text | None:
-        """Return the time of a step against the length on a device, or say that it was not measured there."""
+        """Return the time of a step against the length on a device, or a line if it was not measured there."""
         if not (self.store.exists and self.results.throughput):
             return None
         frame = self.results.table("T2").frame
@@ -111,7 +111,7 @@ class FigurePage(BasePage):
         return render_figure(plot_scans(steps), f"scans {device}", caption)
 
     def has_probes(self, instrument: str) -> bool:
-        """Return whether an instrument saw anything of the task."""
+        """Return whether there are probes of an instrument on the task."""
         if self.task is None or not self.store.exists:
             return False
         return bool(select_probes(self.results.probes, instrument, self.task))
@@ -140,7 +140,7 @@ class FigurePage(BasePage):
         return render_figure(drawn, f"gates {self.task}", caption)
 
     def attention_map(self) -> Html | None:
-        """Return where answers look."""
+        """Return the attention maps."""
         if self.task is None or not self.has_probes("attention"):
             return None
         caption = (

@@ -3,7 +3,7 @@
 from seqbench.report.page.base import BasePage, Text
 from seqbench.report.table import Table
 
-ON_A_TASK_PAGE = (  # the columns of T1 that are shown there
+ON_A_TASK_PAGE = (  # the columns of T1 on the page of a task
     *(
         "lag",
         "model",
@@ -52,7 +52,7 @@ class TablePage(BasePage):
         )
 
     def ledger(self) -> Table | Text:
-        """Return T10, but for what differs from the papers."""
+        """Return T10 without the column of deviations."""
         found = self.find_table("T10")
         if found is None:
             return Text("*Nothing was replicated yet: `seqbench replicate` does it.*")
@@ -76,7 +76,7 @@ class TablePage(BasePage):
         return self.find_table("T9") or self.say_nothing_measured()
 
     def beyond(self) -> Table | Text:
-        """Return the part of T1 that is not of the core: variants of its models, and further tasks."""
+        """Return the part of T1 beyond the core: variants of models, and further tasks."""
         if self.empty:
             return self.say_nothing_measured()
         return self.results.table("T1").select(

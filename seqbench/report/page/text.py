@@ -15,7 +15,7 @@ from seqbench.tasks import TASKS
 from seqbench.text import code, html, markdown
 from seqbench.values.variants import strip_options
 
-# The tasks that the book has a lesson of; the others have a page of their own among the further tasks.
+# Tasks with a notebook in the book; the others have a page among the further tasks.
 LESSONS = {
     strip_options(setting.task)
     for setting in PROFILES["paper"].settings
@@ -27,7 +27,7 @@ class TextPage(BasePage):
     """The methods of a page that return text."""
 
     def setting(self) -> Text | None:
-        """Return how the task was measured, in a sentence."""
+        """Return how the task was measured."""
         if self.empty:
             return None
         found = [r for r in self.results.core if r.unit.task == self.task]
@@ -48,7 +48,7 @@ class TextPage(BasePage):
         )
 
     def findings(self) -> Text | None:
-        """Return what the runs of the task say, lag by lag, and how little that many seeds can say."""
+        """Return which models solved the task, lag by lag, and how uncertain a rate of so few seeds is."""
         if self.empty:
             return None
         lines = [
@@ -64,7 +64,7 @@ class TextPage(BasePage):
         return Text("\n".join(lines))
 
     def overview(self) -> Text:
-        """Return what was found at the longest lag of every task, as a table."""
+        """Return which models solved each task at its longest lag, as a table."""
         if self.empty:
             return self.say_nothing_measured()
         lines = [
@@ -79,7 +79,7 @@ class TextPage(BasePage):
         return Text("\n".join(lines))
 
     def missing(self) -> Text | None:
-        """Return what is planned beyond the core and was not run, as a list."""
+        """Return what is planned and not yet measured, by part, as a list."""
         if self.empty:
             return None
         lines = []
@@ -93,7 +93,7 @@ class TextPage(BasePage):
         return Text("\n".join(lines))
 
     def deviations(self) -> Text | None:
-        """Return what differs from the papers in the rows that were run, as a list."""
+        """Return the deviations from the papers in the rows of T10 that were run, as a list."""
         found = self.find_table("T10")
         if found is None:
             return None
@@ -105,7 +105,7 @@ class TextPage(BasePage):
         return Text("\n".join(lines))
 
     def evidence(self) -> Text | None:
-        """Return for every claim what decides it, what was seen, and the pages that show it."""
+        """Return for every claim its experiment, the observations, and links to the pages that show them."""
         if self.empty:
             return None
         lines = []
@@ -122,7 +122,7 @@ class TextPage(BasePage):
         return Text("\n".join(lines))
 
     def link_to_page(self, need: Need) -> str:
-        """Return a link to the page that shows what a claim rests on."""
+        """Return a link to the page that shows a need of a claim."""
         if isinstance(need, StepTimes | FirstStep):
             return "[throughput](throughput.html)"
         if isinstance(need, Probes):
@@ -130,7 +130,7 @@ class TextPage(BasePage):
         return link_to_task(strip_options(need.condition.task))
 
     def provenance(self) -> Text | None:
-        """Return where the results come from, in a sentence."""
+        """Return the edition, the profile, the commits and the machines of the results."""
         if self.empty:
             return None
         manifest = self.results.manifest
@@ -145,7 +145,7 @@ class TextPage(BasePage):
         )
 
     def downloads(self) -> Html | None:
-        """Return the files of every table, with how to cite it."""
+        """Return links to the files of every table and its citation."""
         if not self.store.exists:
             return None
         edition = self.results.manifest.edition
@@ -154,7 +154,7 @@ class TextPage(BasePage):
 
 
 def describe_outcome(rows: pd.DataFrame) -> str:
-    """Return who solved, in words."""
+    """Return which models solved, in words."""
     every, some, none = split_by_outcome(rows)
     solved = rows.groupby("model")["solved"]
     parts = [
@@ -185,7 +185,7 @@ def join_names(models: Iterable[str]) -> str:
 
 
 def link_to_task(task: str) -> str:
-    """Return a link to the built page of a task; a guest has none, and its name stands alone."""
+    """Return a link to the page of a task; a user-defined task has none, and only its name is returned."""
     page = strip_options(task)
     if page not in TASKS.builtin:
         return markdown(task)

@@ -1,13 +1,16 @@
-"""The tables of an edition, by id: the name of each, and the function that makes it of results.
+"""The tables of an edition, by id: the name of each, and the function that makes it from results.
 
-A table is a file here with one function, which returns its ``Content``, and a line in this dict: the report, the book's
-downloads and the command line know it from then on. ``Results.table`` makes one and keeps it.
+A table is a file here with one function that returns its ``Content``, and a line in the dict below, by which the
+report, the downloads of the book and the command line find it. ``Results.table`` makes a table once and keeps it.
 """
 
 TABLES = {  # and what a row is
     "T1": ("accuracy", "seqbench.report.tables.accuracy:accuracy"),  # a task at a lag with a model
     "T2": ("throughput", "seqbench.report.tables.throughput:throughput"),  # a model's step, timed
-    "T3": ("sensitivity", "seqbench.report.tables.sensitivity:sensitivity"),  # a cell at a rate
+    "T3": (
+        "sensitivity",
+        "seqbench.report.tables.sensitivity:sensitivity",
+    ),  # a condition at a learning rate
     "T4": ("runs", "seqbench.report.tables.runs:runs"),  # a run
     "T5": ("machines", "seqbench.report.tables.machines:machines"),  # a machine
     "T6": ("goals", "seqbench.report.tables.goals:goals"),  # a goal for speed
@@ -18,8 +21,14 @@ TABLES = {  # and what a row is
     "T11": (
         "inside",
         "seqbench.report.tables.diagnostics:diagnostics",
-    ),  # what an instrument saw of a model
-    "T12": ("cost", "seqbench.report.tables.cost:cost"),  # a cell, and what it takes to solve it
-    "T13": ("window", "seqbench.report.tables.window:window"),  # a cell, and the rates that do
+    ),  # a statistic of an instrument
+    "T12": (
+        "cost",
+        "seqbench.report.tables.cost:cost",
+    ),  # a condition, and what it takes to solve it
+    "T13": (
+        "window",
+        "seqbench.report.tables.window:window",
+    ),  # a condition, and its working learning rates
     "T14": ("claims", "seqbench.report.tables.claims:claims"),  # a claim, with its verdict
 }

@@ -1,4 +1,4 @@
-"""T1: for every task, lag and model how many runs solved, and how well and how fast."""
+"""T1: for every task, lag and model, how many runs solved, their scores, and their steps to solve."""
 
 from collections.abc import Collection, Iterable
 from itertools import groupby
@@ -183,7 +183,7 @@ def make_accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
 
 
 def check_one_specification(rows: Iterable[Row]) -> None:
-    """Raise if a cell was measured under two specifications: it can't stand in one table."""
+    """Raise if a condition was measured under two specifications: they can't be in one table."""
     units: dict[tuple[Any, ...], Value] = {}
     for row in rows:
         condition = (row["task"], row["lag"], row["model"])
@@ -197,7 +197,7 @@ def check_one_specification(rows: Iterable[Row]) -> None:
 
 
 def list_not_applicable(there: set[tuple[str, int, str]], of_video: Collection[str]) -> list[Row]:
-    """Return a row for each model that can't read a task: of video and sequence, each reads one."""
+    """Return a row for each model that can't read a task: a model reads either video or sequences."""
     video = {task for task, _, model in there if model in of_video}
     models = {model for _, _, model in there}
     return [

@@ -64,7 +64,7 @@ AGGREGATES = (
 
 
 def aggregates(results: Results) -> Content:
-    """Return T8: each model over the cells of its block."""
+    """Return T8: each model over the tasks and lags of its block."""
     found = find_blocks(group_by_model(results.core), results.facts.models)
     rows: list[Row] = []
     for number, block in enumerate(found, start=1):
@@ -81,7 +81,7 @@ def aggregates(results: Results) -> Content:
 
 
 def make_aggregate_columns(conditions: list[list[Record]]) -> Row:
-    """Return what T8 says of a model's cells."""
+    """Return the columns of T8 from the runs of a model by condition."""
     outcomes = [mark_solved(runs) for runs in conditions]
     rate = mean_rate(outcomes, np.random.default_rng(SEED))
     half, every = performance_profile([sum(o) / len(o) for o in outcomes], (0.5, 1.0))

@@ -1,4 +1,4 @@
-"""T7: what methods without a network reach, beside the trained models of the same folder."""
+"""T7: scores of methods without a network, beside those of the trained models of the same folder."""
 
 from statistics import median
 
@@ -31,7 +31,7 @@ BASELINES = (
 
 
 def baselines(results: Results) -> Content:
-    """Return T7: the baselines with the trained models of the same task beside each."""
+    """Return T7: each baseline with the trained models on the same data."""
     tasks = results.facts.tasks
     ordered = sorted(
         results.baselines, key=lambda b: (find_position(tasks, b.task), *make_sort_key(b))
@@ -41,7 +41,7 @@ def baselines(results: Results) -> Content:
 
 
 def make_sort_key(b: Baseline) -> tuple[object, ...]:
-    """Return what the baselines of a task are sorted by: the worst comes first."""
+    """Return the sort key of the baselines of a task: by lag and options, the worst score first."""
     score = b.score if b.scale.higher_is_better else -b.score
     return b.lag, canonical(b.task_options), score, b.name
 

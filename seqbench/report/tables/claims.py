@@ -32,7 +32,7 @@ NOTES = (
     "Supported: all that was found speaks for the claim; contradicted: all of it against; depends: some of each; not"
     " settled: too little was measured, or the intervals decide nothing.",
 )
-MOST_MISSING = 6  # of the missing things, before the rest is counted
+MOST_MISSING = 6  # missing measurements that are listed; the rest is counted
 
 
 def claims(results: Results) -> Content:
@@ -42,7 +42,7 @@ def claims(results: Results) -> Content:
 
 
 def judge_claims(results: Results) -> Iterator[tuple[ClaimWords, Claim, ClaimResult]]:
-    """Yield every claim of the folder, in its words, with what decides it and the verdict."""
+    """Yield every claim of the folder: its published words, the claim with its rule, and the verdict."""
     for words in results.facts.claims:
         if words.id not in CLAIMS:
             raise unknown("claim", words.id, CLAIMS, "facts.json")
@@ -67,13 +67,13 @@ def make_claim_row(words: ClaimWords, claim: Claim, found: ClaimResult) -> Row:
 
 
 def list_first(missing: tuple[str, ...]) -> str:
-    """Return the first missing things, and how many more there are."""
+    """Return the first missing measurements, and how many more there are."""
     more = len(missing) - MOST_MISSING
     return "; ".join((*missing[:MOST_MISSING], *([f"and {more} more"] if more > 0 else [])))
 
 
 def list_needs(needs: Iterable[Need]) -> Iterator[str]:
-    """Yield what claims rest on, kind by kind and task by task."""
+    """Yield the needed measurements, by kind and task."""
     groups: dict[tuple[str, str], list[Condition]] = {}
     plain: dict[str, list[str]] = {}
     for need in needs:

@@ -1,12 +1,12 @@
-r"""T11: what instruments saw inside of models.
+r"""T11: what the instruments measured inside models.
 
-Of a gradient, g_k against the lag k, it gives the scale of a factor,
+The norm g_k of a gradient, k steps back, is summarised by the factor per step,
 
 .. math::
     \left( g_K / g_1 \right)^{1 / (K - 1)}
 
-from lag 1 on, since at lag 0 the readout alone stands between a state and the loss: below 1 the gradient fades, above
-1 it grows. What is seen is a number for each member, so a row is a median over members, and their range.
+from k = 1 on, since at k = 0 only the readout lies between a state and the loss: below 1 the gradient vanishes, above 1
+it explodes. Each statistic is one number per member; a row has its median over the members and their range.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ Series = dict[str, list[float | None]]
 Statistics = dict[str, float]
 INSTRUMENTS = ("gradient", "gates", "attention", "age")
 MOMENTS = ("start", "end")
-WAYS = ("hidden", "cell", "embedding", "input")  # that a gradient takes
+WAYS = ("hidden", "cell", "embedding", "input")  # what the gradient is taken by
 
 DIAGNOSTICS = (
     Column("instrument", "Instrument", "what was looked with", css="label", key=True),
@@ -41,7 +41,7 @@ DIAGNOSTICS = (
 
 
 def diagnostics(results: Results) -> Content:
-    """Return T11: what instruments saw."""
+    """Return T11: statistics of what the instruments measured."""
     rows: list[Row] = []
     for probes in group_probes(results.probes, results.facts):
         first = probes[0]
@@ -88,7 +88,7 @@ def group_probes(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]
 
 
 def summarise_gradient(series: Series) -> Statistics:
-    """Return the factor a step on each way back, where it can be told."""
+    """Return the factor per step for each quantity the gradient is taken by, where it is defined."""
     found = {}
     for way in WAYS:
         norms = series.get(way, [])
@@ -100,9 +100,9 @@ def summarise_gradient(series: Series) -> Statistics:
 
 
 def summarise_gates(series: Series) -> Statistics:
-    """Return for each gate how well its units tell relevant steps, and how far they move there.
+    """Return for each gate how well its units separate relevant steps, and how far they move there.
 
-    A gate may open where it should or shut: either side of 1/2 counts alike.
+    A gate may open or close at relevant steps: areas above and below 1/2 count alike.
     """
     found: Statistics = {}
     for name in series:
@@ -125,7 +125,7 @@ def summarise_gates(series: Series) -> Statistics:
 
 
 def summarise_attention(series: Series) -> Statistics:
-    """Return the share of the weight on relevant steps, and that of whoever looks at all alike."""
+    """Return the share of the attention weight on relevant steps, and that of uniform attention."""
     share = drop_missing(series["share"])
     return {
         "weight on relevant steps, best head": max(share),

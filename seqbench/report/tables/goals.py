@@ -1,4 +1,4 @@
-"""T6: the goals for speed, each against what one would take instead."""
+"""T6: the goals for speed, each compared with the usual alternative."""
 
 from seqbench.records.schema import Comparison
 from seqbench.report.results import NO_GPU, Results, describe_system
@@ -39,7 +39,7 @@ GOALS = (
 
 
 def goals(results: Results) -> Content:
-    """Return T6: the goals for speed with what was measured."""
+    """Return T6: the goals for speed with their measurements."""
     done = {r.goal for r in results.comparisons if r.note != NO_GPU}
     rows = [r for r in results.comparisons if r.note != NO_GPU or r.goal not in done]
     used = sorted({r.system for r in rows})

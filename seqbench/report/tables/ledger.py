@@ -1,4 +1,4 @@
-"""T10: the replication ledger, what papers reported beside what came out here."""
+"""T10: the replication ledger, published figures beside our own."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -71,7 +71,7 @@ NOTES = (
 
 
 def ledger(results: Results) -> Content:
-    """Return T10: every row of the ledger, also those that were not run; no row of a folder without a trial."""
+    """Return T10: every row of the ledger, run or not; no rows for a folder without trials."""
     rows = (
         [make_ledger_row(entry, results) for entry in results.facts.ledger]
         if results.trials
@@ -106,7 +106,7 @@ def make_ledger_row(entry: LedgerRow, results: Results) -> Row:
 
 
 def summarise_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
-    """Return what trials of the row's own protocol say."""
+    """Return the columns of trials in the paper's own protocol."""
     mine = entry.select_planned(trials)
     succeeded = [t.sequences for t in mine if t.success]
     found = TrialLengths(succeeded, [t.sequences for t in mine if not t.success])
@@ -126,7 +126,7 @@ def summarise_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
 
 
 def summarise_score(entry: PublishedScore, records: Sequence[Record]) -> Row:
-    """Return what the benchmark's runs say of a figure."""
+    """Return the columns of a published figure of one model, from the benchmark's runs."""
     mine = select_runs(records, entry.task, entry.lag, entry.model)
     solved = sum(r.verdict == "solved" for r in mine)
     row: Row = {"verdict": replication.judge_score(entry, solved, len(mine))}
@@ -143,7 +143,7 @@ def summarise_score(entry: PublishedScore, records: Sequence[Record]) -> Row:
 
 
 def summarise_pair(entry: PublishedPair, records: Sequence[Record]) -> Row:
-    """Return what the benchmark's runs say of two models."""
+    """Return the columns of a published comparison of two models, from the benchmark's runs."""
     lag = (
         entry.lag
         if entry.lag is not None
@@ -171,9 +171,9 @@ def make_rate_columns(solved: int, runs: int) -> Row:
 
 
 def select_runs(records: Sequence[Record], task: str, lag: int | None, model: str) -> list[Record]:
-    """Return the runs of a model on a task at a lag, or at the largest that it was measured at.
+    """Return the runs of a model on a task at a lag, or at the largest lag measured.
 
-    Where a cell was measured under several settings, those of the first are taken.
+    Where a condition was measured under several settings, those of the first are taken.
     """
     if lag is None:
         lag = find_longest_lag(records, task, model)

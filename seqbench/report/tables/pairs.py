@@ -1,4 +1,4 @@
-"""T9: models in pairs, over all tasks and in each."""
+"""T9: pairs of models, over all tasks and on each."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -99,7 +99,7 @@ PAIRS = (
 
 
 def pairs(results: Results) -> Content:
-    """Return T9: models in pairs."""
+    """Return T9: pairs of models."""
     models = group_by_model(results.core)
     rows: list[Row] = []
     for block in find_blocks(models, results.facts.models):
@@ -114,7 +114,7 @@ def pairs(results: Results) -> Content:
 def make_pair_rows(
     task: str, lag: int | None, models: Mapping[str, Runs], conditions: list[TaskLag]
 ) -> list[Row]:
-    """Return the rows of T9 of all pairs of models in a cell, or over all (then there is no lag)."""
+    """Return the rows of T9 of all pairs of models on one task and lag, or over all (then there is no lag)."""
     found = [
         (a, b, [(models[a][at], models[b][at]) for at in conditions])
         for a, b in combinations(models, 2)
@@ -152,5 +152,5 @@ def make_pair_rows(
 
 
 def make_pair(a: list[Record], b: list[Record]) -> Pair:
-    """Return the runs of two models in a cell, so that the difference is that of the first less the second."""
+    """Return the counts of two models; the difference is that of the first minus the second."""
     return Pair(sum(mark_solved(b)), len(b), sum(mark_solved(a)), len(a))

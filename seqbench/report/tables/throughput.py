@@ -1,4 +1,4 @@
-"""T2: how long a step takes, by phase, device, model, sizes and scan."""
+"""T2: the time of a step, by phase, device, model, sizes and scan."""
 
 from typing import Any, get_args
 

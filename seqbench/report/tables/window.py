@@ -1,4 +1,4 @@
-"""T13: which learning rates do."""
+"""T13: which learning rates work."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -29,7 +29,7 @@ WINDOW = (
 
 
 def window(results: Results) -> Content:
-    """Return T13: how many of the rates of the tuning grid do as well as the best."""
+    """Return T13: how many rates of the tuning grid do as well as the best."""
     tuning = [r for r in results.records if r.member.role == "tuning"]
     rows = [
         make_window_row(unit, list(members))
