@@ -1,7 +1,7 @@
-"""The trials of the replication ledger: what a results folder lacks of them, and running the rest.
+"""Running the trials of the replication ledger that a results folder lacks.
 
-All trials of an experiment run side by side in this process; each is kept as soon as it has ended. A run that is out of
-time, or killed, goes on from where it was.
+All trials of an experiment run side by side in this process; each is written as soon as it ends. A run that is out of
+time or killed is continued from its checkpoint by the next one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -45,16 +45,16 @@ def run(
     Parameters
     ----------
     experiments
-        Ids of the ledger; none: all that have trials of their own.
+        Ids of rows of the ledger; none: all rows with trials.
     trials
-        How many of each; None: as many as the row plans.
+        Number of trials per row; None: as many as the row plans.
     budget
-        Seconds after which what runs is laid aside.
+        Seconds after which a checkpoint is saved and the run ends.
 
     Raises
     ------
     BadInput
-        With one sentence that names the culprit and the choices.
+        If an experiment is unknown, or the folder was made for something else.
     """
     rows = [find_online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
     machine.make_deterministic()
@@ -91,7 +91,7 @@ def manifest_of(store: Store) -> Manifest:
 
 
 def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None:
-    """Run the trials of one row that are not there."""
+    """Run the missing trials of one row."""
     if there := trials - len(list_missing(row, trials, store)):
         say(f"{row.id}: {there} trials are there already and are skipped")
     said = monotonic()
@@ -105,9 +105,9 @@ def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None
     commit, dirty = machine.commit()
     name = digest([row.id, row.protocol, commit])
     peak = Peak("cpu")
-    # A state of other code is not taken up, nor is one whose code no commit names.
+    # A checkpoint is used by the same commit only, and not at all with uncommitted changes.
     checkpoint = Checkpoint(None if dirty else store.unfinished / f"{name}.pt")
-    # More than once where other trials were laid aside: those come first.
+    # Repeated, since a checkpoint of other trials is continued first.
     while (seeds := list_missing(row, trials, store)) and monotonic() < until:
         for ended in run_trials(row, seeds, until, progress, checkpoint):
             store.add_trials(row.id, [make_trial(row, outcome, peak.bytes()) for outcome in ended])
@@ -115,7 +115,7 @@ def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None
 
 
 def list_missing(row: Online, trials: int, store: Store) -> list[int]:
-    """Return the seeds of the trials that are not in the folder."""
+    """Return the seeds of the trials that the folder lacks."""
     there = {t.seed for t in store.trials() if t.key[:2] == (row.id, row.protocol)}
     return [seed for seed in range(trials) if seed not in there]
 
@@ -143,7 +143,7 @@ def make_trial(row: Online, outcome: Outcome, memory: int) -> Trial:
 
 
 def describe_outcomes(outcomes: Iterable[Outcome]) -> str:
-    """Return what became of trials, in a line."""
+    """Return the results of trials in one line."""
     return ", ".join(
         f"trial {o.seed} {'succeeded' if o.success else 'was given up'} after {o.sequences:,} sequences"
         for o in outcomes

@@ -21,7 +21,7 @@ LITTER = ("Thumbs.db", "desktop.ini")
 
 
 def find_misplaced(folder: Path) -> Iterator[BadInput]:
-    """Yield an error for each thing in a results folder that can't be read or has no place in it."""
+    """Yield an error for each entry of a results folder that can't be read or does not belong there."""
     for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry
@@ -53,9 +53,9 @@ def walk(folder: Path, depth: int, endings: Sequence[str]) -> Iterator[Path | Ba
 
 
 def find_links(folder: Path) -> Iterator[BadInput]:
-    """Yield an error for whatever below a folder is no file or folder of its own."""
+    """Yield an error for every entry below a folder that is neither a regular file nor a folder."""
     left = [folder]
-    while left:  # folders may be deep
+    while left:  # iterative, since folders may be deep
         for entry in list_entries(left.pop()):
             if isinstance(entry, BadInput):
                 yield entry
@@ -64,7 +64,7 @@ def find_links(folder: Path) -> Iterator[BadInput]:
 
 
 def find_leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
-    """Yield what killed writes left in a results folder, or of some tasks only; no link is followed."""
+    """Yield the temporary files of interrupted writes, optionally of some tasks only; links are not followed."""
     for top in (*DEPTH, *DERIVED):
         places = [folder / top / task for task in tasks] or [
             folder / top,
@@ -76,12 +76,12 @@ def find_leftovers(folder: Path, tasks: Iterable[str]) -> Iterator[Path]:
 
 
 def list_folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder."""
+    """Return the subfolders of a folder."""
     return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
 
 
 def list_entries(folder: Path) -> list[Path | BadInput]:
-    """Return what a folder holds, in order; what is no file or folder of its own, or can't be read, is an error."""
+    """Return the entries of a folder, sorted; those that can't be read or are links or devices are errors."""
     try:
         found = sorted(folder.iterdir())
     except OSError as error:
@@ -94,18 +94,18 @@ def list_entries(folder: Path) -> list[Path | BadInput]:
 
 
 def check_entry(entry: Path) -> Path | BadInput:
-    """Return an entry of a folder, or the error where it leads elsewhere or is no file or folder."""
+    """Return an entry of a folder, or the error if it is a link or neither a file nor a folder."""
     if entry.is_symlink():
         return BadInput(f"{entry} is a link; a results folder holds its own files only")
     return entry if entry.is_file() or entry.is_dir() else describe_misplaced(entry)
 
 
 def is_litter(name: str) -> bool:
-    """Return whether a file is hidden, or one that a desktop or an editor leaves."""
+    """Return whether a file is hidden, or one that a desktop or an editor leaves behind."""
     return name.startswith(".") or name.endswith("~") or name in LITTER
 
 
 def describe_misplaced(entry: Path) -> BadInput:
-    """Return the error for a file or folder that is none of a results folder."""
+    """Return the error for a file or folder that does not belong in a results folder."""
     kind = "folder" if entry.is_dir() else "file" if entry.is_file() else "thing"
     return BadInput(f"{entry}: a results folder has no such {kind}; move it away")

@@ -13,12 +13,12 @@ from seqbench.report.claims import CLAIMS
 from seqbench.report.tables import TABLES
 from seqbench.tasks import TASKS
 
-# Editions of forms 1 and 2 hold no facts: theirs lie here, in a file that is never changed again.
+# Editions of forms 1 and 2 have no facts of their own: theirs are kept in this file, which must never change.
 EARLIER = {form: Path(__file__).parent / "forms" / "1.json" for form in (1, 2)}
 
 
 def read_facts(store: Store) -> Facts:
-    """Return what the tables and verdicts of a folder depend on beside what was measured."""
+    """Return what the tables and verdicts of a folder depend on besides its records."""
     manifest = store.manifest()
     if (own := store.facts()) is not None:
         return own
@@ -53,7 +53,7 @@ def collect_facts(rates: Sequence[float] = GRID) -> Facts:
 
 
 def convert_row(row: Entry) -> LedgerRow:
-    """Return what an edition keeps of a row of the ledger: the figure, and what it is compared with."""
+    """Return the part of a row of the ledger that an edition keeps: the figure, and what it is compared with."""
     kinds: dict[type[Entry], type[facts.Published]] = {
         Online: facts.PublishedTrials,
         ModelScore: facts.PublishedScore,
