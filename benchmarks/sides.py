@@ -84,7 +84,7 @@ def members(
     x, y = shape.data()
     keys = Keys.span(model, 1, "weights", 0, 0, shape.E).to(shape.device)
     net: Any = MODELS[model](keys, inputs=D, outputs=1, hidden=shape.H, **options)
-    net.scan, net.recompute = scan, recompute
+    net.use_scan(scan, recompute)
     stack = Stack(net, [RATE] * shape.E)
 
     def step(x: Tensor, y: Tensor, t: int | Tensor) -> None:

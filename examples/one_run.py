@@ -5,8 +5,8 @@ python examples/one_run.py
 
 import torch
 
-from seqbench.models.base import matched
 from seqbench.models.lstm import LSTM
+from seqbench.models.sizing import matched
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member
 from seqbench.tasks.latch import Latch

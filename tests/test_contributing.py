@@ -9,9 +9,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
-from seqbench.models.base import Cell, Recurrent, count, matched
+from seqbench.check import MODEL_CHECKS, TASK_CHECKS, run_checks
+from seqbench.models.base import Cell, Recurrent
 from seqbench.models.lstm import LSTM, LSTMCell
+from seqbench.models.sizing import count, matched
 from seqbench.random import Keys
 from seqbench.tasks.base import Task
 
@@ -37,7 +38,7 @@ def test_every_example_is_run_by_a_test_here():
 def test_it_passes_every_check(name, monkeypatch):
     entry = example(name, monkeypatch)
     checks = TASK_CHECKS if issubclass(entry, Task) else MODEL_CHECKS
-    assert [str(found) for found in findings(checks, entry) if found.wrong] == []
+    assert [str(found) for found in run_checks(checks, entry) if found.wrong] == []
 
 
 def made(kind: type[Recurrent], **shape: int) -> Recurrent:
@@ -73,8 +74,10 @@ def test_without_a_recurrent_matrix_no_kernel_is_inherited():
     class Same(LSTMCell):
         pass
 
-    assert (Inputs.native, Inputs.spec) == (None, None)
-    assert Same.native is LSTMCell.native
+    keys, shape = Keys.span("lstm", 1, "weights", 0, 0, 2), ("layer 0", 3, 5)
+    inputs, same, plain = (kind(keys, *shape) for kind in (Inputs, Same, LSTMCell))
+    assert (inputs.native, inputs.spec) == (None, None)
+    assert (same.native, same.spec) == (plain.native, plain.spec)
     assert Cell.hidden_to_hidden
 
 

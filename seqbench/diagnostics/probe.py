@@ -90,7 +90,7 @@ def run(
             lacking = {
                 name: left
                 for name in instruments or INSTRUMENTS
-                if INSTRUMENTS[name].suits(*built_for(unit))
+                if INSTRUMENTS[name].applies(*built_for(unit))
                 and (left := [m for m in who if key(name, unit, m) not in there])
             }
             if not lacking:

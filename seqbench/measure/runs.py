@@ -25,7 +25,7 @@ from seqbench.measure.job import Job, scale, scan_in
 from seqbench.measure.progress import Listener, listener
 from seqbench.measure.user_defined import is_user_defined, name_code, pickle_classes
 from seqbench.models import MODELS
-from seqbench.models.base import common_size
+from seqbench.models.sizing import common_size
 from seqbench.protocol.profiles import find_profile
 from seqbench.protocol.settings import (
     GRID,

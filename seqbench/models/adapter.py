@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -44,11 +44,12 @@ from torch.nn.parameter import is_lazy
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
+from seqbench.models.base import Model
+from seqbench.models.facts import Reads
 from seqbench.random import Keys
 from seqbench.values.arguments import Count, checked
 from seqbench.values.fields import Name
 
-Reads = Literal["sequence", "video"]
 State = dict[str, Tensor]
 HIDDEN = {"hidden": 1}  # the width alone sets the size, by one
 
@@ -73,7 +74,7 @@ def adapt(
     reads
         ``"video"`` for a module that maps ``(B, T, channels, height, width)``.
     size_options
-        What sets the size, coarse before fine, and in which steps (see ``models.base.matched``).
+        What sets the size, coarse before fine, and in which steps (see ``models.sizing.matched``).
     """
     body = {
         "__doc__": factory.__doc__,
@@ -87,12 +88,9 @@ def adapt(
     return type(name, (Adapted,), body)
 
 
-class Adapted(nn.Module):
+class Adapted(Model):
     """Modules of one kind, side by side."""
 
-    name: ClassVar[str]
-    version: ClassVar[int]
-    reads: ClassVar[Reads]
     factory: ClassVar[Callable[..., nn.Module]]
     steps: ClassVar[dict[str, int]]
 
@@ -124,13 +122,13 @@ class Adapted(nn.Module):
         ] = {}  # in training and else: not known before the first input
 
     @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
-        """Return what sets the size, coarse before fine, and in which steps."""
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
+        """Return what ``adapt`` was given."""
         return cls.steps
 
     @classmethod
     def option_sources(cls) -> list[Callable[..., nn.Module]]:
-        """Return the function whose keyword arguments are options of this model (``options.py``)."""
+        """Return the factory, whose keyword arguments are the options."""
         return [cls.factory]
 
     def forward(self, x: Sequences, answers: int) -> Outputs:

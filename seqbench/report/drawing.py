@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from seqbench.models import MODELS
-from seqbench.protocol.settings import VIDEO_MODELS
 from seqbench.report.frame import place
 from seqbench.text import html, label
 from seqbench.values.variants import bare
@@ -130,8 +129,14 @@ def in_order(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
 def parts(names: Iterable[str]) -> list[list[str]]:
     """Return the models panel by panel: those that read video apart, and never too many lines in one."""
     models = in_order(MODELS, names)
-    kinds = [[m for m in models if (bare(m) in VIDEO_MODELS) == video] for video in (False, True)]
+    kinds = [[m for m in models if reads_video(m) == video] for video in (False, True)]
     return [kind[i : i + AT_MOST] for kind in kinds for i in range(0, len(kind), AT_MOST)]
+
+
+def reads_video(model: str) -> bool:
+    """Return whether a built-in model reads video; of another the code may not be here."""
+    name = bare(model)
+    return name in MODELS.builtin and MODELS.facts(name).reads == "video"
 
 
 def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.085) -> None:

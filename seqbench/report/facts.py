@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seqbench.ledger.rows import LEDGER, Missing, Online, Pair, Row, Score
 from seqbench.models import MODELS
-from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
+from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS
 from seqbench.records import facts
 from seqbench.records.facts import ClaimWords, Facts, LedgerRow
 from seqbench.records.store import Store
@@ -34,7 +34,9 @@ def facts_of_today() -> Facts:
         tuning_seeds=TUNING_SEEDS,
         tasks=tuple(TASKS.builtin),
         models=tuple(MODELS.builtin),
-        video_models=VIDEO_MODELS,
+        video_models=tuple(
+            sorted(name for name in MODELS.builtin if MODELS.facts(name).reads == "video")
+        ),
         tables=tuple(TABLES),
         claims=tuple(
             ClaimWords(id=c.id, sentence=c.sentence, experiment=c.experiment, rule=c.rule_in_words)

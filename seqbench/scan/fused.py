@@ -26,7 +26,7 @@ from seqbench.axes import Hidden
 from seqbench.scan.ensemble import loops
 from seqbench.scan.ensemble.parts import product
 from seqbench.scan.recurrence import Chunk, Keep, Kept, Loops, States, recurrence
-from seqbench.scan.reference import Steps
+from seqbench.scan.reference import RecurrentCell
 from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
 
 WIDEST = 256
@@ -37,7 +37,7 @@ Precision = Literal["bf16", "tf32", "fp32", "fp64"]
 Pass = Literal["forward", "backward"]
 
 
-def lacking(cell: Steps, device: torch.device) -> str | None:
+def find_lacking(cell: RecurrentCell, device: torch.device) -> str | None:
     """Return what is missing here to run the cell by a kernel, if anything is."""
     W_h = cell.weights[2]
     if device.type != "cuda" and not interpreting():
@@ -56,8 +56,8 @@ def interpreting() -> bool:
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
-def fused(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
+def run_fused(
+    cell: RecurrentCell, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step."""
     assert cell.spec is not None
@@ -70,7 +70,7 @@ def fused(
     return h[..., : W_h.shape[1]]
 
 
-def precision_of(cell: Steps, device: str) -> Precision:
+def precision_of(cell: RecurrentCell, device: str) -> Precision:
     """Return what the kernels multiply in."""
     if cell.weights[2].dtype == torch.float64:
         return "fp64"

@@ -7,7 +7,7 @@ number, a truth value or a word. Its annotation says what it can be::
 
 ``OneOf`` in its place lists what it can be; without either any value of its type is taken. A size that may be None is
 matched to the number of parameters, and is no option; nor is what the task says (``inputs``, ``outputs``, ``causal``).
-``option_sources`` of a model's class lists what its options are handed on to, such as its cell.
+``option_sources`` of a model's class lists the classes and functions that declare its options, such as its cell.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -125,14 +125,14 @@ def options_of(entry: Any) -> Mapping[str, Option]:
         try:
             hints = get_type_hints(entry, include_extras=True)
         except (NameError, TypeError) as error:
-            name = getattr(entry, "name", "")
+            name = vars(entry).get("name", "")
             raise BadInput(f"the annotations of '{name}' can't be read: {error}") from None
         return {
             f.name: Option(f.name, hints[f.name], None if f.default is MISSING else f.default)
             for f in fields(entry)
             if f.name != "lag" and f.init and is_plain(hints[f.name])
         }
-    sources: Iterable[Callable[..., Any]] = getattr(entry, "option_sources", lambda: [entry])()
+    sources: Iterable[Callable[..., Any]] = entry.option_sources()
     found: dict[str, Option] = {}
     for source in sources:
         for function in constructors(source):

@@ -8,17 +8,18 @@ import user_defined
 from torch import nn
 
 from seqbench import check
-from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
+from seqbench.check import MODEL_CHECKS, TASK_CHECKS, run_checks
 from seqbench.check.tasks import MANY
 from seqbench.errors import BadInput, DataMissing
 from seqbench.measure.progress import Plain
 from seqbench.measure.runs import run
 from seqbench.models import MODELS
 from seqbench.models.adapter import adapt
-from seqbench.models.base import Linear, uniform
+from seqbench.models.base import Linear, Model, uniform
 from seqbench.random import Keys
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
+from tests.models import CASES
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def wrong(checks, entry) -> dict[str, str]:
     names = {
         finding.check: one.__name__ for finding, one in zip(every(checks), checks, strict=True)
     }
-    return {names[f.check]: f.wrong for f in findings(checks, entry) if f.wrong}
+    return {names[f.check]: f.wrong for f in run_checks(checks, entry) if f.wrong}
 
 
 def every(checks):
@@ -51,6 +52,29 @@ def test_every_built_in_entry_passes(name):
         pytest.skip(str(missing))
     assert len(found) == len(TASK_CHECKS if name in TASKS else MODEL_CHECKS)
     assert [str(finding) for finding in found if finding.wrong] == []
+
+
+def with_options(name, options):
+    """Return a class whose instances are those of a built-in model with these options."""
+    kind = MODELS[name]
+
+    class WithOptions(kind):
+        def __init__(self, keys, **shape):
+            super().__init__(keys, **shape | options)
+
+        @classmethod
+        def size_options(cls, **shape):
+            return super().size_options(**shape | options)
+
+    return WithOptions
+
+
+@pytest.mark.parametrize("case", [case for case, (_, options) in CASES.items() if options])
+def test_every_built_in_model_passes_with_its_options(case):
+    found = wrong(MODEL_CHECKS, with_options(*CASES[case]))
+    assert set(found) <= ({"model_matched"} if "bilstm" in case else set()), (
+        found
+    )  # the pair has coarse sizes
 
 
 def test_guests_of_other_tests_pass():
@@ -552,7 +576,7 @@ class Short(user_defined.Last):
         return super().forward(x, 1)
 
 
-class Strange(nn.Module):
+class Strange(Model):
     """Is built in its own way."""
 
     name = "strange"
@@ -560,6 +584,9 @@ class Strange(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.layer = Linear(width, "x", 1, 1)
+
+    def forward(self, x, answers):
+        return self.layer(x)
 
 
 @pytest.mark.parametrize(
@@ -601,10 +628,10 @@ def test_one_fault_is_told_once():
 
 
 def test_an_address_of_anything():
-    assert check.find("user_defined:Echo") is user_defined.Echo
+    assert check.find_entry("user_defined:Echo") is user_defined.Echo
     assert "echo" in TASKS
-    assert check.find("user_defined:Last") is user_defined.Last
-    assert check.find("lstm") is MODELS["lstm"]
+    assert check.find_entry("user_defined:Last") is user_defined.Last
+    assert check.find_entry("lstm") is MODELS["lstm"]
 
 
 @pytest.mark.parametrize(
@@ -618,9 +645,9 @@ def test_an_address_of_anything():
 )
 def test_who_can_not_be_found(name, says):
     with pytest.raises(BadInput, match=says):
-        check.find(name)
+        check.find_entry(name)
 
 
 def test_a_task_without_its_data_is_not_judged():
     with pytest.raises(DataMissing):
-        list(findings(TASK_CHECKS, user_defined.Absent))
+        list(run_checks(TASK_CHECKS, user_defined.Absent))

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seqbench.diagnostics import gradient
-from seqbench.diagnostics.gates import gates
-from seqbench.diagnostics.walk import walk
+from seqbench.diagnostics.gates import compute_gates
+from seqbench.models.base import Model
 from seqbench.tasks import TASKS
 from seqbench.training.loop import draw, encoded, losses
 
@@ -28,7 +28,7 @@ def test_of_a_plain_network_it_is_the_product_of_jacobians(make, activation):
     x = encoded(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
     W, W_y = model.layers[0].W_h, model.readout.W
     with torch.no_grad():
-        output, steps = walk(model, x, 1)
+        output, steps = model.record_steps(x, 1)
     h = torch.stack([step.after[0] for step in steps], dim=2)  # (E, B, T, H)
     slope = 1 - h**2 if activation == "tanh" else (h > 0).double()
     for e in range(2):
@@ -69,7 +69,7 @@ def test_of_a_gated_cell_it_is_what_a_nudge_of_the_state_does(make, name):
                 state = tuple(s.clone() for s in state)
                 state[part][..., unit] += by
             if at == t and part == 1:
-                o = gates(cell, a_t, *before)["output"]
+                o = compute_gates(cell, a_t, *before)["output"]
                 if name == "lstm_peephole":
                     o = o.logit()
                     o[..., unit] += cell.p[:, None, 2, unit] * by
@@ -144,7 +144,7 @@ def test_of_a_transformer_it_is_by_the_embedding(make, causal):
 
 
 def test_a_model_without_state_or_embedding_is_measured_at_its_input(make):
-    class Blind(torch.nn.Module):
+    class Blind(Model):
         def __init__(self):
             super().__init__()
             self.W = torch.nn.Parameter(torch.randn(2, LATCH.inputs, 2, dtype=torch.float64))
@@ -163,8 +163,8 @@ def test_looking_leaves_the_model_as_it_was(make):
     model = make("gru", LATCH.inputs, LATCH.outputs).float()
     before = {name: p.clone() for name, p in model.named_parameters()}
     gradient.look(LATCH, model, draw(LATCH, "test", [0], 0, 3, CPU))
-    assert model.scan == "auto"
-    assert "step" not in vars(model.layers[0])
+    assert model.scan_name == "ensemble"
+    assert model.recorded is None
     for name, p in model.named_parameters():
         assert p.dtype == torch.float32
         assert torch.equal(p, before[name])

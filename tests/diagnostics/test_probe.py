@@ -183,7 +183,7 @@ class Stranger(TASKS["latch"]):
 def test_of_a_task_that_is_not_known_there_is_a_gradient_alone():
     task = Stranger(lag=6)
     model = probe.built_for(UNIT)[1]
-    assert [name for name, i in INSTRUMENTS.items() if i.suits(task, model)] == ["gradient"]
+    assert [name for name, i in INSTRUMENTS.items() if i.applies(task, model)] == ["gradient"]
 
 
 @pytest.mark.parametrize("guest", [False, True])

@@ -21,7 +21,7 @@ from seqbench.measure.job import Job, build, measure
 from seqbench.measure.progress import Live, Plain
 from seqbench.measure.runs import estimate, plan, run, suits, unit_of, work
 from seqbench.models import MODELS
-from seqbench.models.base import count
+from seqbench.models.sizing import count
 from seqbench.protocol import profiles, settings
 from seqbench.protocol.profiles import SMOKE
 from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, best_rate

@@ -8,7 +8,7 @@ from torch import nn
 
 from seqbench.errors import BadInput
 from seqbench.models.adapter import adapt
-from seqbench.models.base import count, matched
+from seqbench.models.sizing import count, matched
 from seqbench.training.loop import Stack
 
 from . import FRAME, SEEDS, gradients, identities, normal
