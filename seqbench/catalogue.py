@@ -62,11 +62,12 @@ class Catalogue(Mapping[str, Any]):
             Where the entry has no name, or that of another, or is not of this kind.
         """
         name = getattr(entry, "name", None)  # of whatever a caller passes
-        self.examine(str(name or getattr(entry, "__name__", type(entry).__name__)), entry)
+        kind = getattr(entry, "__name__", type(entry).__name__)
+        self.examine(str(name or kind), entry)
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise BadInput(
                 f"a {self.kind} needs an attribute 'name' of letters, digits, '-', '_' and '.'; "
-                f"that of a {getattr(entry, '__name__', type(entry).__name__)} is {cut(repr(name), 60)}"
+                f"that of a {kind} is {cut(repr(name), 60)}"
             )
         if name not in self.builtin and name not in self.points:
             self.added[name] = entry

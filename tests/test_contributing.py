@@ -12,7 +12,7 @@ import torch
 from seqbench.check import MODEL_CHECKS, TASK_CHECKS, run_checks
 from seqbench.models.base import Cell, Recurrent
 from seqbench.models.lstm import LSTM, LSTMCell
-from seqbench.models.sizing import count, matched
+from seqbench.models.sizing import count, match_sizes
 from seqbench.random import Keys
 from seqbench.tasks.base import Task
 
@@ -30,11 +30,11 @@ def example(name: str, monkeypatch):
 
 
 def test_every_example_is_run_by_a_test_here():
-    defined = re.findall(r"^class (\w+)\((?:Recurrent|Task)\)", "\n".join(BLOCKS), re.M)
-    assert defined == ["MGU", "MinGRU", "Echo"]
+    defined = re.findall(r"^class (\w+)\((?:Model|Recurrent|Task)\)", "\n".join(BLOCKS), re.M)
+    assert defined == ["MGU", "MinGRU", "RunningMean", "Echo"]
 
 
-@pytest.mark.parametrize("name", ["MGU", "MinGRU", "Echo"])
+@pytest.mark.parametrize("name", ["MGU", "MinGRU", "RunningMean", "Echo"])
 def test_it_passes_every_check(name, monkeypatch):
     entry = example(name, monkeypatch)
     checks = TASK_CHECKS if issubclass(entry, Task) else MODEL_CHECKS
@@ -60,7 +60,7 @@ def test_the_minimal_gru_is_its_equations(monkeypatch):
 
 def test_without_a_recurrent_matrix_there_are_no_weights_for_it(monkeypatch):
     kind, shape = example("MinGRU", monkeypatch), {"inputs": 4, "outputs": 4}
-    (H,) = matched(kind, 2_000, **shape).values()
+    (H,) = match_sizes(kind, 2_000, **shape).values()
     assert count(made(kind, hidden=H, **shape)) == 2 * H * (4 + 1) + 4 * (H + 1)
     assert H == 143  # and 28 with a matrix of (H, 2 H) that nothing reads
     names = dict(made(kind, hidden=H, **shape).named_parameters())

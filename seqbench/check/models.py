@@ -14,7 +14,7 @@ from torch import Tensor
 from seqbench.errors import BadInput
 from seqbench.models.base import Model
 from seqbench.models.facts import Reads
-from seqbench.models.sizing import count, matched
+from seqbench.models.sizing import count, match_sizes
 from seqbench.models.streaming import stream
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
@@ -83,7 +83,7 @@ def build_example(
     }
     seed = torch.tensor(seeds)
     keys = Keys(model.name, model.version, "weights", seed, torch.zeros_like(seed))
-    return model(keys, **shape, **matched(model, parameters, **shape))
+    return model(keys, **shape, **match_sizes(model, parameters, **shape))
 
 
 def build_for_evaluation(model: type[Model], seeds: Sequence[int] = SEEDS) -> Model:

@@ -45,7 +45,7 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     E = len(next(model.parameters()))
     B, T = data.x.shape[1:3]
     x = encoded(task, data.x, torch.float64)
-    last = last_due(data.mask[0])  # (B, A)
+    last = select_last_due(data.mask[0])  # (B, A)
     output, passed = model.forward_with_states(x.expand(E, *x.shape[1:]), data.y.shape[2])
     y = data.y.expand(E, *data.y.shape[1:])
     L = losses(task, output, y, last.expand(E, *last.shape)).sum() * B  # no mean over the sequences
@@ -55,18 +55,18 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     series: list[Series] = [{} for _ in range(E)]
     for name, steps in passed.items():
         norm = torch.stack([next(gradients).flatten(2).norm(dim=-1) for _ in steps], dim=2)
-        for member, g in zip(series, by_lag(norm, due), strict=True):
+        for member, g in zip(series, average_by_lag(norm, due), strict=True):
             member[name] = round_numbers(g)
     return series
 
 
-def last_due(mask: Bool[Tensor, "B A"]) -> Bool[Tensor, "B A"]:
+def select_last_due(mask: Bool[Tensor, "B A"]) -> Bool[Tensor, "B A"]:
     """Return the mask of the last answer due alone."""
     to_come = mask.flip(-1).cumsum(dim=-1).flip(-1)
     return mask & (to_come == 1)
 
 
-def by_lag(norm: Float[Tensor, "E B T"], due: Int[Tensor, " B"]) -> Float[Tensor, "E K"]:
+def average_by_lag(norm: Float[Tensor, "E B T"], due: Int[Tensor, " B"]) -> Float[Tensor, "E K"]:
     """Return the geometric mean over the sequences that reach back k = 0, 1, … steps from where their answer is due."""
     t = due[:, None] - torch.arange(int(due.max()) + 1, device=due.device)  # (B, K)
     there = t >= 0

@@ -15,7 +15,7 @@ from seqbench.machine import Peak, flushes_denormals, precision, products_in
 from seqbench.measure.user_defined import is_user_defined, load_classes
 from seqbench.models import MODELS
 from seqbench.models.base import Model
-from seqbench.models.sizing import count, matched
+from seqbench.models.sizing import count, match_sizes
 from seqbench.random import Keys
 from seqbench.records.schema import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
 from seqbench.tasks import TASKS
@@ -118,7 +118,7 @@ def build(
         "causal": task.causal,
         **unit.model_options,
     }
-    sizes = matched(model, unit.parameters, **shape)
+    sizes = match_sizes(model, unit.parameters, **shape)
     seed = torch.tensor(seeds, device=device)
     keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
     built: Model = model(keys, **shape, **sizes)

@@ -165,6 +165,15 @@ class Subject:
         for _ in stream(self.model, self.x):
             pass
 
+    def step(self, phase: Phase) -> Callable[[], None]:
+        """Return what takes one step of a phase."""
+        steps: dict[Phase, Callable[[], None]] = {
+            "training": self.training,
+            "inference": self.inference,
+            "streaming": self.streaming,
+        }
+        return steps[phase]
+
     def scan_name(self, phase: Phase) -> str:
         """Return by which scan a phase runs: ``step`` where a recurrence is streamed."""
         name = self.model.scan_name
@@ -172,7 +181,7 @@ class Subject:
 
     def seconds(self, phase: Phase, repeats: int) -> float:
         """Return the time of one step, from so many in a row."""
-        once = getattr(self, phase)
+        once = self.step(phase)
         with products_in(self.case.precision):
             self.wait()
             since = perf_counter()
@@ -294,7 +303,7 @@ def time_steps(
     rounds
         How often each is timed; one timing takes at least ``SAMPLE`` seconds.
     say
-        Who is told what did not fit into memory.
+        Called with a line for each step that is not timed, and why.
     """
     for precision in {case.precision for case, _ in steps}:
         ceilings(device, precision)  # wakes a GPU, too, which is no part of compiling for it
@@ -420,7 +429,7 @@ def needs(one: Case, phase: Phase, parameters: int) -> tuple[int, int, Work]:
     """Return the bytes of the parameters and of the input of one sequence of one member, and the work on it."""
     subject = Subject(one, parameters, "cpu")
     data = subject.data
-    needed = work(getattr(subject, phase), [subject.stack.theta, subject.x, data.y, data.mask])
+    needed = work(subject.step(phase), [subject.stack.theta, subject.x, data.y, data.mask])
     return subject.stack.theta.nbytes, subject.x.nbytes, needed
 
 

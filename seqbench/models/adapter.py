@@ -74,7 +74,7 @@ def adapt(
     reads
         ``"video"`` for a module that maps ``(B, T, channels, height, width)``.
     size_options
-        What sets the size, coarse before fine, and in which steps (see ``models.sizing.matched``).
+        What sets the size, coarse before fine, and in which steps (see ``models.sizing.match_sizes``).
     """
     body = {
         "__doc__": factory.__doc__,
@@ -111,7 +111,7 @@ class Adapted(Model):
             raise BadInput(f"{self.name} takes no number of layers; {layers} were asked for")
         shape = {"layers": layers, "causal": causal}
         options |= {name: value for name, value in shape.items() if name in known}
-        members = drawn(keys, partial(self.factory, inputs, outputs, hidden, **options))
+        members = draw_members(keys, partial(self.factory, inputs, outputs, hidden, **options))
         refuse(self.name, members[0])
         self.net = members[0]  # from here on its parameters and buffers are everybody's: (E, …)
         for same in zip(*(chain(m.parameters(), m.buffers()) for m in members), strict=True):
@@ -140,7 +140,7 @@ class Adapted(Model):
         if self.batched[self.training]:
             y = vmap(self.member)(state, x)
         else:
-            y = torch.stack([self.member(of(e, state), x_e) for e, x_e in enumerate(x)])
+            y = torch.stack([self.member(take_member(e, state), x_e) for e, x_e in enumerate(x)])
         return y[:, :, -answers:]
 
     def state(self) -> State:
@@ -170,7 +170,7 @@ class Adapted(Model):
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns again when it runs
             before = torch.get_rng_state()
-            first, second = (self.watched(x) for _ in range(2))
+            first, second = (self.watch(x) for _ in range(2))
             if not torch.equal(before, torch.get_rng_state()):
                 raise BadInput(
                     f"{self.name} draws random numbers as it runs, so that a member would depend on the others; "
@@ -182,9 +182,9 @@ class Adapted(Model):
                 "the others; begin anew at every call, or keep it in a buffer (register_buffer)"
             )
 
-    def watched(self, x: Tensor) -> Tensor:
+    def watch(self, x: Tensor) -> Tensor:
         """Return what the first member gives; refuse a module that puts another buffer in the place of its own."""
-        state = of(0, {name: t.clone() for name, t in self.state().items()})
+        state = take_member(0, {name: t.clone() for name, t in self.state().items()})
 
         def compare(net: nn.Module, *_: Any) -> None:
             for name, tensor in tensors(net):
@@ -209,7 +209,7 @@ class Adapted(Model):
         return True
 
 
-def of(e: int, state: State) -> State:
+def take_member(e: int, state: State) -> State:
     """Return the parameters and buffers of member e."""
     return {name: tensor[e] for name, tensor in state.items()}
 
@@ -243,7 +243,7 @@ def refuse(model: str, net: nn.Module) -> None:
             )
 
 
-def drawn(keys: Keys, make: Callable[[], nn.Module]) -> list[nn.Module]:
+def draw_members(keys: Keys, make: Callable[[], nn.Module]) -> list[nn.Module]:
     """Return a module for each member, its weights drawn from a stream of its own; and one where there is none."""
     words = keys.to("cpu").words("initial weights", 2).tolist()
     modules = []

@@ -106,8 +106,8 @@ class Model(nn.Module, ABC):
     def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
         """Return the keyword arguments that set the size, coarse before fine, each with the step it is turned up by.
 
-        They are turned up until the model has as many parameters as the others (``sizing.matched``). ``options`` are
-        all other arguments of the constructor but ``keys``.
+        They are turned up until the model has as many parameters as the others (``sizing.match_sizes``). ``options``
+        are all other arguments of the constructor but ``keys``.
         """
         return {"hidden": 1}
 

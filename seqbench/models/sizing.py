@@ -1,7 +1,7 @@
 """How large a model is, and the sizes that give it a number of parameters.
 
-Models are compared at equal parameters, within 2 %. A model says by ``size_options`` what sets its size; ``matched``
-turns that up until the count is met.
+Models are compared at equal parameters, within 2 %. A model says by ``size_options`` what sets its size;
+``match_sizes`` turns that up until the count is met.
 """
 
 from bisect import bisect_right
@@ -37,7 +37,7 @@ def common_size(
 
     Models whose only size is the hidden width can have some counts and not others: a unit more or less is 2 / H of
     an LSTM's parameters. The counts within a tenth of the one asked for are tried; where no count suits all models,
-    the one that suits best is taken. Models with a second size (see ``matched``) can have any count.
+    the one that suits best is taken. Models with a second size (see ``match_sizes``) can have any count.
     """
     sizes = [
         counts
@@ -70,7 +70,7 @@ def counts_of_hidden(model: type[Model], most: float, **shape: Any) -> list[int]
     return counts
 
 
-def matched(
+def match_sizes(
     model: str | type[Model],
     parameters: int,
     *,

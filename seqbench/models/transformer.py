@@ -194,7 +194,7 @@ class Transformer(Model):
         Whether a step sees only itself and what came before.
     heads, feedforward
         The number of heads, and the width of the feed-forward net: half of ``hidden`` if not given, since a wide
-        stream is what recall is learned with when parameters are few; ``matched`` sets it to what is left.
+        stream is what recall is learned with when parameters are few; ``match_sizes`` sets it to what is left.
     positions
         ``"rotary"``, ``"sinusoidal"`` or ``"none"``.
     dropout

@@ -61,16 +61,16 @@ def run_fused(
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step."""
     assert cell.spec is not None
-    precision = precision_of(cell, x.device.type)
+    precision = choose_precision(cell, x.device.type)
     passes = FUSED[type(cell.spec)](cell.spec, precision)
     W_h = cell.weights[2]
     with torch.autocast(x.device.type, enabled=False):
         x = x.to(torch.bfloat16 if precision == "bf16" else W_h.dtype)
-        h = recurrence(passes, x, filled_up(*cell.weights), recompute, window)
+        h = recurrence(passes, x, fill_up(*cell.weights), recompute, window)
     return h[..., : W_h.shape[1]]
 
 
-def precision_of(cell: RecurrentCell, device: str) -> Precision:
+def choose_precision(cell: RecurrentCell, device: str) -> Precision:
     """Return what the kernels multiply in."""
     if cell.weights[2].dtype == torch.float64:
         return "fp64"
@@ -79,7 +79,7 @@ def precision_of(cell: RecurrentCell, device: str) -> Precision:
     return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "fp32"
 
 
-def filled_up(W_x: Tensor, b: Tensor, W_h: Tensor, extra: Tensor | None) -> list[Tensor | None]:
+def fill_up(W_x: Tensor, b: Tensor, W_h: Tensor, extra: Tensor | None) -> list[Tensor | None]:
     """Return the weights of a cell that has some units more, up to a multiple of 16, which do nothing.
 
     A unit whose weights are all zero has a = 0, hence g or n = tanh 0 = 0, hence c = h = 0 at every step; and no weight

@@ -108,7 +108,7 @@ def test_only_the_last_answer_counts(make):
 
 def test_the_lag_counts_from_where_each_answer_is_due():
     norm = torch.tensor([[[1.0, 2.0, 4.0], [8.0, 16.0, 99.0]]], dtype=torch.float64)
-    found = gradient.by_lag(norm, torch.tensor([2, 1]))
+    found = gradient.average_by_lag(norm, torch.tensor([2, 1]))
     expected = [
         (4 * 16) ** 0.5,
         (2 * 8) ** 0.5,
@@ -119,13 +119,15 @@ def test_the_lag_counts_from_where_each_answer_is_due():
 
 def test_the_last_answer_due_is_found_in_every_sequence():
     mask = torch.tensor([[True, True, False], [False, True, True], [True, False, False]])
-    assert gradient.last_due(mask).int().argmax(dim=1).tolist() == [1, 2, 0]
-    assert gradient.last_due(mask).sum(dim=1).tolist() == [1, 1, 1]
+    assert gradient.select_last_due(mask).int().argmax(dim=1).tolist() == [1, 2, 0]
+    assert gradient.select_last_due(mask).sum(dim=1).tolist() == [1, 1, 1]
 
 
 def test_a_gradient_that_is_zero_has_the_mean_zero():
     norm = torch.tensor([[[0.0, 1.0], [4.0, 9.0]]], dtype=torch.float64)
-    assert gradient.by_lag(norm, torch.tensor([1, 1]))[0].tolist() == pytest.approx([3.0, 0.0])
+    assert gradient.average_by_lag(norm, torch.tensor([1, 1]))[0].tolist() == pytest.approx(
+        [3.0, 0.0]
+    )
 
 
 @pytest.mark.parametrize("causal", [True, False])

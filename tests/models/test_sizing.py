@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
-from seqbench.models.sizing import count, matched
+from seqbench.models.sizing import count, match_sizes
 from seqbench.random import Keys
 
 from . import FRAME, identities
@@ -24,7 +24,7 @@ def test_sizes_match_a_number_of_parameters(name, parameters, inputs, outputs, l
         "outputs": outputs,
         "layers": layers,
     }
-    sizes = matched(name, parameters, **shape)
+    sizes = match_sizes(name, parameters, **shape)
 
     last = [*MODELS[name].size_options(layers=layers)][-1]
 
@@ -40,13 +40,13 @@ def test_sizes_match_a_number_of_parameters(name, parameters, inputs, outputs, l
 
 def test_a_size_that_is_given_stays():
     shape = {"inputs": 3, "outputs": 2}
-    assert matched("transformer", 5_000, hidden=12, **shape).keys() == {"feedforward"}
-    assert matched("transformer", 5_000, hidden=12, feedforward=9, **shape) == {}
+    assert match_sizes("transformer", 5_000, hidden=12, **shape).keys() == {"feedforward"}
+    assert match_sizes("transformer", 5_000, hidden=12, feedforward=9, **shape) == {}
 
 
 def test_no_model_is_smaller_than_its_smallest():
     with pytest.raises(BadInput, match="lstm has at least 34 parameters here; 20 are too few"):
-        matched("lstm", 20, inputs=6, outputs=1)
+        match_sizes("lstm", 20, inputs=6, outputs=1)
 
 
 def test_numbers_are_counted_for_one_member():
@@ -65,4 +65,4 @@ def test_a_class_that_names_its_sizes_in_the_old_way_is_told_the_new_one():
     with pytest.raises(
         BadInput, match=r"^model 'old' has a method 'dials'; its name is 'size_options' now$"
     ):
-        matched(Old, 1_000, inputs=2, outputs=1)
+        match_sizes(Old, 1_000, inputs=2, outputs=1)
