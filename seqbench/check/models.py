@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from seqbench.errors import BadInput
+from seqbench.models import MODELS
 from seqbench.models.base import Model
 from seqbench.models.facts import Reads
 from seqbench.models.sizing import count, match_sizes
@@ -99,11 +100,7 @@ def draw_inputs(model: type[Model], seeds: Sequence[int] = SEEDS, B: int = 4) ->
 
 def model_declared(model: type[Model]) -> str | None:
     """It is a Model, declares what it is, and is built from keys and sizes."""
-    if not isinstance(model, type) or not issubclass(model, Model):
-        return (
-            "it is no seqbench.models.base.Model: derive from it (CONTRIBUTING.md), or adapt a module by "
-            "seqbench.models.adapter.adapt"
-        )
+    MODELS.examine(model.__name__, model)
     if not isinstance(model.name, str) or not model.name:
         return "it needs an attribute 'name'"
     if type(model.version) is not int or model.version < 1:
@@ -112,21 +109,19 @@ def model_declared(model: type[Model]) -> str | None:
         return f"'reads' is {model.reads!r}; choose from: {', '.join(get_args(Reads))}"
     if type(model.default_layers) is not int or model.default_layers < 1:
         return f"'default_layers' is {model.default_layers!r}; it is a whole number from 1"
+    if model.__abstractmethods__:
+        return f"it lacks {', '.join(sorted(model.__abstractmethods__))}"
+    ways = (False,) if model.both_ways else (True, False)
+    net, *_ = [build_example(model, causal=causal) for causal in ways]
     facts = {
         "both_ways": model.both_ways, "recurrent": model.recurrent,
-        "attends": model.attends, "streams": model.streams,
+        "attends": model.attends, "streams": net.streams,
     }  # fmt: skip
     for name, value in facts.items():
         if type(value) is not bool:
             return f"'{name}' is {value!r}; it is True or False"
-    if model.__abstractmethods__:
-        return f"it lacks {', '.join(sorted(model.__abstractmethods__))}"
-    ways = (False,) if model.both_ways else (True, False)
-    nets = [build_example(model, causal=causal) for causal in ways]
-    if (nets[0].scan_name != "none") != model.recurrent:
-        return (
-            f"'recurrent' is {model.recurrent}, and the scan that runs it is '{nets[0].scan_name}'"
-        )
+    if (net.scan_name != "none") != model.recurrent:
+        return f"'recurrent' is {model.recurrent}, and the scan that runs it is '{net.scan_name}'"
     return None
 
 

@@ -589,9 +589,67 @@ class Strange(Model):
         return self.layer(x)
 
 
+class Sums(MODELS["lstm_attention"]):
+    """Gives what it attends with, and not how much."""
+
+    name = "sums"
+
+    def attend(self, x, answers):
+        return super().attend(x, answers) * 2
+
+
+class Headless(MODELS["lstm_attention"]):
+    """Leaves out the axis of the heads."""
+
+    name = "headless"
+
+    def attend(self, x, answers):
+        return super().attend(x, answers)[:, :, 0]
+
+
+class Scanless(MODELS["lstm"]):
+    """Denies its recurrence."""
+
+    name = "scanless"
+    recurrent = False
+
+
+class Undecided(user_defined.Last):
+    """Says in words whether it can be given a sequence step by step."""
+
+    name = "undecided"
+    streams = "sometimes"
+
+
+class Unfinished(Model):
+    """Has no forward pass."""
+
+    name = "unfinished"
+
+
+class Streamless(user_defined.Last):
+    """Says that it can be given a sequence step by step, and has no methods for it."""
+
+    name = "streamless"
+    streams = True
+
+
+class Foreign(nn.Module):
+    """Has a name, and derives from nothing of seqbench."""
+
+    name = "foreign"
+
+
 @pytest.mark.parametrize(
     ("model", "fails", "says"),
     [
+        (Sums, "model_attends", "add up to 1"),
+        (Headless, "model_attends", "it must give (E, B, M, A, T)"),
+        (Scanless, "model_declared", "'recurrent' is False, and the scan that runs it is 'native'"),
+        (Undecided, "model_declared", "'streams' is 'sometimes'; it is True or False"),
+        (Unfinished, "model_declared", "it lacks forward"),
+        (Streamless, "model_streams", "streamless can't be given a sequence step by step"),
+        (Foreign, "model_declared", "derive from it (CONTRIBUTING.md), or adapt a module by"),
         (Anonymous, "model_declared", "'name'"),
         (nn.LSTM, "model_declared", "seqbench.models.adapter"),
         (Strange, "model_declared", "TypeError"),

@@ -11,6 +11,7 @@ from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.base import Model
 from seqbench.models.facts import ModelFacts
+from seqbench.protocol.settings import Condition, Setting
 from seqbench.records.schema import LAYERS
 
 
@@ -54,6 +55,9 @@ def test_a_class_that_is_added_says_its_facts_itself(monkeypatch):
     monkeypatch.setattr(MODELS, "added", {})
     MODELS.add(Deep)
     assert MODELS.facts("deep") == ModelFacts(version=2, layers=3, recurrent=True)
+    setting = Setting("latch", (6,), steps=2)
+    assert Condition(setting, 6, "deep").net == ("deep", 3, {})
+    assert Condition(setting, 6, "deep:layers=1").net == ("deep", 1, {})
 
 
 def test_nobody_knows_the_facts_of_an_unknown_model():
