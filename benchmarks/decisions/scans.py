@@ -89,7 +89,7 @@ def list_scans(model: str, device: str, **options: Any) -> list[str]:
     keys = Keys.span(model, 1, "weights", 0, 0, 1)
     cell = MODELS[model].cell(keys, "layer 0", 1, 1, **options)
     on = torch.device(device)
-    auto = chosen(cell, "auto", on)
+    auto = choose_scan(cell, "auto", on)
     there = [how for how in SCANS if how != "native" or cell.native is not None]
     return [auto, *(how for how in there if how != auto and (how != "fused" or device == "cuda"))]
 

@@ -30,7 +30,7 @@ from seqbench.training.loop import Outcome, Weights, draw, train
 from seqbench.values.arguments import check_arguments
 
 SEQUENCES = 128
-Seen = dict[Moment, dict[Member, dict[str, Series]]]  # then by instrument
+SeriesByMoment = dict[Moment, dict[Member, dict[str, Series]]]  # and by instrument
 
 
 @check_arguments
@@ -77,7 +77,7 @@ def run(
             lacking = {
                 name: left
                 for name in instruments or INSTRUMENTS
-                if INSTRUMENTS[name].suits(*built_for(unit))
+                if INSTRUMENTS[name].applies(*built_for(unit))
                 and (left := [m for m in who if key(name, unit, m) not in there])
             }
             if not lacking:
@@ -150,7 +150,7 @@ def probed(
     here = [m for m in who if any(m in left for left in lacking.values())]
     if not here:
         return
-    outcomes, seen = watched(unit, here, list(lacking), torch.device(device))
+    outcomes, seen = train_and_look(unit, here, list(lacking), torch.device(device))
     commit, dirty = machine.commit()
     dirty = dirty or TASKS.is_user_defined(unit.task) or MODELS.is_user_defined(unit.model)
     for name, left in lacking.items():
@@ -177,9 +177,9 @@ def probed(
             yield rows
 
 
-def watched(
+def train_and_look(
     unit: Unit, who: Sequence[Member], instruments: Sequence[str], device: torch.device
-) -> tuple[list[Outcome], Seen]:
+) -> tuple[list[Outcome], SeriesByMoment]:
     """Train members of a unit; return what became of them, and what was seen before and after.
 
     A member that diverged has no series at the end: there is nothing in it that is finite.

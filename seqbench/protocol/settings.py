@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 from seqbench.errors import BadInput, unknown
+from seqbench.models import MODELS
 from seqbench.records.schema import (
-    LAYERS,
     SCHEMA,
     Budget,
     Manifest,
@@ -28,7 +28,6 @@ from seqbench.values.fields import A_WORD, is_word
 from seqbench.values.variants import parse, strip_options
 
 SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
-VIDEO_MODELS = ("cnn_lstm", "frame_average", "pixel_lstm")
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # the learning rates that every model is tuned over
 FINER = (1.7e-4, 5.5e-4, 1.7e-3, 5.5e-3, 1.7e-2)  # between them, and one above
@@ -105,7 +104,7 @@ class Condition:
     def net(self) -> tuple[str, int, dict[str, Any]]:
         """Return the name of the model, its number of layers, and its other options."""
         name, options = in_words(self.model)
-        layers = options.pop("layers", LAYERS.get(name, 1))
+        layers = options.pop("layers", MODELS.facts(name).layers)
         if type(layers) is not int or layers < 1:
             raise BadInput(
                 f"model '{self.model}' has no such number of layers; choose from 1 to 64"
@@ -133,7 +132,7 @@ class Profile:
     tuned
         Whether the learning rate of each condition is chosen from ``GRID`` on the tuning seeds first.
     parameters
-        The count that all models are matched to, as nearly as their sizes allow (``models.base.common_size``).
+        The count that all models are matched to, as nearly as their sizes allow (``models.sizing.common_size``).
     citable
         Whether tables made from it may be cited.
     guest

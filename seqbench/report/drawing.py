@@ -137,6 +137,12 @@ def parts(names: Iterable[str]) -> list[list[str]]:
     return [kind[i : i + AT_MOST] for kind in kinds for i in range(0, len(kind), AT_MOST)]
 
 
+def reads_video(model: str) -> bool:
+    """Return whether a built-in model reads video; of another the code may not be here."""
+    name = bare(model)
+    return name in MODELS.builtin and MODELS.facts(name).reads == "video"
+
+
 def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.085) -> None:
     """Write each model's name right of the end of its line, spread so that no two names touch.
 

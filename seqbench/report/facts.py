@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seqbench.ledger.rows import LEDGER, Entry, ModelPair, ModelScore, NotRepeated, Online
 from seqbench.models import MODELS
-from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
+from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS
 from seqbench.records import facts
 from seqbench.records.facts import ClaimWords, Facts, LedgerRow
 from seqbench.records.store import Store
@@ -42,7 +42,9 @@ def collect_facts(rates: Sequence[float] = GRID) -> Facts:
         tuning_seeds=TUNING_SEEDS,
         tasks=tuple(TASKS.builtin),
         models=tuple(MODELS.builtin),
-        video_models=VIDEO_MODELS,
+        video_models=tuple(
+            sorted(name for name in MODELS.builtin if MODELS.facts(name).reads == "video")
+        ),
         tables=tuple(TABLES),
         claims=tuple(
             ClaimWords(id=c.id, sentence=c.sentence, experiment=c.experiment, rule=c.rule_in_words)

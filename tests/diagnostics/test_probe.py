@@ -45,7 +45,7 @@ def test_the_members_are_those_of_a_run_with_their_last_weights(scored):
     )
     records = measure(Job(unit, tuple(WHO), PROVENANCE))
     assert len({r.steps for r in records}) > 1
-    outcomes, seen = probe.watched(unit, WHO, ["scored"], CPU)
+    outcomes, seen = probe.train_and_look(unit, WHO, ["scored"], CPU)
     for record, outcome in zip(records, outcomes, strict=True):
         assert (outcome.member, outcome.verdict) == (record.member, record.verdict)
         (score,) = seen["end"][record.member]["scored"]["score"]
@@ -66,11 +66,11 @@ def test_weights_are_held_before_they_leave():
 
 def test_a_member_that_diverged_has_nothing_to_be_seen_at_its_end(scored):
     who = [WHO[0], Member(seed=1, learning_rate=1e38)]
-    outcomes, seen = probe.watched(UNIT, who, ["scored"], CPU)
+    outcomes, seen = probe.train_and_look(UNIT, who, ["scored"], CPU)
     assert [o.verdict == "diverged" for o in outcomes] == [False, True]
     assert seen["end"][who[1]] == {"scored": {}}
     assert seen["start"][who[1]]["scored"]["score"]
-    (alone,), alone_seen = probe.watched(UNIT, who[:1], ["scored"], CPU)
+    (alone,), alone_seen = probe.train_and_look(UNIT, who[:1], ["scored"], CPU)
     (score,), (alone_score,) = (s["end"][who[0]]["scored"]["score"] for s in (seen, alone_seen))
     assert score == pytest.approx(alone_score, abs=ONE)
     assert outcomes[0].score == pytest.approx(alone.score, abs=ONE)
@@ -195,7 +195,7 @@ class Stranger(TASKS["latch"]):
 def test_of_a_task_that_is_not_known_there_is_a_gradient_alone():
     task = Stranger(lag=6)
     model = probe.built_for(UNIT)[1]
-    assert [name for name, i in INSTRUMENTS.items() if i.suits(task, model)] == ["gradient"]
+    assert [name for name, i in INSTRUMENTS.items() if i.applies(task, model)] == ["gradient"]
 
 
 @pytest.mark.parametrize("guest", [False, True])

@@ -222,7 +222,7 @@ def test_the_longest_job_comes_first(tmp_path):
         ({"tasks": ["copy"]}, "no lags for task 'copy'; name some with --lag"),
         ({"tasks": ["parity"], "lags": [3]}, "parity can't have lag 3"),
         ({"tasks": [], "models": ["cnn_lstm"], "lags": [8]}, "has nothing that these models"),
-        ({"models": [object]}, "needs an attribute 'name'"),
+        ({"models": [object]}, "model 'object' is no seqbench.models.base.Model"),
         ({"seeds": "3"}, "seeds must be a valid integer; got '3'"),
         ({"budget": "9m"}, "budget must be a valid number; got '9m'"),
         ({"budget": inf}, "budget must be a finite number; got inf"),
