@@ -67,7 +67,7 @@ class Catalogue(Mapping[str, Any]):
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise BadInput(
                 f"a {self.kind} needs an attribute 'name' of letters, digits, '-', '_' and '.'; "
-                f"that of a {getattr(entry, '__name__', type(entry).__name__)} is {shorten(repr(name), 60)}"
+                f"that of a {kind} is {shorten(repr(name), 60)}"
             )
         if name not in self.builtin and name not in self.points:
             self.added[name] = entry

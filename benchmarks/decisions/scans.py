@@ -20,7 +20,7 @@ from benchmarks.goals.paired import Median, time_in_turns
 from seqbench import machine
 from seqbench.models import MODELS
 from seqbench.random import Keys
-from seqbench.scan import SCANS, chosen
+from seqbench.scan import SCANS, choose_scan
 
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("rnn", {}),

@@ -8,7 +8,6 @@ much slower the shipped one is (``SHIPPED`` in ``seqbench/scan/fused.py``).
 
 import json
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -18,9 +17,8 @@ import torch
 import typer
 from torch import Tensor
 
+from seqbench.scan import fused
 from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
-
-fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 
 SPECS: dict[str, tuple[CellSpec, int]] = {  # and the blocks of columns in the weights
     "rnn": (RNNSpec(), 1),

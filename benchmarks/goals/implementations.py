@@ -85,7 +85,7 @@ def make_ensemble(
     x, y = shape.draw()
     keys = Keys.span(model, 1, "weights", 0, 0, shape.E).to(shape.device)
     net = MODELS[model](keys, inputs=D, outputs=1, hidden=shape.H, **options)
-    net.scan, net.recompute = scan, recompute
+    net.use_scan(scan, recompute)
     stack = Stack(net, [RATE] * shape.E)
 
     def step(x: Tensor, y: Tensor, t: int | Tensor) -> None:

@@ -14,11 +14,11 @@ from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, describe, unknown
 from seqbench.measure.job import scale, scan_in
 from seqbench.models import MODELS
-from seqbench.models.base import common_size
+from seqbench.models.sizing import common_size
 from seqbench.protocol.profiles import find_profile
 from seqbench.protocol.settings import SEQUENCE_MODELS, Condition, Profile
 from seqbench.random import Keys
-from seqbench.records.schema import LAYERS, Planned, Provenance, Unit
+from seqbench.records.schema import Planned, Provenance, Unit
 from seqbench.records.spec import RunSpec
 from seqbench.scan import Scan
 from seqbench.tasks import TASKS
@@ -208,22 +208,20 @@ def unit_of(condition: Condition, profile: Profile) -> Unit:
 
 def _unit_of(condition: Condition, profile: Profile) -> Unit:
     (name, task_options), (net, layers, model_options) = condition.task, condition.net
-    task, kind, wanted = (
-        task_of(condition),
-        input_of(condition),
-        getattr(MODELS[net], "reads", "sequence"),
-    )
-    if kind != wanted:
-        raise BadInput(f"model '{condition.model}' reads {wanted}, but task '{name}' is {kind}")
+    task, facts = task_of(condition), MODELS.facts(net)
+    if (kind := input_of(condition)) != facts.reads:
+        raise BadInput(
+            f"model '{condition.model}' reads {facts.reads}, but task '{name}' is {kind}"
+        )
     if sees_ahead(condition):
         raise BadInput(
             f"model '{condition.model}' reads both ways, but task '{name}' asks step by step"
         )
     task_options = check_options("task", name, TASKS[name], task_options)
     model_options = check_options("model", net, MODELS[net], model_options)
-    if layers != LAYERS.get(net, 1):
+    if layers != facts.layers:
         check_options("model", net, MODELS[net], {"layers": layers})
-    if layers != LAYERS.get(net, 1) or model_options or net not in MODELS.builtin:
+    if layers != facts.layers or model_options or net not in MODELS.builtin:
         try_model(condition.model, net, task, {"layers": layers} | model_options)
     return Unit(
         task=name,
@@ -231,7 +229,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         lag=condition.lag,
         task_options=task_options,
         model=net,
-        model_version=getattr(MODELS[net], "version", 1),
+        model_version=MODELS[net].version,
         parameters=size(task, profile.parameters),
         layers=layers,
         model_options=model_options,
@@ -242,7 +240,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
 
 def is_compatible(condition: Condition) -> bool:
     """Return whether the model can read the task."""
-    wanted = getattr(MODELS[condition.net[0]], "reads", "sequence")
+    wanted = MODELS.facts(condition.net[0]).reads
     return input_of(condition) == wanted and not sees_ahead(condition)
 
 
@@ -253,7 +251,7 @@ def input_of(condition: Condition) -> str:
 
 def sees_ahead(condition: Condition) -> bool:
     """Return whether the model would see what comes after an answer that is due."""
-    return TASKS[condition.task[0]].causal and getattr(MODELS[condition.net[0]], "both_ways", False)
+    return TASKS[condition.task[0]].causal and MODELS.facts(condition.net[0]).both_ways
 
 
 def task_of(condition: Condition) -> Task:
@@ -276,11 +274,11 @@ def task_of(condition: Condition) -> Task:
 
 def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
     """Raise where the model can't be made for the task with its options, before anything is measured."""
-    model: Any = MODELS[net]
+    model = MODELS[net]
     shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
     shape |= options
     try:
-        least = model.size_options(**shape) if hasattr(model, "size_options") else {"hidden": 1}
+        least = model.size_options(**shape)
         model(Keys.span(net, 1, "weights", 0, 0, 0), **(least | shape))
     except BadInput:
         raise
