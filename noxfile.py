@@ -1,7 +1,7 @@
-"""What this project can do, one session each; ``nox -l`` lists them.
+"""Sessions of nox, one for each thing that this project can do; ``nox -l`` lists them.
 
 Two environments serve all of them. ``env`` makes the one that holds torch; ``book`` has its own for Jupyter Book, which
-pins an old Sphinx and never sees torch. What follows ``--`` is handed on: ``nox -s bench -- --profile paper``.
+pins an old Sphinx and does not need torch. Arguments after ``--`` are passed on: ``nox -s bench -- --profile paper``.
 NOX_DEFAULT_VENV_BACKEND chooses what makes the environments (virtualenv, uv, conda, ...).
 """
 
@@ -27,25 +27,27 @@ LINT = [
     ["lint-imports"],
 ]
 
-# Two workers, each with tests that stand together, so that not both read the same data; who is done helps the other.
+# Two workers, each with neighbouring tests, so that they do not both read the same data; an idle one takes over tests.
 TESTS = ["pytest", "-n", "2", "--dist", "worksteal"]
 
-# Each of these libraries looks at the processor and takes the widest instructions that it has, and each can be told not
-# to: this is what a machine without AVX-512 has. Other widths add up in another order, and round in another way.
+# Each of these libraries uses the widest instructions of the processor unless it is told not to. With these settings it
+# computes as on a machine without AVX-512: sums of another width are added in another order and rounded differently.
 NARROW = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",  # NumPy and SciPy
 }
-# With these, somebody says where data and caches are; without them they are looked for in the home directory.
+# These variables say where data and caches are; without them they are in the home directory.
 PLACES = ("SEQBENCH_DATA", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "TRITON_CACHE_DIR")
 
-SHARED: dict[str, str] = {}  # where the shared environment's programs are, once env has run
+SHARED: dict[
+    str, str
+] = {}  # the folder of the shared environment's programs, once the session env has run
 
 
 def install_once(session: nox.Session, files: list[str], *args: str) -> None:
-    """Install unless the environment was made from these very files: pip alone takes seconds to find that out."""
+    """Install, unless these files are unchanged since the last time: pip alone takes seconds to find that out."""
     digest = hashlib.sha256("\0".join(args).encode())
     for name in files:
         digest.update((HERE / name).read_bytes())
@@ -59,7 +61,7 @@ def install_once(session: nox.Session, files: list[str], *args: str) -> None:
 
 
 def run_shared(session: nox.Session, program: str, *args: str, **env: str | None) -> None:
-    """Run a program of the shared environment; what it starts in turn (a notebook, asv) finds that environment too."""
+    """Run a program of the shared environment; what it starts (a notebook, asv) uses that environment, too."""
     path = os.pathsep.join([SHARED["bin"], os.environ.get("PATH", "")])
     program = str(Path(SHARED["bin"]) / program)
     session.run(program, *args, env={"PATH": path, **env}, external=True)
@@ -94,8 +96,8 @@ def stranger(session: nox.Session) -> None:
     with TemporaryDirectory() as folder:
         clone, home = Path(folder, "seqbench"), Path(folder, "home")
         session.run("git", "clone", "--quiet", str(HERE), str(clone), external=True)
-        home.mkdir()  # a stranger has no caches, no settings and no data in it
-        # The shared environment knows seqbench as this checkout; what PYTHONPATH names goes before it.
+        home.mkdir()  # empty: no caches, no settings, no data
+        # In the shared environment seqbench is this checkout; PYTHONPATH makes it the clone.
         here: dict[str, str | None] = {"HOME": str(home), "PYTHONPATH": str(clone)}
         with session.chdir(clone):
             env = NARROW | dict.fromkeys(PLACES) | here
@@ -111,7 +113,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True, requires=["env"])
 def book(session: nox.Session) -> None:
-    """Build the book from published results (-- --results results/local/quick: from one's own)."""
+    """Build the book from published results (-- --results results/local/quick: from your own)."""
     run_shared(session, "python", "book/build.py", "execute", *session.posargs)
     install_once(session, ["constraints-book.txt"], "-r", "constraints-book.txt")
     session.run("python", "book/build.py", "html")

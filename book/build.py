@@ -1,7 +1,7 @@
 """Build the book in two steps, each in its own environment; nox -s book calls both.
 
-``execute`` runs the notebooks on a results folder and lays out the sources; it needs seqbench. ``html`` turns them into
-pages; it needs Jupyter Book, which pins an old Sphinx, and nothing of seqbench.
+``execute`` runs the notebooks on a results folder and writes the sources of the book; it needs seqbench. ``html`` makes
+pages of them; it needs Jupyter Book, which pins an old Sphinx, and does not need seqbench.
 """
 
 import argparse
@@ -40,12 +40,16 @@ FILLED = ["models.md", "tasks.md", "protocol.md", "rerun.md", "extend.md", "cite
 
 
 def execute(results: Path | None, profile: str) -> None:
-    """Run the notebooks on a results folder and lay out what Jupyter Book reads."""
+    """Run the notebooks on a results folder and write the sources that Jupyter Book reads."""
     from seqbench.text import printable
 
-    results = results.resolve() if results else published() or ROOT / "results" / "local" / profile
+    results = (
+        results.resolve()
+        if results
+        else find_newest_edition() or ROOT / "results" / "local" / profile
+    )
     print(printable(f"the book is built from {os.path.relpath(results)}"), flush=True)
-    with TemporaryDirectory(dir=made(BUILD)) as folder:
+    with TemporaryDirectory(dir=make_folder(BUILD)) as folder:
         source = Path(folder) / "source"
         source.mkdir()
         lay_out(source, results)
@@ -57,8 +61,8 @@ def execute(results: Path | None, profile: str) -> None:
         replace(source, BUILD / "source")
 
 
-def published() -> Path | None:
-    """Return the newest edition that the repository publishes; a preview only where there is no other."""
+def find_newest_edition() -> Path | None:
+    """Return the folder of the newest published edition; a preview only where there is no other."""
     found = [file.parent for file in ROOT.glob("results/*/manifest.json")]
     return max(
         found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)], default=None
@@ -66,7 +70,7 @@ def published() -> Path | None:
 
 
 def run(name: str, source: Path, results: Path) -> None:
-    """Run one notebook; what it writes to standard error is an error."""
+    """Run one notebook; anything that it writes to standard error is an error."""
     from seqbench.report import notebooks
     from seqbench.text import printable
 
@@ -81,7 +85,7 @@ def run(name: str, source: Path, results: Path) -> None:
 
 
 def lay_out(source: Path, results: Path) -> None:
-    """Write every page that is not run: copied, or made from docstrings, profiles and records."""
+    """Write all pages without code: copied, or made from docstrings, profiles and records."""
     from seqbench.records.store import Store
 
     store = Store(results)
@@ -93,7 +97,7 @@ def lay_out(source: Path, results: Path) -> None:
 
 
 def copy_pages(source: Path, manifest: "Manifest | None") -> None:
-    """Copy what is written by hand, with the facts that it leaves open filled in."""
+    """Copy the pages that are written by hand, and fill in the facts that they leave open."""
     import pages
 
     from seqbench.protocol.profiles import PROFILES
@@ -101,13 +105,11 @@ def copy_pages(source: Path, manifest: "Manifest | None") -> None:
     name = manifest.profile if manifest else "quick"
     profile = PROFILES.get(name)
     if manifest and profile and profile.specification != manifest.specification:
-        profile = (
-            None  # an edition of another time: what the profile says today is not what was measured
-        )
-    facts = pages.facts(profile, name)
+        profile = None  # the profile was changed since this edition was measured
+    facts = pages.collect_facts(profile, name)
     for name in FILLED:
         text = (HERE / name).read_text("utf-8")
-        (source / name).write_text(pages.filled(text, facts), "utf-8")
+        (source / name).write_text(pages.fill(text, facts), "utf-8")
     for name in COPIED:
         copy = shutil.copytree if (HERE / name).is_dir() else shutil.copyfile
         copy(HERE / name, source / name)
@@ -123,17 +125,17 @@ def make_pages(source: Path) -> None:
     """Make the pages of the models, and of the tasks that have no lesson, from their docstrings."""
     import pages
 
-    references = pages.bibliography((HERE / "references.bib").read_text("utf-8"))
+    references = pages.read_bibliography((HERE / "references.bib").read_text("utf-8"))
     for name in pages.MODELS.builtin:
-        page = made(source / "models") / f"{name}.md"
-        page.write_text(pages.model_page(name, references), "utf-8")
+        page = make_folder(source / "models") / f"{name}.md"
+        page.write_text(pages.write_model_page(name, references), "utf-8")
     for name in set(pages.TASKS.builtin) - pages.LESSONS:
-        page = made(source / "tasks") / f"{name}.md"
-        page.write_text(pages.task_page(name, references), "utf-8")
+        page = make_folder(source / "tasks") / f"{name}.md"
+        page.write_text(pages.write_task_page(name, references), "utf-8")
 
 
 def lay_out_tables(folder: Path, store: "Store | None") -> None:
-    """Write the tables of all editions, and of the results that are shown, each into a folder of its own."""
+    """Write the tables of all editions, and of the shown results, each into a folder of its own."""
     from seqbench.errors import BadInput
     from seqbench.records.store import Store
     from seqbench.report.folder import check_tables, render_downloads
@@ -154,28 +156,28 @@ def lay_out_tables(folder: Path, store: "Store | None") -> None:
         place = folder / shown.manifest().edition
         assert place.resolve().parent == folder.resolve(), place  # whatever the manifest says
         for name, text in render_downloads(Results.read(shown)).items():
-            (made(place) / name).write_text(text, "utf-8")
+            (make_folder(place) / name).write_text(text, "utf-8")
 
 
 def configure(source: Path, manifest: "Manifest | None") -> None:
-    """Write the configuration, with a banner over results that are not to be cited."""
+    """Write the configuration, with a banner where results are not citable."""
     import pages
     import yaml
 
     config = yaml.safe_load((HERE / "_config.yml").read_text("utf-8"))
-    if manifest and (warning := pages.warning(manifest)):
+    if manifest and (warning := pages.write_warning(manifest)):
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = warning
     (source / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
 
 
-def made(folder: Path) -> Path:
-    """Return a folder that is there."""
+def make_folder(folder: Path) -> Path:
+    """Make a folder, if it does not exist; return it."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def replace(new: Path, old: Path) -> None:
-    """Put a finished folder in the place of an older one."""
+    """Replace an older folder by a new one."""
     if old.exists():
         shutil.rmtree(old)
     new.rename(old)
@@ -184,15 +186,15 @@ def replace(new: Path, old: Path) -> None:
 # html: in the environment of Jupyter Book
 
 
-def html() -> None:
-    """Turn the laid-out sources into pages; a warning is an error."""
+def build_html() -> None:
+    """Make the pages from the sources; a warning is an error."""
     if not (BUILD / "source").is_dir():
         raise SystemExit("nothing to build: run book/build.py execute first")
     shutil.rmtree(BUILD / "html", ignore_errors=True)
     with TemporaryDirectory(dir=BUILD) as folder:
         source = Path(folder) / "source"
         shutil.copytree(BUILD / "source", source)
-        copy_mathjax(made(source / "_assets" / "mathjax"))
+        copy_mathjax(make_folder(source / "_assets" / "mathjax"))
         start = "from jupyter_book.cli.main import main; main()"  # the package can't be run with -m
         strictly = ["-W", "-n", "--keep-going"]
         command = [sys.executable, "-c", start, "build", str(source), "--path-output", folder]
@@ -203,9 +205,9 @@ def html() -> None:
 
 
 def copy_mathjax(folder: Path) -> None:
-    """Copy MathJax out of the package that carries it: one script that draws formulas without loading anything."""
-    carried = {file.name: file for file in files("sphinx-mathjax-offline") or []}
-    shutil.copyfile(Path(carried["tex-svg.js"].locate()), folder / "tex-svg.js")
+    """Copy MathJax from the package that ships it: one script that draws formulas without loading anything else."""
+    shipped = {file.name: file for file in files("sphinx-mathjax-offline") or []}
+    shutil.copyfile(Path(shipped["tex-svg.js"].locate()), folder / "tex-svg.js")
     shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")  # MathJax, too, is under Apache-2.0
 
 
@@ -220,12 +222,12 @@ def main() -> None:
         "--results", type=Path, help="a results folder; the newest published edition if not given"
     )
     first.add_argument(
-        "--profile", default="quick", help="whose local results to take where nothing is published"
+        "--profile", default="quick", help="whose local results to use where nothing is published"
     )
     commands.add_parser("html", help="make the pages (needs Jupyter Book)")
     chosen = parser.parse_args()
     if chosen.command == "html":
-        html()
+        build_html()
         return
     from seqbench.errors import BadInput
     from seqbench.text import printable

@@ -1,6 +1,6 @@
-"""What the book takes from the code without running it: pages of the models, and facts that its text leaves open.
+"""What the book takes from the code: the pages of models and tasks, and facts that its text leaves open.
 
-Docstrings are read from the syntax tree; constants and options are those of the code.
+Docstrings are read from the syntax tree; constants and options are imported.
 """
 
 import ast
@@ -27,8 +27,8 @@ LESSONS = {
 }  # tasks with a notebook
 
 
-def module_file(catalogue: dict[str, str], name: str) -> Path:
-    """Return the source of a built-in entry."""
+def find_module_file(catalogue: dict[str, str], name: str) -> Path:
+    """Return the source file of a built-in entry."""
     module = catalogue[name].partition(":")[0]
     return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
 
@@ -36,29 +36,39 @@ def module_file(catalogue: dict[str, str], name: str) -> Path:
 # Models
 
 
-def model_page(name: str, references: dict[str, str]) -> str:
-    """Return the page of a model: its docstring, and under the equations the code of a step."""
-    file = module_file(MODELS.builtin, name)
+def write_model_page(name: str, references: dict[str, str]) -> str:
+    """Return the page of a model: its docstring, then the code of a step."""
+    file = find_module_file(MODELS.builtin, name)
     tree = ast.parse(file.read_text("utf-8"))
     summary, _, rest = (ast.get_docstring(tree) or "").partition("\n")
     heading = "One step in code" if has_step(tree) else "In code"
-    lines = [f"# {name}", summary, markdown(cited(rest, references)), f"## {heading}"]
-    shown = [f":pyobject: {path}\n:caption: {path}\n:dedent:" for path in code(tree)]
+    lines = [
+        f"# {name}",
+        summary,
+        convert_to_markdown(link_citations(rest, references)),
+        f"## {heading}",
+    ]
+    shown = [f":pyobject: {path}\n:caption: {path}\n:dedent:" for path in list_code(tree)]
     lines += [f"```{{literalinclude}} ../_code/{file.name}\n{options}\n```" for options in shown]
-    return "\n\n".join([*lines, *options_section(MODELS[name])]) + "\n"
+    return "\n\n".join([*lines, *write_options(MODELS[name])]) + "\n"
 
 
-def task_page(name: str, references: dict[str, str]) -> str:
-    """Return the page of a task that has no lesson: its docstring, and how it is measured."""
-    tree = ast.parse(module_file(TASKS.builtin, name).read_text("utf-8"))
+def write_task_page(name: str, references: dict[str, str]) -> str:
+    """Return the page of a task that has no lesson: its docstring, and the command that measures it."""
+    tree = ast.parse(find_module_file(TASKS.builtin, name).read_text("utf-8"))
     summary, _, rest = (ast.get_docstring(tree) or "").partition("\n")
     command = f"seqbench run --profile paper --task {name}"
-    lines = [f"# {name}", summary, markdown(cited(rest, references)), *options_section(TASKS[name])]
+    lines = [
+        f"# {name}",
+        summary,
+        convert_to_markdown(link_citations(rest, references)),
+        *write_options(TASKS[name]),
+    ]
     return "\n\n".join([*lines, "## Measured by", f"```sh\n{command}\n```"]) + "\n"
 
 
-def options_section(entry: type) -> list[str]:
-    """Return the options of a model or a task as a table under a heading; nothing where there are none."""
+def write_options(entry: type) -> list[str]:
+    """Return the options of a model or a task as a heading and a table; an empty list where there are none."""
     lines = ["| option | what it is | what it can be | if not given |", "| --- | --- | --- | --- |"]
     for option in list_options(entry).values():
         default = "" if option.default is None else f"`{spell_value(option.default)}`"
@@ -66,7 +76,7 @@ def options_section(entry: type) -> list[str]:
     return ["## Options", "\n".join(lines)] if lines[2:] else []
 
 
-def tasks_table() -> str:
+def write_tasks_table() -> str:
     """Return the tasks that have no lesson, with the first lines of their docstrings."""
     lines = ["| name | what it is |", "| --- | --- |"]
     lines += [
@@ -78,17 +88,17 @@ def tasks_table() -> str:
 
 
 def has_step(tree: ast.Module) -> bool:
-    """Return whether a model is a recurrence with a step of its own."""
-    return any(path.endswith(".step") for path in methods(tree))
+    """Return whether a model defines the step of a recurrence."""
+    return any(path.endswith(".step") for path in list_methods(tree))
 
 
-def code(tree: ast.Module) -> list[str]:
-    """Return the methods that do what the equations say: the steps of a recurrence, else all that is passed forward."""
+def list_code(tree: ast.Module) -> list[str]:
+    """Return the methods that compute the equations: the steps of a recurrence, else every ``forward``."""
     wanted = ".step" if has_step(tree) else ".forward"
-    return [path for path in methods(tree) if path.endswith(wanted)]
+    return [path for path in list_methods(tree) if path.endswith(wanted)]
 
 
-def methods(tree: ast.Module) -> Iterator[str]:
+def list_methods(tree: ast.Module) -> Iterator[str]:
     """Yield the methods of a module as ``Class.method``."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
@@ -97,11 +107,13 @@ def methods(tree: ast.Module) -> Iterator[str]:
                     yield f"{node.name}.{part.name}"
 
 
-def markdown(text: str) -> str:
+def convert_to_markdown(text: str) -> str:
     """Return a docstring's reStructuredText as MyST markdown: maths, literals and drawn examples."""
     text = re.sub(r"``([^`]+)``", r"`\1`", text)
     text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
-    text = re.sub(r"(?m)^\.\. math::\n+((?:(?:    .*)?\n)+)", lambda m: displayed(m[1]), text)
+    text = re.sub(
+        r"(?m)^\.\. math::\n+((?:(?:    .*)?\n)+)", lambda m: display_equations(m[1]), text
+    )
     return re.sub(
         r"(?m) ?::\n\n((?:(?:    .*)?\n)+)",
         lambda m: f"\n\n```text\n{dedent(m[1]).strip()}\n```\n\n",
@@ -109,8 +121,8 @@ def markdown(text: str) -> str:
     )
 
 
-def displayed(equations: str) -> str:
-    """Return a display of equations; ``aligned`` takes several columns of them."""
+def display_equations(equations: str) -> str:
+    """Return equations as a MyST block; ``aligned`` allows several columns."""
     return (
         f"```{{math}}\n\\begin{{aligned}}\n{dedent(equations).strip()}\n\\end{{aligned}}\n```\n\n"
     )
@@ -119,50 +131,50 @@ def displayed(equations: str) -> str:
 # Citations
 
 
-def bibliography(text: str) -> dict[str, str]:
-    """Return the keys of a BibTeX file by how prose names the entry: ``Le, Jaitly and Hinton (2015)``."""
-    found = {}
+def read_bibliography(text: str) -> dict[str, str]:
+    """Return the keys of a BibTeX file by how text cites the entry: ``Le, Jaitly and Hinton (2015)``."""
+    keys = {}
     for key, entry in re.findall(r"@\w+\{(\w+),(.*?)\n\}", text, re.DOTALL):
         year = re.search(r"\byear\s*=\s*\{(\d+)\}", entry)
         authors = re.search(r"\bauthor\s*=\s*\{(.*)\},?\n", entry)
         if year is None or authors is None:
             raise ValueError(f"the entry '{key}' has no year or no author")
-        names = [plain(name.partition(",")[0]) for name in authors[1].split(" and ")]
+        names = [decode_accents(name.partition(",")[0]) for name in authors[1].split(" and ")]
         listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
         for who in {listed, f"{names[0]} et al."}:
-            found[f"{who} ({year[1]})"] = key
-    return found
+            keys[f"{who} ({year[1]})"] = key
+    return keys
 
 
-def plain(name: str) -> str:
+def decode_accents(name: str) -> str:
     """Return a name without BibTeX's marks for accents."""
     accents = {"'e": "é", "'i": "í", '"e': "ë", '"u': "ü", '"o': "ö", '"a': "ä"}
     return re.sub(r"\{\\(.)(\w)\}", lambda m: accents[m[1] + m[2]], name).strip(" {}")
 
 
-def cited(text: str, references: dict[str, str]) -> str:
-    """Return the text with a link to the bibliography wherever it names an entry as ``Author (year)``."""
+def link_citations(text: str, references: dict[str, str]) -> str:
+    """Return the text with a link to the bibliography wherever it cites an entry as ``Author (year)``."""
     for words, key in sorted(
         references.items(), key=lambda item: -len(item[0])
-    ):  # the full list of authors first
-        text = re.sub(rf"(?<!\w){flowing(words)}", f"{{cite:t}}`{key}`", text)
-        inside = words.replace(" (", ", ").rstrip(")")  # as it stands within parentheses
-        text = re.sub(rf"(?<!\w){flowing(inside)}", f"{{cite:alp}}`{key}`", text)
+    ):  # longest first: a full list of authors holds shorter ones
+        text = re.sub(rf"(?<!\w){match_words(words)}", f"{{cite:t}}`{key}`", text)
+        inside = words.replace(" (", ", ").rstrip(")")  # how it is cited within parentheses
+        text = re.sub(rf"(?<!\w){match_words(inside)}", f"{{cite:alp}}`{key}`", text)
     return text
 
 
-def flowing(words: str) -> str:
-    """Return a pattern for words that may be broken over lines."""
+def match_words(words: str) -> str:
+    """Return a pattern that matches these words, also across line breaks."""
     return r"\s+".join(re.escape(word) for word in words.split())
 
 
 # Facts
 
 
-def facts(profile: Profile | None, name: str) -> dict[str, str]:
-    """Return what the text of the book leaves open, by the name that stands there in braces."""
+def collect_facts(profile: Profile | None, name: str) -> dict[str, str]:
+    """Return the facts that the text of the book leaves open, by the name that it has in braces there."""
     beta1, beta2 = BETAS
-    epsilon = power(EPSILON)
+    epsilon = format_power(EPSILON)
     tuned = "The learning rate of each cell is chosen on tuning seeds of their own, by the solve rate on validation."
     return {
         "profile": plain_markdown(name),
@@ -174,38 +186,40 @@ def facts(profile: Profile | None, name: str) -> dict[str, str]:
         "tuning": tuned
         if profile and profile.tuned
         else "The learning rate is the same for all models of a task.",
-        "settings_table": settings_table(profile) if profile else "Every record says its own.",
-        "profiles_table": profiles_table(),
-        "models_table": models_table(),
-        "tasks_table": tasks_table(),
+        "settings_table": write_settings_table(profile)
+        if profile
+        else "Every record says its own.",
+        "profiles_table": write_profiles_table(),
+        "models_table": write_models_table(),
+        "tasks_table": write_tasks_table(),
     }
 
 
-def filled(text: str, facts: dict[str, str]) -> str:
-    """Return the text of a page with each ``{{ name }}`` replaced by the fact of that name, as it stands."""
+def fill(text: str, facts: dict[str, str]) -> str:
+    """Return the text of a page with each ``{{ name }}`` replaced by the fact of that name."""
 
-    def fact(place: re.Match[str]) -> str:
+    def find_fact(place: re.Match[str]) -> str:
         if place[1] not in facts:
             raise unknown("open place of a page", place[1], facts)
         return facts[place[1]]
 
-    return re.sub(r"\{\{\s*(.*?)\s*\}\}", fact, text)
+    return re.sub(r"\{\{\s*(.*?)\s*\}\}", find_fact, text)
 
 
-def warning(manifest: Manifest) -> str:
-    """Return what stands above every page if its results are not to be cited, in HTML."""
+def write_warning(manifest: Manifest) -> str:
+    """Return the banner above every page, in HTML, where results are not citable; else an empty string."""
     if manifest.edition == "local":
         return html(f"Results of one's own, profile {manifest.profile}: not to be cited")
     preview = f"Preview results, profile {manifest.profile}: not to be cited"
     return "" if manifest.citable else html(preview)
 
 
-def power(value: float) -> str:
-    """Return a power of ten as TeX."""
+def format_power(value: float) -> str:
+    """Return a power of ten in TeX."""
     return f"10^{{{int(f'{value:e}'.partition('e')[2])}}}"
 
 
-def settings_table(profile: Profile) -> str:
+def write_settings_table(profile: Profile) -> str:
     """Return the budgets of a profile as a table."""
     rate = "tuned" if profile.tuned else None
     lines = ["| task | lags | steps | batch | learning rate | validation, every | test |",
@@ -219,8 +233,8 @@ def settings_table(profile: Profile) -> str:
     return "\n".join(lines)
 
 
-def profiles_table() -> str:
-    """Return the profiles side by side."""
+def write_profiles_table() -> str:
+    """Return a table of the profiles."""
     lines = ["| profile | tasks | cells | seeds a cell | parameters | learning rate | to be cited |",
              "| --- | --: | --: | --: | --: | --- | --- |"]  # fmt: skip
     for p in PROFILES.values():
@@ -233,7 +247,7 @@ def profiles_table() -> str:
     return "\n".join(lines)
 
 
-def models_table() -> str:
+def write_models_table() -> str:
     """Return the models with the first lines of their docstrings."""
     lines = ["| name | what it is |", "| --- | --- |"]
     lines += [

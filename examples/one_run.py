@@ -5,8 +5,8 @@ python examples/one_run.py
 
 import torch
 
-from seqbench.models.base import matched
 from seqbench.models.lstm import LSTM
+from seqbench.models.sizing import match_sizes
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member
 from seqbench.tasks.latch import Latch
@@ -15,7 +15,7 @@ from seqbench.training.loop import train
 task = Latch(lag=20)  # 20 distracting symbols after the one that counts
 members = [Member(seed=seed, learning_rate=1e-2) for seed in range(3)]
 shape = {"inputs": task.inputs, "outputs": task.outputs}
-sizes = matched(LSTM, 1_000, **shape)  # the hidden units that make about 1,000 parameters
+sizes = match_sizes(LSTM, 1_000, **shape)  # the hidden units that make about 1,000 parameters
 seeds = torch.tensor([member.seed for member in members])
 keys = Keys(LSTM.name, LSTM.version, "weights", seeds, torch.zeros_like(seeds))
 model = LSTM(keys, **shape, **sizes)

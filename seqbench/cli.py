@@ -24,6 +24,7 @@ from seqbench.errors import BadInput, shorten_warnings, unknown
 from seqbench.text import printable, shorten
 
 if TYPE_CHECKING:
+    from seqbench.records.spec import RunSpec
     from seqbench.report.table import Table
 
 WIDE = 240  # columns
@@ -52,6 +53,13 @@ def a_path(text: str) -> Path:
 Folder = Annotated[Path, typer.Argument(help="A results folder.", parser=a_path)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="smoke, quick or paper.")]
+AskedProfile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="smoke, quick or paper; quick if not given.")
+]
+SpecFile = Annotated[
+    Path | None,
+    typer.Option("--spec", help="A TOML file that says what is asked for.", parser=a_path),
+]
 TaskNames = Annotated[
     list[str], typer.Option("--task", "-t", help="Only these tasks; repeat it or use commas.")
 ]
@@ -59,9 +67,6 @@ ModelNames = Annotated[
     list[str], typer.Option("--model", "-m", help="Only these models; repeat it or use commas.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Scan = Annotated[
-    str, typer.Option(help="How recurrences run: auto, reference, native, ensemble or fused.")
-]
 Out = Annotated[
     Path | None,
     typer.Option(help="The results folder; results/local/<profile> if not given.", parser=a_path),
@@ -299,9 +304,18 @@ def list_(
 # What measures
 
 
+def ask(file: Path | None, **options: Any) -> "RunSpec":
+    """Return a run specification from a file, where one is named, and from the options that were given beside it."""
+    from seqbench.records.spec import RunSpec
+
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    return RunSpec.read(file).change(given) if file else RunSpec.of(given)
+
+
 @app.command(epilog="Example: seqbench run --task adding --model lstm,gru --lag 10,50 --budget 9m")
 def run(
-    profile: ProfileName = "quick",
+    spec: SpecFile = None,
+    profile: AskedProfile = None,
     task: TaskNames = [],  # noqa: B006  typer copies it
     model: ModelNames = [],  # noqa: B006
     lag: Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")] = [],  # noqa: B006
@@ -313,25 +327,39 @@ def run(
     learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate of a task that the profile does not have.")
     ] = None,
-    device: Device = "auto",
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
     budget: Annotated[
         str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")
     ] = None,
     out: Out = None,
-    scan: Scan = "auto",
+    scan: Annotated[
+        str | None,
+        typer.Option(help="How recurrences run: auto, reference, native, ensemble or fused."),
+    ] = None,
     precision: Annotated[
-        str, typer.Option(help="float32 or float64; with CUDA also tf32 or bfloat16.")
-    ] = "float32",
+        str | None, typer.Option(help="float32 or float64; with CUDA also tf32 or bfloat16.")
+    ] = None,
     force: Force = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be measured, and how long.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only print the specification, what would be measured, and how long."
+        ),
     ] = False,
 ) -> None:
-    """Train what a profile asks for and the results folder lacks."""
-    lags, seconds = numbers(lag, "lag"), duration(budget)
-    from seqbench.measure import runs as engines
+    """Train what a profile asks for and the results folder lacks.
+
+    What is asked for may stand in a TOML file; options go before its lines. --dry-run prints such a file.
+    """
+    asked = ask(
+        spec,
+        profile=profile, tasks=listed(task), models=listed(model), lags=numbers(lag, "lag"), parts=listed(part),
+        seeds=seeds, steps=steps, learning_rate=learning_rate, device=device, scan=scan, precision=precision,
+    )  # fmt: skip
+    seconds = duration(budget)
+    from seqbench.measure import runs
     from seqbench.measure.progress import Plain, listener
 
     class Answer(Plain):
@@ -341,21 +369,11 @@ def run(
             print(printable(line), flush=True)
 
     listen = Answer() if dry_run else listener()
-    store = engines.run(
-        profile,
-        tasks=listed(task),
-        models=listed(model),
-        lags=lags,
-        parts=listed(part),
-        seeds=seeds,
-        steps=steps,
-        learning_rate=learning_rate,
-        device=device,
+    store = runs.run(
+        asked,
+        out=out,
         engine=engine,
         workers=workers,
-        out=out,
-        scan=scan,
-        precision=precision,
         budget=seconds,
         force=force,
         dry_run=dry_run,
@@ -436,7 +454,8 @@ def baselines(
 
 @app.command(epilog="Example: seqbench inside --instrument gradient,gates --task temporal-order")
 def inside(
-    profile: ProfileName = "quick",
+    spec: SpecFile = None,
+    profile: AskedProfile = None,
     instrument: Annotated[
         Words, typer.Option("--instrument", "-i", help="gradient, gates, attention or age.")
     ] = [],  # noqa: B006
@@ -447,7 +466,7 @@ def inside(
     ] = [],  # noqa: B006
     part: Annotated[Words, typer.Option(help="These parts of the profile; else the first.")] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
-    device: Device = "auto",
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -455,22 +474,15 @@ def inside(
 
     Without a task, those are looked at whose relevant steps are known.
     """
-    lags = numbers(lag, "lag")
+    asked = ask(
+        spec,
+        profile=profile, tasks=listed(task), models=listed(model), lags=numbers(lag, "lag"), parts=listed(part),
+        seeds=seeds, device=device,
+    )  # fmt: skip
     from seqbench.diagnostics import probe
     from seqbench.report.results import Results
 
-    store = probe.run(
-        profile,
-        instruments=listed(instrument),
-        tasks=listed(task),
-        models=listed(model),
-        lags=lags,
-        parts=listed(part),
-        seeds=seeds,
-        device=device,
-        out=out,
-        say=complain,
-    )
+    store = probe.run(asked, instruments=listed(instrument), out=out, say=complain)
     answer({"inside": printed(Results.read(store).table("T11"), as_json)}, as_json)
 
 

@@ -4,17 +4,44 @@ import json
 import sys
 
 import pytest
+import torch
 
 from seqbench import cli
-from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput
 from seqbench.measure import throughput
 from seqbench.models import MODELS
+from seqbench.models.facts import ModelCatalogue, ModelFacts
 
 GROUP = "seqbench.models"
-HOUSE = {"rnn": "seqbench.models.rnn:RNN"}
+BUILTIN = {"rnn": ("seqbench.models.rnn:RNN", ModelFacts(recurrent=True))}
+SOUND = '''"""A sound model.
+
+More of it.
+"""
+
+from seqbench.models.base import Model
+
+
+class Sound(Model):
+    name = "sound"
+    version = 3
+    reads = "video"
+    default_layers = 2
+
+    def forward(self, x, answers):
+        raise NotImplementedError
+'''
+PLAIN = '''"""A torch module with a name."""
+
+from torch import nn
+
+
+class Plain(nn.Module):
+    name = "plain"
+'''
 MODULES = {
-    "sound": '"""A sound model.\n\nMore of it."""\n\n\nclass Sound:\n    name = "sound"\n',
+    "sound": SOUND,
+    "plain": PLAIN,
     "broken": '"""A broken model."""\nraise RuntimeError("it fails\\nin two lines")\n',
     "garbled": "this is no Python\n",
     "inner/__init__": 'raise RuntimeError("the whole package fails")\n',
@@ -22,6 +49,7 @@ MODULES = {
 }
 POINTS = {
     "sound": "sound:Sound",
+    "plain": "plain:Plain",
     "gone": "nowhere.at_all:Model",
     "lost": "sound:Lost",
     "broken": "broken:Model",
@@ -55,7 +83,7 @@ def catalogue(tmp_path, monkeypatch):
         file.write_text(text)
     install(tmp_path, "strange", POINTS)
     monkeypatch.syspath_prepend(tmp_path)
-    yield Catalogue("model", dict(HOUSE), GROUP)
+    yield ModelCatalogue(BUILTIN, GROUP)
     for name in MODULES:
         sys.modules.pop(name.partition("/")[0], None)
 
@@ -65,13 +93,33 @@ def of(name: str) -> str:
 
 
 def test_what_a_package_adds_is_listed_and_loaded(catalogue):
-    assert list(catalogue) == ["rnn", *sorted(POINTS.keys() - HOUSE)]
+    assert list(catalogue) == ["rnn", *sorted(POINTS.keys() - BUILTIN)]
     assert len(catalogue) == len(POINTS)
     assert catalogue.summary("sound") == "A sound model."
     assert "sound" not in sys.modules
     assert catalogue["sound"].name == "sound"
     assert catalogue.is_user_defined("sound")
     assert not catalogue.is_user_defined("rnn")
+
+
+def test_of_what_a_package_adds_the_facts_are_those_of_its_class(catalogue):
+    assert catalogue.facts("rnn") == ModelFacts(recurrent=True)
+    assert catalogue.facts("sound") == ModelFacts(version=3, reads="video", layers=2)
+
+
+def test_what_is_no_model_is_refused_in_a_sentence(catalogue):
+    sentence = (
+        "model 'plain' is no seqbench.models.base.Model: derive from it (CONTRIBUTING.md), or adapt a module by "
+        "seqbench.models.adapter.adapt"
+    )
+    with pytest.raises(BadInput) as loaded:
+        catalogue["plain"]
+    with pytest.raises(BadInput) as added:
+        catalogue.add(sys.modules["plain"].Plain)
+    assert str(loaded.value) == str(added.value) == sentence
+    with pytest.raises(BadInput, match="model 'LSTM' is no seqbench"):
+        catalogue.add(torch.nn.LSTM)
+    assert catalogue.added == {}
 
 
 @pytest.mark.parametrize("name", FAULTS)

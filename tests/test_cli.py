@@ -326,11 +326,37 @@ def test_help_shows_an_example(call, command):
 def test_a_dry_run_says_what_would_be_done(call):
     code, out, err = call("run", "-p", "smoke", "--task", "adding", "--dry-run")
     assert (code, err) == (0, "")
-    *units, total = out.splitlines()
+    *units, total = [line for line in out.splitlines() if line.startswith("#")]
     assert len(units) == 4
-    assert all(line.startswith("adding lag 8") and "not known yet" in line for line in units)
-    assert total.startswith("8 members in 4 jobs")
+    assert all(line.startswith("# adding lag 8") and "not known yet" in line for line in units)
+    assert total.startswith("# 8 members in 4 jobs")
     assert list(Path().iterdir()) == []
+    Path("asked.toml").write_text(out)
+    assert call("run", "--spec", "asked.toml", "--dry-run") == (0, out, "")
+    code, out, _ = call("run", "--spec", "asked.toml", "--model", "gru", "--dry-run")
+    assert "# 2 members in 1 jobs" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("tasks = [", "asked.toml is no TOML file: "),
+        ("task = ['adding']", "asked.toml: unknown field of a run specification 'task'; did you mean 'tasks'?"),
+        ("seeds = 0", "asked.toml: seeds must be greater than 0; got 0"),
+        ("tasks = 'adding'", "asked.toml: tasks must be a list or tuple"),
+        ("models = [3]", "asked.toml: models must be a valid string; got [3]"),
+        ("grid = [0.1, 'x']", "asked.toml: grid must be a valid number"),
+        ("x = " + "[" * 5000, "asked.toml is no TOML file"),
+        (None, "can't read asked.toml: No such file"),
+    ],
+)  # fmt: skip
+def test_a_file_that_asks_for_what_cannot_be(call, text, why):
+    if text is not None:
+        Path("asked.toml").write_text(text)
+    code, out, err = call("run", "--spec", "asked.toml", "--dry-run")
+    assert (code, out) == (2, "")
+    assert why in err
+    assert len(err.splitlines()) == 1
 
 
 def test_from_a_run_to_its_tables(call, monkeypatch):

@@ -4,15 +4,17 @@ import re
 import sys
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 
-from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
-from seqbench.models.base import Cell, Recurrent, count, matched
+from seqbench.check import MODEL_CHECKS, TASK_CHECKS, run_checks
+from seqbench.models.base import Cell, Recurrent
 from seqbench.models.lstm import LSTM, LSTMCell
+from seqbench.models.sizing import count, match_sizes
 from seqbench.random import Keys
+from seqbench.report.claims.claim import lacking
 from seqbench.tasks.base import Task
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
@@ -29,15 +31,15 @@ def example(name: str, monkeypatch):
 
 
 def test_every_example_is_run_by_a_test_here():
-    defined = re.findall(r"^class (\w+)\((?:Recurrent|Task)\)", "\n".join(BLOCKS), re.M)
-    assert defined == ["MGU", "MinGRU", "Echo"]
+    defined = re.findall(r"^class (\w+)\((?:Model|Recurrent|Task)\)", "\n".join(BLOCKS), re.M)
+    assert defined == ["MGU", "MinGRU", "RunningMean", "Echo"]
 
 
-@pytest.mark.parametrize("name", ["MGU", "MinGRU", "Echo"])
+@pytest.mark.parametrize("name", ["MGU", "MinGRU", "RunningMean", "Echo"])
 def test_it_passes_every_check(name, monkeypatch):
     entry = example(name, monkeypatch)
     checks = TASK_CHECKS if issubclass(entry, Task) else MODEL_CHECKS
-    assert [str(found) for found in findings(checks, entry) if found.wrong] == []
+    assert [str(found) for found in run_checks(checks, entry) if found.wrong] == []
 
 
 def made(kind: type[Recurrent], **shape: int) -> Recurrent:
@@ -59,7 +61,7 @@ def test_the_minimal_gru_is_its_equations(monkeypatch):
 
 def test_without_a_recurrent_matrix_there_are_no_weights_for_it(monkeypatch):
     kind, shape = example("MinGRU", monkeypatch), {"inputs": 4, "outputs": 4}
-    (H,) = matched(kind, 2_000, **shape).values()
+    (H,) = match_sizes(kind, 2_000, **shape).values()
     assert count(made(kind, hidden=H, **shape)) == 2 * H * (4 + 1) + 4 * (H + 1)
     assert H == 143  # and 28 with a matrix of (H, 2 H) that nothing reads
     names = dict(made(kind, hidden=H, **shape).named_parameters())
@@ -73,11 +75,27 @@ def test_without_a_recurrent_matrix_no_kernel_is_inherited():
     class Same(LSTMCell):
         pass
 
-    assert (Inputs.native, Inputs.spec) == (None, None)
-    assert Same.native is LSTMCell.native
+    keys, shape = Keys.span("lstm", 1, "weights", 0, 0, 2), ("layer 0", 3, 5)
+    inputs, same, plain = (kind(keys, *shape) for kind in (Inputs, Same, LSTMCell))
+    assert (inputs.native, inputs.spec) == (None, None)
+    assert (same.native, same.spec) == (plain.native, plain.spec)
     assert Cell.hidden_to_hidden
 
 
 def test_with_a_recurrent_matrix_all_is_as_it_was():
     names = dict(made(LSTM, inputs=3, outputs=2, hidden=5).named_parameters())
     assert list(names) == ["layers.0.W_x", "layers.0.W_h", "layers.0.b", "readout.W", "readout.b"]
+
+
+def test_the_claim_is_decided_by_its_rule():
+    (block,) = (block for block in BLOCKS if "Claim(" in block)
+    names: dict[str, object] = {}
+    exec(block, names)
+    claim = names["LATCHING"]
+    seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="solved")] * 10)
+    assert [finding.says for finding in claim.rule(seen)] == ["for"]
+    seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="not solved")] * 10)
+    assert [finding.says for finding in claim.rule(seen)] == ["against"]
+    nothing = SimpleNamespace(runs=lambda where: [])
+    assert lacking(claim.needs, nothing) == ("runs of latch 50 lstm: 0 of 10",)
+    assert "most runs" in claim.rule_in_words

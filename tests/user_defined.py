@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqbench.errors import DataMissing
-from seqbench.models.base import Linear
+from seqbench.models.base import Linear, Model
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
@@ -40,7 +40,7 @@ class Absent(Echo):
         raise DataMissing("nobody knows where it is")
 
 
-class Last(nn.Module):
+class Last(Model):
     """Reads the last step only."""
 
     name = "last"

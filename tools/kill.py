@@ -1,9 +1,9 @@
-"""Kill a run at random instants, go on each time, and compare what it leaves with an undisturbed run.
+"""Kill runs at random instants, resume them, and compare their records with those of an undisturbed run.
 
-A run is a process group: the command and its workers. All of them get SIGKILL at once, at an instant drawn evenly from
-the time that the undisturbed run took. When a run comes to its end its records are compared and a new folder is begun,
-until so many runs were killed. With ``--worker`` one of the workers is killed in the place of all, and the run goes on
-by itself. ::
+A run is a process group: the command and its workers. All of them get SIGKILL at once, at an instant drawn uniformly
+from the duration of the undisturbed run. When a run ends by itself its records are compared, and the next run begins in
+a new folder, until ``--kills`` runs were killed. With ``--worker`` only one of the workers is killed, and the run must
+finish without it::
 
     python tools/kill.py --kills 50 --profile smoke --seeds 4
     python tools/kill.py --kills 12 --worker --profile smoke --seeds 4
@@ -34,20 +34,23 @@ def start(out: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
 def finish(
     run: subprocess.Popen[bytes], seconds: float | None = None, worker: bool = False
 ) -> bool:
-    """Return whether a run came to its end in time; else it is killed with all its workers, or one worker is."""
+    """Wait for a run; after the given seconds kill it with all its workers, or kill one worker.
+
+    Returns whether the run ended by itself and undisturbed.
+    """
     with run:
         try:
-            _, said = run.communicate(timeout=seconds)
+            _, errors = run.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             if not worker:
                 os.killpg(run.pid, signal.SIGKILL)
                 return False
-            struck = kill_a_worker(run.pid)
-            _, said = run.communicate()
+            killed = kill_a_worker(run.pid)
+            _, errors = run.communicate()
             if run.returncode == 0:
-                return not struck
+                return not killed
     if run.returncode:
-        raise RuntimeError(f"a run ended with exit code {run.returncode}: {said.decode()}")
+        raise RuntimeError(f"a run ended with exit code {run.returncode}: {errors.decode()}")
     return True
 
 
@@ -60,40 +63,40 @@ def kill_a_worker(run: int) -> bool:
     return False
 
 
-def compare(expected: Store, found: Store) -> list[str]:
-    """Return what is wrong with the records of a run that was killed."""
-    wrong = found.validate()  # a record twice, a torn line, a machine that is not described
+def compare(expected: Store, resumed: Store) -> list[str]:
+    """Return what is wrong with the records of a run that was killed and resumed."""
+    wrong = resumed.validate()  # a record twice, a torn line, a machine that is not described
     if wrong:
         return wrong
     one, two = (
-        sorted(r.serialise_reproducible() for r in store.records()) for store in (expected, found)
+        sorted(r.serialise_reproducible() for r in store.records()) for store in (expected, resumed)
     )
     if one != two:
         wrong.append(f"{len(set(one) - set(two))} of {len(one)} records are lost or differ")
-    wrong += [f"{file} was left behind" for file in found.path.rglob("*.tmp")]
+    wrong += [f"{file} was left behind" for file in resumed.path.rglob("*.tmp")]
     return wrong
 
 
-def torment(
+def kill_and_resume(
     folder: Path, arguments: list[str], kills: int, seed: int, worker: bool = False
 ) -> tuple[list[str], int]:
-    """Return what is wrong after so many kills, of runs or of their workers, and how many runs came to their end."""
+    """Kill runs, or their workers, and resume them; return what is wrong, and how many runs were finished."""
     since = time.monotonic()
     finish(start(folder / "undisturbed", arguments))
     length = time.monotonic() - since
-    dice = random.Random(seed)
+    instants = random.Random(seed)
     wrong: list[str] = []
     rounds = killed = 0
     while killed < kills:
         out = folder / f"killed-{rounds}"
         while True:
-            limit = dice.uniform(0, length) if killed < kills else None
+            limit = instants.uniform(0, length) if killed < kills else None
             if finish(start(out, arguments), limit, worker):
                 break
             killed += 1
-            there = len(Store(out).records())  # reads every line: a torn one would be told here
-            print(f"kill {killed}: {there} records are there", flush=True)
-            if worker:  # the run came to its end all the same
+            count = len(Store(out).records())  # raises at a line that is torn
+            print(f"kill {killed}: {count} records are there", flush=True)
+            if worker:  # the run ended all the same
                 break
         rounds += 1
         wrong += compare(Store(folder / "undisturbed"), Store(out))
@@ -101,15 +104,15 @@ def torment(
 
 
 def main() -> int:
-    """Print the verdict; return 1 if anything is wrong."""
+    """Read the command line and print what is wrong; return an exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=20, help="how many runs are killed")
-    parser.add_argument("--seed", type=int, default=0, help="draws the instants")
-    parser.add_argument("--worker", action="store_true", help="one worker of a run is killed")
-    parser.epilog = "whatever else is given goes to: seqbench run"
+    parser.add_argument("--kills", type=int, default=20, help="how many runs to kill")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random instants")
+    parser.add_argument("--worker", action="store_true", help="kill one worker, not the whole run")
+    parser.epilog = "All other options are those of: seqbench run"
     given, arguments = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        wrong, rounds = torment(
+        wrong, rounds = kill_and_resume(
             Path(folder),
             arguments or ["--profile", "smoke"],
             given.kills,

@@ -1,4 +1,4 @@
-"""Execute one notebook, as a process that ends with the one that started it: what ``bench.py`` runs side by side.
+"""Execute one notebook, in a process that ends when its parent does; ``bench.py`` starts several side by side.
 
 python tools/notebook.py book/notebooks/adding.md adding.ipynb '{"run": true}'
 """

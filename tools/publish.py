@@ -1,10 +1,10 @@
-"""Make an edition of a results folder: what is published, sealed, and never rewritten.
+"""Publish a results folder as an edition, which is sealed and never rewritten.
 
     python tools/publish.py results/local/quick preview
 
-It copies the plan and all that was measured to ``results/<edition>``, with the machines, writes down what the tables
-take from the code of today, and the tables, checks it, and seals it: from then on ``seqbench validate`` finds every
-changed digit, whatever a later version says.
+It copies the plan, the measurements and the machines to ``results/<edition>``, writes the facts that the tables take
+from today's code (``facts.json``) and the tables, checks everything, and seals the folder: from then on
+``seqbench validate`` finds every changed digit, also by a later version.
 """
 
 import shutil
@@ -22,12 +22,21 @@ from seqbench.report.folder import FORM, check_tables, write_tables
 from seqbench.text import printable
 from seqbench.values.fields import Name
 
-PARTS = ("records", "throughput", "comparisons", "baselines", "probes", "trials", "systems")
-PREVIEW = "preview"  # the one edition that may be made anew, and that nobody is to cite
+PARTS = (
+    "records",
+    "throughput",
+    "comparisons",
+    "baselines",
+    "probes",
+    "trials",
+    "systems",
+    "specs",
+)
+PREVIEW = "preview"  # the only edition that may be replaced, and that is never citable
 
 
-def measured(source: Store) -> dict[str, list[Any]]:
-    """Return all that says by which code it was measured, by kind."""
+def list_measured(source: Store) -> dict[str, list[Any]]:
+    """Return the rows that name the code by which they were measured, by kind; each kind has a type of its own."""
     return {
         "records": [record.provenance for record in source.records()],
         "step times": source.throughput(),
@@ -39,41 +48,44 @@ def measured(source: Store) -> dict[str, list[Any]]:
 
 
 def publish(source: Store, edition: str) -> Store:
-    """Return the sealed edition."""
+    """Publish a results folder as an edition; return the sealed edition.
+
+    Raises BadInput where the folder can't be published, or the edition exists.
+    """
     manifest = source.manifest()
-    target = named_edition(source, edition)
+    target = check_edition(source, edition)
     source.check_layout()
-    for kind, rows in measured(source).items():
-        # An older seqbench took what it could not know for clean.
+    for kind, rows in list_measured(source).items():
+        # An older seqbench recorded an unknown commit as clean.
         dirty = sum(row.dirty or row.commit == "unknown" for row in rows)
         if dirty:
             raise BadInput(
                 f"{source.path}: {dirty} {kind} were measured by code that was not committed"
             )
-    with TemporaryDirectory(dir=target.path.parent, prefix=".") as aside:
+    with TemporaryDirectory(dir=target.path.parent, prefix=".") as folder:
         citable = manifest.citable and edition != PREVIEW
         update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
-        made = Store(Path(aside, edition)).create(manifest.model_copy(update=update))
+        copy = Store(Path(folder, edition)).create(manifest.model_copy(update=update))
         for part in PARTS:
             for file in source.list_files(part):
-                copy = made.path / file.relative_to(source.path)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copy)
+                place = copy.path / file.relative_to(source.path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, place)
         if plan := source.plan():
-            made.write_plan(plan)
-        made.write_facts(read_facts(source))
-        write_tables(made)
-        made.seal()
-        if wrong := [*made.validate(), *check_tables(made)]:
+            copy.write_plan(plan)
+        copy.write_facts(read_facts(source))
+        write_tables(copy)
+        copy.seal()
+        if wrong := [*copy.validate(), *check_tables(copy)]:
             raise BadInput("; ".join(wrong))
         if target.exists:
-            target.path.rename(Path(aside, "older"))
-        made.path.rename(target.path)
+            target.path.rename(Path(folder, "older"))
+        copy.path.rename(target.path)
     return target
 
 
-def named_edition(source: Store, edition: str) -> Store:
-    """Return the folder of an edition; raise where it can't be one, or is one already."""
+def check_edition(source: Store, edition: str) -> Store:
+    """Return the folder for an edition; raise BadInput where the name is not allowed or the edition exists."""
     try:
         TypeAdapter(Name).validate_python(edition)
     except ValidationError:
@@ -93,7 +105,7 @@ def named_edition(source: Store, edition: str) -> Store:
 
 
 def main(arguments: list[str]) -> int:
-    """Publish; return an exit code."""
+    """Read the command line and publish; return an exit code."""
     if len(arguments) != 2:
         print("usage: python tools/publish.py RESULTS EDITION", file=sys.stderr)
         return 2

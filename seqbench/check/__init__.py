@@ -1,4 +1,4 @@
-"""What every task and every model must be able to show, built-in or a guest: ``seqbench check NAME``.
+"""What every task and every model must be able to show, built-in or user-defined: ``seqbench check NAME``.
 
 A check is a function that returns None, or a sentence on what is wrong; its docstring says what holds if it passes.
 Those of tasks are in ``tasks.py``, those of models in ``models.py``.
@@ -7,14 +7,15 @@ Those of tasks are in ``tasks.py``, those of models in ``models.py``.
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from seqbench.catalogue import load
 from seqbench.check.models import MODEL_CHECKS
 from seqbench.check.tasks import TASK_CHECKS
 from seqbench.errors import BadInput, DataMissing, describe, unknown
 from seqbench.models import MODELS
+from seqbench.models.base import Model
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 
@@ -42,12 +43,12 @@ def check(name: str) -> Iterator[Finding]:
     name
         A name in the catalogues, or ``module:attribute``.
     """
-    entry = find(name)
+    entry = find_entry(name)
     is_task = isinstance(entry, type) and issubclass(entry, Task)
-    yield from findings(TASK_CHECKS if is_task else MODEL_CHECKS, entry)
+    yield from run_checks(TASK_CHECKS if is_task else MODEL_CHECKS, entry)
 
 
-def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
+def run_checks(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
     """Run checks one by one; nothing can be asked of an entry that fails the first. What was said is not said again."""
     said = set()
     for number, one in enumerate(checks):
@@ -66,7 +67,7 @@ def findings(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
             return
 
 
-def find(name: str) -> Any:
+def find_entry(name: str) -> Any:
     """Return a task or model by name or address; what is registered nowhere joins for the life of this process."""
     if not isinstance(name, str):
         raise BadInput(
@@ -84,11 +85,14 @@ def find(name: str) -> Any:
         )
     sys.path.insert(0, str(Path.cwd()))
     try:
-        entry = getattr(import_module(module), attribute)
+        entry = load(name)
     except (Exception, SystemExit) as error:  # it is somebody's file, and may do anything
         raise BadInput(f"can't import '{name}': {describe(error)}") from error
     if not isinstance(entry, type):
         raise BadInput(f"'{name}' is a {type(entry).__name__}; a task or a model is a class")
-    if getattr(entry, "name", None):
-        (TASKS if issubclass(entry, Task) else MODELS).add(entry)
+    if getattr(entry, "name", None):  # else the first check says what it lacks
+        if issubclass(entry, Task):
+            TASKS.add(entry)
+        if issubclass(entry, Model):
+            MODELS.add(entry)
     return entry

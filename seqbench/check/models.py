@@ -6,14 +6,17 @@ Where two passes are compared the model is as it is evaluated: in training a buf
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqbench.errors import BadInput
-from seqbench.models.base import count, matched
-from seqbench.models.streaming import Streamed, stream
+from seqbench.models import MODELS
+from seqbench.models.base import Model
+from seqbench.models.facts import Reads
+from seqbench.models.sizing import count, match_sizes
+from seqbench.models.streaming import stream
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 from seqbench.training.loop import Stack, answered, draw, encoded, losses
@@ -25,7 +28,7 @@ STEPS = 40  # of training, on one batch
 CPU = torch.device("cpu")
 
 
-def close(a: Tensor, b: Tensor) -> bool:
+def is_close(a: Tensor, b: Tensor) -> bool:
     """Return whether two tensors are the same but for the order of sums in float32."""
     return torch.allclose(a, b, rtol=1e-3, atol=1e-4)
 
@@ -60,74 +63,81 @@ class Blink(Echo):
         return Batch.all_due(grey[..., None, None, None].expand(-1, -1, 1, 12, 12), batch.y)
 
 
-def example(model: Any) -> Task:
+def example(model: type[Model]) -> Task:
     """Return a small task that the model can read."""
-    return Blink(lag=12) if getattr(model, "reads", "sequence") == "video" else Echo(lag=12)
+    return Blink(lag=12) if model.reads == "video" else Echo(lag=12)
 
 
-def both_ways(model: Any) -> bool:
-    """Return whether a model says that it can't but look both ways."""
-    return getattr(model, "both_ways", False)
-
-
-def built(
-    model: Any,
+def build_example(
+    model: type[Model],
     seeds: Sequence[int] = SEEDS,
     parameters: int = PARAMETERS,
     causal: bool | None = None,
-) -> nn.Module:
+) -> Model:
     """Return the model for its example task, built as the benchmark builds it; causal, if it can be."""
     task = example(model)
     shape: dict[str, Any] = {
         "inputs": task.inputs,
         "outputs": task.outputs,
         "layers": 1,
-        "causal": not both_ways(model) if causal is None else causal,
+        "causal": not model.both_ways if causal is None else causal,
     }
     seed = torch.tensor(seeds)
-    keys = Keys(model.name, getattr(model, "version", 1), "weights", seed, torch.zeros_like(seed))
-    return model(keys, **shape, **matched(model, parameters, **shape))
+    keys = Keys(model.name, model.version, "weights", seed, torch.zeros_like(seed))
+    return model(keys, **shape, **match_sizes(model, parameters, **shape))
 
 
-def at_rest(model: Any, seeds: Sequence[int] = SEEDS) -> nn.Module:
+def build_for_evaluation(model: type[Model], seeds: Sequence[int] = SEEDS) -> Model:
     """Return the model as it is evaluated, for checks that compare two passes: in training a buffer may change."""
-    return built(model, seeds).eval()
+    return build_example(model, seeds).eval()
 
 
-def read(model: Any, seeds: Sequence[int] = SEEDS, B: int = 4) -> Tensor:
+def draw_inputs(model: type[Model], seeds: Sequence[int] = SEEDS, B: int = 4) -> Tensor:
     """Return what the model reads, ``(E, B, T, …)``: other sequences for each member."""
     task = example(model)
     return encoded(task, draw(task, "train", seeds, 0, B, CPU).x)
 
 
-def model_declared(model: Any) -> str | None:
-    """It declares a name, a version and what it reads, and is built from keys and sizes."""
-    if not isinstance(getattr(model, "name", None), str) or not model.name:
-        return "it needs an attribute 'name'; a plain torch module joins through seqbench.models.adapter"
-    version, reads = getattr(model, "version", 1), getattr(model, "reads", "sequence")
-    if not isinstance(version, int) or version < 1:
-        return f"'version' is {version!r}; it is a whole number from 1, which grows when its numbers change"
-    if reads not in ("sequence", "video"):
-        return f"'reads' is {reads!r}; choose from: sequence, video"
-    ways = (False,) if both_ways(model) else (True, False)
-    if not all(isinstance(built(model, causal=causal), nn.Module) for causal in ways):
-        return "what it builds is no torch.nn.Module"
+def model_declared(model: type[Model]) -> str | None:
+    """It is a Model, declares what it is, and is built from keys and sizes."""
+    MODELS.examine(model.__name__, model)
+    if not isinstance(model.name, str) or not model.name:
+        return "it needs an attribute 'name'"
+    if type(model.version) is not int or model.version < 1:
+        return f"'version' is {model.version!r}; it is a whole number from 1, which grows when its numbers change"
+    if model.reads not in get_args(Reads):
+        return f"'reads' is {model.reads!r}; choose from: {', '.join(get_args(Reads))}"
+    if type(model.default_layers) is not int or model.default_layers < 1:
+        return f"'default_layers' is {model.default_layers!r}; it is a whole number from 1"
+    if model.__abstractmethods__:
+        return f"it lacks {', '.join(sorted(model.__abstractmethods__))}"
+    ways = (False,) if model.both_ways else (True, False)
+    net, *_ = [build_example(model, causal=causal) for causal in ways]
+    facts = {
+        "both_ways": model.both_ways, "recurrent": model.recurrent,
+        "attends": model.attends, "streams": net.streams,
+    }  # fmt: skip
+    for name, value in facts.items():
+        if type(value) is not bool:
+            return f"'{name}' is {value!r}; it is True or False"
+    if (net.scan_name != "none") != model.recurrent:
+        return f"'recurrent' is {model.recurrent}, and the scan that runs it is '{net.scan_name}'"
     return None
 
 
-def model_outputs(model: Any) -> str | None:
+def model_outputs(model: type[Model]) -> str | None:
     """It gives (E, B, A, C) for every number A of answers."""
-    net, x = at_rest(model), read(model)
+    net, x = build_for_evaluation(model), draw_inputs(model)
     for A in (1, 2, x.shape[2]):
         answered(example(model), net, x, A)
-    if not close(net(x, 2), net(x, x.shape[2])[:, :, -2:]):
+    if not is_close(net(x, 2), net(x, x.shape[2])[:, :, -2:]):
         return "the last 2 of all answers are not the same as 2 answers"
     return None
 
 
-def model_leads(model: Any) -> str | None:
+def model_leads(model: type[Model]) -> str | None:
     """Every parameter and buffer leads with the member axis E."""
-    net = built(model)
+    net = build_example(model)
     for name, p in [*net.named_parameters(), *net.named_buffers()]:
         if p.ndim < 1 or p.shape[0] != len(SEEDS):
             return f"'{name}' is {tuple(p.shape)}; it must begin with E = {len(SEEDS)}"
@@ -137,26 +147,26 @@ def model_leads(model: Any) -> str | None:
     return None
 
 
-def model_alone(model: Any) -> str | None:
+def model_alone(model: type[Model]) -> str | None:
     """A member of an ensemble is what it is alone: weights, outputs, and after three steps of training."""
-    together, x = at_rest(model), read(model)
+    together, x = build_for_evaluation(model), draw_inputs(model)
     for e, seed in enumerate(SEEDS):
-        alone = at_rest(model, [seed])
+        alone = build_for_evaluation(model, [seed])
         for (name, p), q in zip(together.named_parameters(), alone.parameters(), strict=True):
             if not torch.equal(p[e], q[0]):
                 return f"'{name}' of seed {seed} depends on the other members"
-        if not close(together(x, 1)[e], alone(x[e : e + 1], 1)[0]):
+        if not is_close(together(x, 1)[e], alone(x[e : e + 1], 1)[0]):
             return f"the output of seed {seed} depends on the other members"
-    losses_together = trained(model, SEEDS, 3)[0]
-    losses_alone = trained(model, SEEDS[1:2], 3)[0]
-    if not close(losses_together[:, 1], losses_alone[:, 0]):
+    losses_together = train_briefly(model, SEEDS, 3)
+    losses_alone = train_briefly(model, SEEDS[1:2], 3)
+    if not is_close(losses_together[:, 1], losses_alone[:, 0]):
         return "after three steps a member's loss is not the one it has alone"
     return None
 
 
-def model_repeats(model: Any) -> str | None:
+def model_repeats(model: type[Model]) -> str | None:
     """The same weights and input give the same output."""
-    net, x = at_rest(model), read(model)
+    net, x = build_for_evaluation(model), draw_inputs(model)
     if not torch.equal(net(x, 1), net(x, 1)):
         return "two passes differ: is there a random state?"
     before = torch.get_rng_state()
@@ -166,49 +176,64 @@ def model_repeats(model: Any) -> str | None:
     return None
 
 
-def model_neighbours(model: Any) -> str | None:
+def model_neighbours(model: type[Model]) -> str | None:
     """The answer to a sequence does not depend on those beside it in the batch."""
-    net, x = at_rest(model), read(model)
+    net, x = build_for_evaluation(model), draw_inputs(model)
     A = x.shape[2]
-    if not close(net(x, A)[:, 1:2], net(x[:, 1:2], A)):
+    if not is_close(net(x, A)[:, 1:2], net(x[:, 1:2], A)):
         return "alone a sequence gets another answer than beside others: is it 'batch_first'?"
     return None
 
 
-def model_causal(model: Any) -> str | None:
+def model_causal(model: type[Model]) -> str | None:
     """Asked to be causal, it uses nothing that comes later, or it refuses."""
-    if both_ways(model):
+    if model.both_ways:
         try:
-            built(model, causal=True)
+            build_example(model, causal=True)
         except BadInput:
             return None
         return "it says that it looks both ways, and does not refuse to be causal"
-    net, x = at_rest(model), read(model)
+    net, x = build_for_evaluation(model), draw_inputs(model)
     T = x.shape[2]
     before = net(x, T)
     for t in (1, T // 2, T - 1):
         later = x.clone()
         later[:, :, t:] = later[:, :, t:].flip(1)  # what other sequences show from t on
-        if not close(net(later, T)[:, :, :t], before[:, :, :t]):
+        if not is_close(net(later, T)[:, :, :t], before[:, :, :t]):
             return f"what is shown from step {t} on changes an answer before it"
     return None
 
 
-def model_streams(model: Any) -> str | None:
+def model_streams(model: type[Model]) -> str | None:
     """Step by step, if it can be given its input so, it answers as it does to the whole."""
-    net, x = at_rest(model), read(model)
-    if not isinstance(net, Streamed):
+    net, x = build_for_evaluation(model), draw_inputs(model)
+    if not net.streams:
         return None
     whole = net(x, x.shape[2])
     for t, y_t in enumerate(stream(net, x)):
-        if not close(y_t, whole[:, :, t]):
+        if not is_close(y_t, whole[:, :, t]):
             return f"'advance' gives another answer at step {t} than the whole sequence does"
     return None
 
 
-def model_nan(model: Any) -> str | None:
+def model_attends(model: type[Model]) -> str | None:
+    """Its attention weights, if it has any, are (E, B, M, A, T), and those of an answer add up to 1."""
+    if not model.attends:
+        return None
+    net, x = build_for_evaluation(model), draw_inputs(model)
+    with torch.no_grad():
+        W = net.attend(x, 2)
+    wanted = (*x.shape[:2], W.shape[2] if W.ndim == 5 else 1, 2, x.shape[2])
+    if W.shape != wanted:
+        return f"'attend' gives {tuple(W.shape)}; it must give (E, B, M, A, T), here {wanted}"
+    if (W < 0).any() or not is_close(W.sum(dim=-1), torch.ones_like(W[..., 0])):
+        return "what 'attend' gives is no share of an answer's attention: it must be positive and add up to 1"
+    return None
+
+
+def model_nan(model: type[Model]) -> str | None:
     """A member that is no longer finite leaves the others as they are."""
-    net, x = at_rest(model), read(model)
+    net, x = build_for_evaluation(model), draw_inputs(model)
     before = net(x, 1).detach()
     with torch.no_grad():
         for p in net.parameters():
@@ -217,16 +242,16 @@ def model_nan(model: Any) -> str | None:
     trainable = [p for p in net.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(output.square().sum(), trainable, allow_unused=True)
     for e in (0, 2):
-        if not close(output[e], before[e]):
+        if not is_close(output[e], before[e]):
             return f"member 1 is NaN, and member {e} answers otherwise than before"
         if not all(g[e].isfinite().all() for g in gradients if g is not None):
             return f"member 1 is NaN, and so is a gradient of member {e}"
     return None
 
 
-def model_gradients(model: Any) -> str | None:
+def model_gradients(model: type[Model]) -> str | None:
     """Gradients are finite and reach every parameter that is to be trained."""
-    net, x = built(model), read(model)
+    net, x = build_example(model), draw_inputs(model)
     parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
     output = net(x, x.shape[2])
     weights = torch.linspace(-1, 1, output.numel()).view_as(output)
@@ -241,9 +266,9 @@ def model_gradients(model: Any) -> str | None:
     return None
 
 
-def model_learns(model: Any) -> str | None:
+def model_learns(model: type[Model]) -> str | None:
     """A few training steps on one batch lower the loss."""
-    loss, _ = trained(model, SEEDS, STEPS)
+    loss = train_briefly(model, SEEDS, STEPS)
     first, last = loss[0], loss[-1]
     for seed, a, b in zip(SEEDS, first.tolist(), last.tolist(), strict=True):
         if not b < 0.9 * a:
@@ -251,9 +276,9 @@ def model_learns(model: Any) -> str | None:
     return None
 
 
-def trained(model: Any, seeds: Sequence[int], steps: int) -> tuple[Tensor, nn.Module]:
-    """Train on one batch; return the losses ``(steps, E)``, and the model."""
-    task, net = example(model), built(model, seeds)
+def train_briefly(model: type[Model], seeds: Sequence[int], steps: int) -> Tensor:
+    """Train on one batch; return the losses ``(steps, E)``."""
+    task, net = example(model), build_example(model, seeds)
     data = draw(task, "train", seeds, 0, 16, CPU)
     x = encoded(task, data.x)
     stack = Stack(net, [1e-2] * len(seeds))
@@ -262,14 +287,14 @@ def trained(model: Any, seeds: Sequence[int], steps: int) -> tuple[Tensor, nn.Mo
         loss = losses(task, answered(task, net, x, data.y.shape[2]), data.y, data.mask)
         stack.step(stack.gradient(loss), t + 1, 1.0)
         history.append(loss.detach())
-    return torch.stack(history), net
+    return torch.stack(history)
 
 
-def model_matched(model: Any) -> str | None:
+def model_matched(model: type[Model]) -> str | None:
     """Its size can be matched to a number of parameters within 2 %."""
     sizes = []
     for wanted in (10_000, 20_000):  # a hidden unit is a larger share of fewer
-        has = count(built(model, SEEDS[:1], wanted))
+        has = count(build_example(model, SEEDS[:1], wanted))
         if abs(has - wanted) > 0.02 * wanted:
             return f"asked for {wanted} parameters it has {has}"
         sizes.append(has)
@@ -280,5 +305,5 @@ def model_matched(model: Any) -> str | None:
 
 MODEL_CHECKS: tuple[Callable[[Any], str | None], ...] = (
     model_declared, model_outputs, model_leads, model_alone, model_repeats, model_neighbours,
-    model_causal, model_streams, model_nan, model_gradients, model_learns, model_matched,
+    model_causal, model_streams, model_attends, model_nan, model_gradients, model_learns, model_matched,
 )  # fmt: skip

@@ -10,19 +10,18 @@ In recall the questions come in random order, so the age says when an item was r
 asked for. In copy the wait is the same for all, and the oldest item is asked for first.
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from seqbench.diagnostics.relevant import RELEVANT, Relevance
-from seqbench.diagnostics.series import Series, listed
+from seqbench.diagnostics.series import Series, round_numbers
+from seqbench.models.base import Model
 from seqbench.tasks.base import Task
 from seqbench.training.loop import Folded, encoded
 
 
-def suits(task: Task, model: Any) -> bool:
+def applies(task: Task, model: Model) -> bool:
     """Return whether the task asks for several items, one an answer."""
     if task.name not in RELEVANT:
         return False
@@ -32,7 +31,7 @@ def suits(task: Task, model: Any) -> bool:
 
 
 @torch.no_grad()
-def look(task: Task, model: Any, data: Folded) -> list[Series]:
+def look(task: Task, model: Model, data: Folded) -> list[Series]:
     """Return the share of right answers against the age of what they ask for, for each member."""
     known = RELEVANT[task.name](data.x[0])
     parameter = next(model.parameters())
@@ -40,13 +39,13 @@ def look(task: Task, model: Any, data: Folded) -> list[Series]:
     E, y = len(parameter), data.y
     output = model(x.expand(E, *x.shape[1:]), y.shape[2])
     right = task.right(output, y.expand(E, *y.shape[1:]))  # (E, B, A)
-    age = ages(known)  # (B, A)
-    found = range(int(age.max()) + 1)
-    accuracy = torch.stack([right[:, age == n].double().mean(dim=1) for n in found], dim=1)
-    return [{"age": [float(n) for n in found], "accuracy": listed(a)} for a in accuracy]
+    age = count_later(known)  # (B, A)
+    every = range(int(age.max()) + 1)
+    accuracy = torch.stack([right[:, age == n].double().mean(dim=1) for n in every], dim=1)
+    return [{"age": [float(n) for n in every], "accuracy": round_numbers(a)} for a in accuracy]
 
 
-def ages(known: Relevance) -> Int[Tensor, "N A"]:
+def count_later(known: Relevance) -> Int[Tensor, "N A"]:
     """Return how many items came after the one that each answer asks for; -1 where none is asked for."""
     items = known.relevant.int()
     after = items.flip(-1).cumsum(dim=-1).flip(-1) - items  # (N, T)

@@ -14,100 +14,54 @@ not what is known (Jain and Wallace, 2019).
 ``share`` has a number a head, block by block, ``best`` the place of the head with the largest. ``map`` holds the
 ``rows`` of W of that head for the first answers, one after the other; ``relevant`` is 1 where their steps are.
 
-A model that is no transformer is looked at if it has ``attend(x, answers)``, which returns W as ``(E, B, A, T)``.
+Any model that attends is looked at: W is what its ``attend(x, answers)`` returns, ``(E, B, M, A, T)`` for M heads.
 """
 
-from contextlib import ExitStack
-from math import inf, sqrt
-from typing import Any
-
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from seqbench.axes import Sequences
 from seqbench.diagnostics.relevant import RELEVANT, Relevance
-from seqbench.diagnostics.series import Series, listed
-from seqbench.models.transformer import Attention
+from seqbench.diagnostics.series import Series, round_numbers
+from seqbench.models.base import Model
 from seqbench.tasks.base import Task
 from seqbench.training.loop import Folded, encoded
 
 ROWS = 12  # answers in the map
 
 
-def suits(task: Task, model: Any) -> bool:
-    """Return whether the model attends, and it is known to what it should."""
-    attends = hasattr(model, "attend") or any(isinstance(m, Attention) for m in model.modules())
-    return attends and task.name in RELEVANT
+def applies(task: Task, model: Model) -> bool:
+    """Return whether the model attends, and the relevant steps of the task are known."""
+    return model.attends and task.name in RELEVANT
 
 
 @torch.no_grad()
-def look(task: Task, model: Any, data: Folded) -> list[Series]:
+def look(task: Task, model: Model, data: Folded) -> list[Series]:
     """Return the share of the weight that lies on relevant steps, and a map, for each member."""
     known = RELEVANT[task.name](data.x[0])
     parameter = next(model.parameters())
     x = encoded(task, data.x, parameter.dtype)
-    W = attended(model, x.expand(len(parameter), *x.shape[1:]), data.y.shape[2])
+    W = model.attend(x.expand(len(parameter), *x.shape[1:]), data.y.shape[2])
     asked, steps = known.asked, known.steps  # (B, A), (B, A, T)
     share = (W * steps[:, None]).sum(dim=-1).transpose(2, 3)[:, asked].mean(dim=1)  # (E, M)
     best = share.argmax(dim=1)
     return [
         {
-            "share": listed(share[e]),
-            "even": listed(even(task, known)[None]),
-            "best": listed(best[e, None]),
-            "map": listed(W[e, :, best[e]][asked][:ROWS].flatten()),
+            "share": round_numbers(share[e]),
+            "even": round_numbers(share_of_all(task, known)[None]),
+            "best": round_numbers(best[e, None]),
+            "map": round_numbers(W[e, :, best[e]][asked][:ROWS].flatten()),
             "rows": [float(len(steps[asked][:ROWS]))],
-            "relevant": listed(steps[asked][:ROWS].flatten()),
+            "relevant": round_numbers(steps[asked][:ROWS].flatten()),
         }
         for e in range(len(parameter))
     ]
 
 
-def even(task: Task, known: Relevance) -> Float[Tensor, ""]:
-    """Return the share of whoever looks at all steps alike that may be seen."""
+def share_of_all(task: Task, known: Relevance) -> Float[Tensor, ""]:
+    """Return the share of relevant steps among all that may be looked at."""
     A, T = known.steps.shape[1:]
     seen = torch.full((A,), T, device=known.steps.device)
     if task.causal:
         seen = torch.arange(T - A + 1, T + 1, device=seen.device)
     return (known.steps.sum(dim=-1) / seen)[known.asked].mean()
-
-
-def attended(model: Any, x: Sequences, answers: int) -> Float[Tensor, "E B M A T"]:
-    """Return the weights of the last ``answers`` steps for each of M heads, those of the first block first."""
-    if hasattr(model, "attend"):
-        W: Tensor = model.attend(x, answers)
-        return W[:, :, None]
-    found: list[Tensor] = []
-
-    def note(attention: Attention, given: tuple[Any, ...]) -> None:
-        stream, angle, _ = given
-        W = weights(attention, stream, angle, answers)  # (EB, heads, A, T)
-        found.append(W.unflatten(0, x.shape[:2]))
-
-    with ExitStack() as hooks:
-        for module in model.modules():
-            if isinstance(module, Attention):
-                hook = module.register_forward_pre_hook(note)
-                hooks.callback(hook.remove)
-        model(x, answers)
-    return torch.cat(found, dim=2)
-
-
-def weights(
-    attention: Attention,
-    x: Float[Tensor, "E B T H"],
-    angle: Float[Tensor, "T half"] | None,
-    answers: int,
-) -> Float[Tensor, "EB heads A T"]:
-    """Return W for the last ``answers`` steps."""
-    q, k, _ = attention.split(x, angle)
-    scores = q[:, :, -answers:] @ k.mT / sqrt(q.shape[-1])
-    if attention.causal:
-        scores = scores.masked_fill(ahead(answers, x.shape[2], x.device), -inf)
-    return scores.softmax(dim=-1)
-
-
-def ahead(A: int, T: int, device: torch.device) -> Bool[Tensor, "A T"]:
-    """Return which of T steps lie ahead of each of the last A."""
-    return torch.ones(A, T, dtype=torch.bool, device=device).triu(T - A + 1)

@@ -27,9 +27,8 @@ from torch import Tensor
 
 from seqbench.axes import Gates, Hidden
 from seqbench.diagnostics.relevant import RELEVANT
-from seqbench.diagnostics.series import Series, listed
-from seqbench.diagnostics.walk import first_cell, walk
-from seqbench.models.base import Cell, affine
+from seqbench.diagnostics.series import Series, round_numbers
+from seqbench.models.base import Cell, Model, affine
 from seqbench.scan.specs import GRUSpec, LSTMSpec
 from seqbench.tasks.base import Task
 from seqbench.training.loop import Folded, encoded
@@ -37,11 +36,13 @@ from seqbench.training.loop import Folded, encoded
 GATES = ("input", "forget", "output", "reset", "update")
 
 
-def of_lstm(cell: Any, a: Gates, h: Hidden, c: Hidden) -> dict[str, Hidden]:
-    """Return i, f, o and the candidate g; without a forget gate there is no f."""
+def compute_lstm_gates(cell: Any, a: Gates, h: Hidden, c: Hidden) -> dict[str, Hidden]:
+    """Return i, f, o and the candidate g; no f without a forget gate, and no o without an output gate."""
     names = ["input", "forget", "candidate", "output"]
     if not cell.spec.forget:
         names.remove("forget")
+    if cell.gates < len(names):  # the spec of ``lstm_no_output`` has a gate that stands open
+        names.remove("output")
     gates = dict(zip(names, affine(h, cell.W_h, a).chunk(cell.gates, dim=-1), strict=True))
     g = gates["candidate"] = gates["candidate"].tanh()
     p: dict[str, Any] = {}
@@ -53,11 +54,12 @@ def of_lstm(cell: Any, a: Gates, h: Hidden, c: Hidden) -> dict[str, Hidden]:
     if p:  # the output gate looks at the new cell
         c = gates["forget"] * c + gates["input"] * g
         gates["output"] = gates["output"] + p["output"] * c
-    gates["output"] = gates["output"].sigmoid()
+    if "output" in gates:
+        gates["output"] = gates["output"].sigmoid()
     return gates
 
 
-def of_gru(cell: Any, a: Gates, h: Hidden) -> dict[str, Hidden]:
+def compute_gru_gates(cell: Any, a: Gates, h: Hidden) -> dict[str, Hidden]:
     """Return r, z and the candidate n."""
     H = h.shape[-1]
     W_hrz, W_hn = cell.W_h.split((2 * H, H), dim=-1)
@@ -70,55 +72,53 @@ def of_gru(cell: Any, a: Gates, h: Hidden) -> dict[str, Hidden]:
     return {"reset": r, "update": z, "candidate": n}
 
 
-FAMILIES: dict[type, Any] = {LSTMSpec: of_lstm, GRUSpec: of_gru}
+FAMILIES: dict[type, Any] = {LSTMSpec: compute_lstm_gates, GRUSpec: compute_gru_gates}
 
 
-def gates(cell: Cell, a: Gates, *state: Hidden) -> dict[str, Hidden]:
+def compute_gates(cell: Cell, a: Gates, *state: Hidden) -> dict[str, Hidden]:
     """Return the values of all gates at one step, and the candidate that they let in."""
-    found: dict[str, Hidden] = FAMILIES[type(cell.spec)](cell, a, *state)
-    return found
+    values: dict[str, Hidden] = FAMILIES[type(cell.spec)](cell, a, *state)
+    return values
 
 
-def suits(task: Task, model: Any) -> bool:
+def applies(task: Task, model: Model) -> bool:
     """Return whether the cell has gates, and the task steps that distract."""
-    cell = first_cell(model)
-    if cell is None or type(cell.spec) not in FAMILIES or task.name not in RELEVANT:
+    if not model.cells or type(model.cells[0].spec) not in FAMILIES or task.name not in RELEVANT:
         return False
     one = task.sample(task.keys("test", 0, 0, 1))
     return bool(RELEVANT[task.name](one.x).distracting.any())
 
 
 @torch.no_grad()
-def look(task: Task, model: Any, data: Folded) -> list[Series]:
+def look(task: Task, model: Model, data: Folded) -> list[Series]:
     """Return traces of the gates and the areas under their ROCs, for each member."""
-    cell = first_cell(model)
-    assert cell is not None
+    cell = model.cells[0]
     known = RELEVANT[task.name](data.x[0])
     x = encoded(task, data.x, cell.W_h.dtype).expand(len(cell.W_h), *data.x.shape[1:3], -1)
-    steps = walk(model, x, 1)[1]
-    at = [gates(cell, step.a, *step.before) for step in steps]
+    _, steps = model.record_steps(x, 1)
+    at = [compute_gates(cell, step.a, *step.before) for step in steps]
     traces = {g: torch.stack([s[g] for s in at], dim=2) for g in GATES if g in at[0]}
-    framed = {
-        "relevant": listed(known.relevant[0]),
-        "distracting": listed(known.distracting[0]),
+    steps_of_interest = {
+        "relevant": round_numbers(known.relevant[0]),
+        "distracting": round_numbers(known.distracting[0]),
     }
     return [
-        framed
+        steps_of_interest
         | {
             f"{gate}/{name}": values
             for gate, trace in traces.items()
-            for name, values in told(trace[e], known.relevant, known.distracting).items()
+            for name, values in compare_steps(trace[e], known.relevant, known.distracting).items()
         }
         for e in range(len(cell.W_h))
     ]
 
 
-def told(
+def compare_steps(
     trace: Float[Tensor, "B T H"],
     relevant: Bool[Tensor, "B T"],
     distracting: Bool[Tensor, "B T"],
 ) -> Series:
-    """Return what the values of one gate tell of the steps."""
+    """Return how well the values of one gate tell relevant steps from distracting ones, unit by unit."""
     on, off = trace[relevant], trace[distracting]  # (steps, H)
     values = torch.cat([on, off]).cpu().numpy()
     truth = np.repeat([True, False], [len(on), len(off)])
@@ -126,9 +126,9 @@ def told(
     by_area = (auc - 0.5).abs().argsort()
     best, median = by_area[-1], by_area[len(by_area) // 2]
     return {
-        "auc": listed(auc),
-        "relevant": listed(on.mean(dim=0)),
-        "distracting": listed(off.mean(dim=0)),
-        "best": listed(trace[0, :, best]),
-        "median": listed(trace[0, :, median]),
+        "auc": round_numbers(auc),
+        "relevant": round_numbers(on.mean(dim=0)),
+        "distracting": round_numbers(off.mean(dim=0)),
+        "best": round_numbers(trace[0, :, best]),
+        "median": round_numbers(trace[0, :, median]),
     }

@@ -16,81 +16,68 @@ from seqbench.diagnostics import INSTRUMENTS
 from seqbench.diagnostics.relevant import RELEVANT
 from seqbench.diagnostics.series import Series
 from seqbench.errors import BadInput, unknown
+from seqbench.measure import select as measure
+from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import build
-from seqbench.measure.runs import MEMBERS_AT_ONCE, members_of, names, suits, unit_of
+from seqbench.measure.plan import MEMBERS_AT_ONCE, members_of
+from seqbench.measure.select import Selection, spec_of
 from seqbench.models import MODELS
-from seqbench.protocol.profiles import find_profile
-from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile
 from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, digest
+from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
 from seqbench.training.loop import Outcome, Weights, draw, train
-from seqbench.values.arguments import Count, Lag, check_arguments
+from seqbench.values.arguments import check_arguments
 
 SEQUENCES = 128
-Seen = dict[Moment, dict[Member, dict[str, Series]]]  # then by instrument
+SeriesByMoment = dict[Moment, dict[Member, dict[str, Series]]]  # and by instrument
 
 
 @check_arguments
 def run(
-    profile: str = "quick",
+    spec: str | RunSpec = "quick",
     *,
     instruments: Sequence[str] = (),
-    tasks: Sequence[str] = (),
-    models: Sequence[str] = (),
-    lags: Sequence[Lag] = (),
-    parts: Sequence[str] = (),
-    seeds: Count | None = None,
-    device: str = "auto",
     out: str | Path | None = None,
     say: Callable[[str], Any] = lambda line: None,
+    **options: Any,  # checked by RunSpec
 ) -> Store:
-    """Look into the members of a profile's conditions where the store lacks it; return the store.
+    """Look into the members that a specification asks for where the store lacks it; return the store.
 
     Parameters
     ----------
+    spec
+        What to look at: a ``RunSpec``, or the name of a profile. If it names no task, those whose relevant steps are
+        known; if no lag, the longest of each task; if no part, the first of the profile.
     instruments
         By name; all of them if none is given.
-    tasks, models, lags, parts
-        What to look at, by name: if not given, the tasks whose relevant steps are known, every model of theirs, of
-        each task the longest lag, and the first part of the profile.
-    seeds
-        How many reporting seeds, instead of the profile's number.
     out
         The results folder; ``results/local/<profile>`` by default. A tuned profile finds its learning rates there.
     say
         Is told how it goes on, a line at a time.
+    options
+        Fields of the specification that are to have another value, all but ``scan``.
 
     Raises
     ------
     BadInput
         With one sentence that names the culprit and the choices.
     """
-    chosen = find_profile(profile)
     for name in instruments:
         if name not in INSTRUMENTS:
             raise unknown("instrument", name, INSTRUMENTS)
-    if seeds is not None and seeds > min(TUNING_SEEDS):
-        raise BadInput(f"seeds must be at most {min(TUNING_SEEDS)}; got {seeds}")
-    conditions = select(chosen, names(TASKS, tasks), names(MODELS, models), lags, parts)
-    device = machine.device(device)
-    store = Store(Path("results", "local", chosen.name) if out is None else out)
-    store.check(chosen.manifest())
-    store.check_layout()
-    work = [
-        (unit_of(condition, chosen), who)
-        for condition, who in members(conditions, chosen, store, seeds)
-    ]
+    selection = select(spec_of(spec, options, run, without=("scan",)))
+    profile, device = selection.profile, selection.provenance.device
+    store = open_profile(out, profile)
+    work = list(reporting_members(selection, store))
     machine.make_deterministic()
-    store.create(chosen.manifest())
-    with store.lock():
-        store.add_system(machine.system(device))
+    with write_into(store, profile.manifest(), device):
         there = {probe.key for probe in store.probes()}
         for unit, who in work:
             lacking = {
                 name: left
                 for name in instruments or INSTRUMENTS
-                if INSTRUMENTS[name].suits(*built_for(unit))
+                if INSTRUMENTS[name].applies(*built_for(unit))
                 and (left := [m for m in who if key(name, unit, m) not in there])
             }
             if not lacking:
@@ -105,40 +92,36 @@ def run(
     return store
 
 
-def select(
-    chosen: Profile,
-    tasks: Sequence[str],
-    models: Sequence[str],
-    lags: Sequence[int],
-    parts: Sequence[str],
-) -> list[Condition]:
-    """Return the conditions that are looked at."""
-    known = [setting.task for setting in chosen.settings if setting.task in RELEVANT]
-    conditions = chosen.select(tasks or known, models, lags, parts or chosen.parts[:1])
-    if not tasks:  # then those that the models can read are meant
-        conditions = [condition for condition in conditions if suits(condition)]
-    if not lags:
-        conditions = [
-            condition for condition in conditions if condition.lag == max(condition.setting.lags)
-        ]
-    if not conditions:
-        raise BadInput(f"profile '{chosen.name}' has no task here that these models can read")
-    return conditions
+def select(spec: RunSpec) -> Selection:
+    """Return what is looked at of what a specification asks for."""
+    whole = measure.select(spec)
+    parts = spec.parts or whole.profile.parts[:1]
+    found = whole.where(
+        lambda _, condition: (
+            condition.setting.part in parts
+            and bool(spec.tasks or condition.setting.task in RELEVANT)
+            and bool(spec.lags or condition.lag == max(condition.setting.lags))
+        )
+    )
+    if not found.conditions:
+        raise BadInput(
+            f"profile '{whole.profile.name}' has no task here that these models can read"
+        )
+    return found
 
 
-def members(
-    conditions: Sequence[Condition], chosen: Profile, store: Store, seeds: int | None
-) -> Iterator[tuple[Condition, list[Member]]]:
-    """Yield each condition with its reporting members; raise where their learning rate is not known yet."""
-    records = store.records() if chosen.tuned and store.exists else []
-    for condition in conditions:
-        who, later = members_of(unit_of(condition, chosen), condition, chosen, seeds, records)
-        if later:
+def reporting_members(selection: Selection, store: Store) -> Iterator[tuple[Unit, list[Member]]]:
+    """Yield each unit with its reporting members; raise where their learning rate is not known yet."""
+    profile = selection.profile
+    records = store.records() if profile.tuned else []
+    for unit, members, waiting in members_of(selection, records):
+        if waiting:
+            what = selection.units[unit]
             raise BadInput(
-                f"{store.path} lacks the tuning of {condition.setting.task} lag {condition.lag} {condition.model}; "
-                f"measure it first: seqbench run --profile {chosen.name} --task {condition.setting.task}"
+                f"{store.path} lacks the tuning of {what.setting.task} lag {what.lag} {what.model}; "
+                f"measure it first: seqbench run --profile {profile.name} --task {what.setting.task}"
             )
-        yield condition, [member for member in who if member.role == "reporting"]
+        yield unit, [member for member in members if member.role == "reporting"]
 
 
 def built_for(unit: Unit) -> tuple[Any, Any]:
@@ -167,7 +150,7 @@ def probed(
     here = [m for m in who if any(m in left for left in lacking.values())]
     if not here:
         return
-    outcomes, seen = watched(unit, here, list(lacking), torch.device(device))
+    outcomes, seen = train_and_look(unit, here, list(lacking), torch.device(device))
     commit, dirty = machine.commit()
     dirty = dirty or TASKS.is_user_defined(unit.task) or MODELS.is_user_defined(unit.model)
     for name, left in lacking.items():
@@ -194,9 +177,9 @@ def probed(
             yield rows
 
 
-def watched(
+def train_and_look(
     unit: Unit, who: Sequence[Member], instruments: Sequence[str], device: torch.device
-) -> tuple[list[Outcome], Seen]:
+) -> tuple[list[Outcome], SeriesByMoment]:
     """Train members of a unit; return what became of them, and what was seen before and after.
 
     A member that diverged has no series at the end: there is nothing in it that is finite.

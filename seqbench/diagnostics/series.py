@@ -1,4 +1,4 @@
-"""Numbers that an instrument has seen, as a record keeps them."""
+"""The numbers of an instrument, as a record keeps them."""
 
 from math import isfinite
 
@@ -8,6 +8,6 @@ from torch import Tensor
 Series = dict[str, list[float | None]]
 
 
-def listed(values: Shaped[Tensor, " K"]) -> list[float | None]:
+def round_numbers(values: Shaped[Tensor, " K"]) -> list[float | None]:
     """Return numbers with six significant digits; None stands for one that is not finite."""
     return [float(f"{v:.6g}") if isfinite(v) else None for v in values.double().tolist()]

@@ -19,6 +19,7 @@ from seqbench.ledger.online import Outcome
 from seqbench.ledger.online import run as run_trials
 from seqbench.ledger.rows import ONLINE, Online, find_online
 from seqbench.machine import Peak
+from seqbench.measure.folder import open_folder, write_into
 from seqbench.measure.job import cost
 from seqbench.records.schema import SCHEMA, Manifest, Trial, digest
 from seqbench.records.store import Store
@@ -58,16 +59,16 @@ def run(
     rows = [find_online(id_) for id_ in dict.fromkeys(experiments)] or list(ONLINE.values())
     machine.make_deterministic()
     until = monotonic() + (inf if budget is None else budget)
-    store = open_store(Store(out))
-    with store.lock(*(row.id for row in rows)):
-        store.add_system(machine.system("cpu"))
+    manifest = manifest_of(Store(out))
+    store = open_folder(out, manifest)
+    with write_into(store, manifest, "cpu", *(row.id for row in rows)):
         for row in rows:
             _run(row, trials or row.trials, store, until, say)
     return store
 
 
-def open_store(store: Store) -> Store:
-    """Return the folder; a new one is made for the ledger alone.
+def manifest_of(store: Store) -> Manifest:
+    """Return the manifest of a folder of trials; a new folder is made for the ledger alone.
 
     Trials may also be added to a local folder of runs that is to become an edition.
     """
@@ -79,16 +80,14 @@ def open_store(store: Store) -> Store:
         citable=False,
     )
     if not store.exists:
-        return store.create(made)
+        return made
     there = store.manifest()
     if not there.citable and there.profile != made.profile:
         raise BadInput(
             f"{store.path} holds results of profile '{there.profile}', beside which no trials are kept; "
             "choose another folder with --out"
         )
-    store.check(there.model_copy(update={"schema_version": SCHEMA, "edition": made.edition}))
-    store.check_layout()
-    return store
+    return there.model_copy(update={"schema_version": SCHEMA, "edition": made.edition})
 
 
 def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seqbench import machine
 from seqbench.errors import DataMissing, unknown
+from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import scale
 from seqbench.protocol.profiles import find_profile
 from seqbench.records.schema import Baseline
@@ -44,11 +45,8 @@ def run(
         (condition.setting.task, condition.lag): None
         for condition in chosen.select(tasks, lags=lags)
     }
-    store = Store(Path("results", "local", chosen.name) if out is None else out)
-    store.check(chosen.manifest())
-    store.check_layout()
-    store.create(chosen.manifest())
-    with store.lock():
+    store = open_profile(out, chosen)
+    with write_into(store, chosen.manifest(), "cpu"):
         missing = set()
         for name, lag in conditions:
             if name in missing:
@@ -60,7 +58,6 @@ def run(
                 say(f"{name} is skipped: {why}")
                 continue
             if rows:
-                store.add_system(machine.system("cpu"))
                 store.add_baselines(rows)
                 say(f"{name}, lag {lag}: {', '.join(f'{r.name} {r.score:.4f}' for r in rows)}")
     return store

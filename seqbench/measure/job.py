@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput, describe
 from seqbench.machine import Peak, flushes_denormals, precision, products_in
 from seqbench.measure.user_defined import is_user_defined, load_classes
 from seqbench.models import MODELS
-from seqbench.models.base import count, matched
+from seqbench.models.base import Model
+from seqbench.models.sizing import count, match_sizes
 from seqbench.random import Keys
 from seqbench.records.schema import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
 from seqbench.tasks import TASKS
@@ -23,8 +23,6 @@ from seqbench.tasks.base import Task
 from seqbench.text import shorten
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.loop import Outcome, train
-
-Forward = Callable[[Sequences, int], Outputs]
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,8 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
 
 def build(
     unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
-) -> tuple[Any, dict[str, int]]:
-    """Return the model of a unit with a member for each seed, and the sizes that match its parameters."""
+) -> tuple[Model, dict[str, int]]:
+    """Return the model of a unit with a member for each seed, in its precision, and the sizes that match its count."""
     precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {
@@ -120,29 +118,15 @@ def build(
         "causal": task.causal,
         **unit.model_options,
     }
-    sizes = matched(model, unit.parameters, **shape)
+    sizes = match_sizes(model, unit.parameters, **shape)
     seed = torch.tensor(seeds, device=device)
     keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
-    built = model(keys, **shape, **sizes)
+    built: Model = model(keys, **shape, **sizes)
     if unit.precision == "float64":
         built.double()
     if unit.precision == "bfloat16":
-        built.forward = in_bfloat16(built.forward, device)
+        built.forward_dtype = torch.bfloat16
     return built, sizes
-
-
-def in_bfloat16(forward: Forward, device: torch.device) -> Forward:
-    """Return a forward pass with products in bfloat16, and with outputs in float32 again, for the loss.
-
-    The kernels of cuDNN for whole recurrences are float16 under autocast, whatever it is told: not for the scan
-    ``native``.
-    """
-
-    def lowered(x: Sequences, answers: int) -> Outputs:
-        with torch.autocast(device.type, torch.bfloat16):
-            return forward(x, answers).float()
-
-    return lowered
 
 
 def scan_in(precision: str, scan: str) -> str:
@@ -151,7 +135,8 @@ def scan_in(precision: str, scan: str) -> str:
     Raises
     ------
     BadInput
-        Where it would compute in another one: see ``in_bfloat16``, and ``ensemble`` keeps to that of its weights.
+        Where it would compute in another one: ``native`` in float16 (``Model.forward_dtype``), ``ensemble`` in that
+        of its weights.
     """
     if precision != "bfloat16" or scan in ("fused", "reference"):
         return scan
@@ -166,7 +151,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     peak = Peak(job.provenance.device)
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
-    model.scan = scan_in(unit.precision, job.scan)
+    model.use_scan(scan_in(unit.precision, job.scan))
     with products_in(unit.precision):
         outcomes = train(task, model, job.members, unit.budget, device, progress, job.checkpoint)
     return [
@@ -184,7 +169,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             curve=outcome.curve,
             sizes=sizes,
             parameters=count(model),
-            scan=getattr(model, "scanned", "none"),
+            scan=model.scan_name,
             regrouped=job.regrouped,
             provenance=whence(job),
             cost=cost(outcome.seconds, peak.bytes()),

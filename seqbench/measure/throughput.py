@@ -36,15 +36,16 @@ import torch
 from seqbench import machine
 from seqbench.errors import BadInput, unknown
 from seqbench.machine import products_in
+from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import build, no_memory, scan_in
 from seqbench.measure.roofline import UPDATED, Work, ceilings, work
 from seqbench.models import MODELS
-from seqbench.models.base import count
-from seqbench.models.streaming import Streamed, stream
+from seqbench.models.sizing import count
+from seqbench.models.streaming import stream
 from seqbench.protocol.profiles import TIMINGS, Timing, find_profile
-from seqbench.protocol.settings import Profile, Setting
+from seqbench.protocol.settings import Setting
 from seqbench.random import Keys
-from seqbench.records.schema import LAYERS, Phase, Precision, Roofline, Throughput, Unit
+from seqbench.records.schema import Phase, Precision, Roofline, Throughput, Unit
 from seqbench.records.store import Store
 from seqbench.scan import Scan
 from seqbench.tasks import TASKS
@@ -90,30 +91,30 @@ class Case:
     @property
     def causal(self) -> bool:
         """Return whether the model looks back only."""
-        return not getattr(MODELS[self.model], "both_ways", False)
+        return not MODELS.facts(self.model).both_ways
 
     def task(self) -> Task:
         """Return the task whose data is stepped over: numbers, or frames for a model that reads video."""
-        if getattr(MODELS[self.model], "reads", "sequence") == "video":
+        if MODELS.facts(self.model).reads == "video":
             return TASKS["moving-shapes"](lag=self.length - MOVING)
         return TASKS["adding"](lag=self.length)
 
     def unit(self, task: Task, parameters: int) -> Unit:
         """Return the unit of which this is a step; it says how large the model is."""
         setting = Setting(task.name, (task.lag,), steps=1, batch=self.batch, clip=CLIP)
-        layers = LAYERS.get(self.model, 1)
+        known = MODELS.facts(self.model)
         options: dict[str, Any] = {"causal": self.causal}
         if self.hidden is not None:
             options["hidden"] = self.hidden
-            parameters = self.size(task, layers)
+            parameters = self.size(task, known.layers)
         return Unit(
             task=task.name,
             task_version=task.version,
             lag=task.lag,
             model=self.model,
-            model_version=getattr(MODELS[self.model], "version", 1),
+            model_version=known.version,
             parameters=parameters,
-            layers=layers,
+            layers=known.layers,
             model_options=options,
             precision=self.precision,
             budget=setting.budget(tuned=True),  # nothing is learned
@@ -139,7 +140,7 @@ class Subject:
         self.unit = case.unit(self.task, parameters)
         self.model, sizes = build(self.unit, self.task, seeds, self.on)
         self.sizes = sizes if case.hidden is None else {"hidden": case.hidden} | sizes
-        self.model.scan = scan_in(case.precision, case.scan)
+        self.model.use_scan(scan_in(case.precision, case.scan))
         self.data = draw(self.task, "train", seeds, 0, case.batch, self.on)
         self.stack = Stack(self.model, [RATE] * case.members)
         self.x = encoded(self.task, self.data.x, self.stack.theta.dtype)
@@ -165,15 +166,23 @@ class Subject:
         for _ in stream(self.model, self.x):
             pass
 
-    def scanned(self, phase: Phase) -> str:
-        """Return by which scan a phase runs."""
-        if not hasattr(self.model, "scanned"):
-            return "none"
-        return "step" if phase == "streaming" else self.model.scanned
+    def step(self, phase: Phase) -> Callable[[], None]:
+        """Return what takes one step of a phase."""
+        steps: dict[Phase, Callable[[], None]] = {
+            "training": self.training,
+            "inference": self.inference,
+            "streaming": self.streaming,
+        }
+        return steps[phase]
+
+    def scan_name(self, phase: Phase) -> str:
+        """Return by which scan a phase runs: ``step`` where a recurrence is streamed."""
+        name = self.model.scan_name
+        return "step" if phase == "streaming" and name != "none" else name
 
     def seconds(self, phase: Phase, repeats: int) -> float:
         """Return the time of one step, from so many in a row."""
-        once = getattr(self, phase)
+        once = self.step(phase)
         with products_in(self.case.precision):
             self.wait()
             since = perf_counter()
@@ -211,8 +220,8 @@ def plan(
         except BadInput as why:
             say(f"{model} is not timed by the scan '{scan}': {why}")
             continue
-        streamed = isinstance(tried.model, Streamed) and precision != "bfloat16"  # see in_bfloat16
-        phases = [phase for phase in timing.phases if phase != "streaming" or streamed]
+        streams = tried.model.streams and precision != "bfloat16"  # ``advance`` is not called in it
+        phases = [phase for phase in timing.phases if phase != "streaming" or streams]
         shapes = product(timing.lengths, timing.batches, timing.members)
         for (length, batch, E), phase in product(shapes, phases):
             case = Case(model, length, batch, E, scan, hidden, precision)
@@ -225,7 +234,7 @@ def try_out(small: Case, parameters: int, device: str) -> Subject:
     """Return a case that was stepped once; raise where it can't be, for whatever fault of somebody else's model."""
     try:
         tried = Subject(small, parameters, device)
-        if not compiles(tried.scanned("inference"), device):  # its first step is timed
+        if not compiles(tried.scan_name("inference"), device):  # its first step is timed
             tried.inference()
         if MODELS.is_user_defined(small.model):
             tried.training()
@@ -244,7 +253,7 @@ def facts(subject: Subject, case: Case, phase: Phase) -> Facts:
         "model": case.model,
         "model_version": subject.unit.model_version,
         "phase": phase,
-        "scan": subject.scanned(phase),
+        "scan": subject.scan_name(phase),
         "precision": subject.unit.precision,
         "device": subject.on.type,
         "members": case.members,
@@ -295,7 +304,7 @@ def time_steps(
     rounds
         How often each is timed; one timing takes at least ``SAMPLE`` seconds.
     say
-        Who is told what did not fit into memory.
+        Called with a line for each step that is not timed, and why.
     """
     for precision in {case.precision for case, _ in steps}:
         ceilings(device, precision)  # wakes a GPU, too, which is no part of compiling for it
@@ -329,7 +338,7 @@ def time_steps(
             each[case, phase].append(subjects[case].seconds(phase, n))
     for (case, phase), times in each.items():
         compiling = None
-        if compiles(subjects[case].scanned(phase), device):
+        if compiles(subjects[case].scan_name(phase), device):
             compiling = max(0.0, first[case, phase] - median(times))
         per_token = [time / case.tokens for time in times]
         yield (case, phase), Timed(per_token, memory[case, phase], compiling)
@@ -421,7 +430,7 @@ def needs(one: Case, phase: Phase, parameters: int) -> tuple[int, int, Work]:
     """Return the bytes of the parameters and of the input of one sequence of one member, and the work on it."""
     subject = Subject(one, parameters, "cpu")
     data = subject.data
-    needed = work(getattr(subject, phase), [subject.stack.theta, subject.x, data.y, data.mask])
+    needed = work(subject.step(phase), [subject.stack.theta, subject.x, data.y, data.mask])
     return subject.stack.theta.nbytes, subject.x.nbytes, needed
 
 
@@ -457,16 +466,12 @@ def run(
     device = machine.device(device)
     for precision in timing.precisions:
         machine.precision(precision, device)
-    store = folder(chosen, out)
-    store.check(chosen.manifest())
-    store.check_layout()
+    store = open_profile(out, chosen)
     machine.make_deterministic()
     steps = plan(models or MODELS, timing, chosen.parameters, device, say)
     if not steps:
         raise BadInput("no step is left that could be timed")
-    store.create(chosen.manifest())
-    with store.lock():
-        store.add_system(machine.system(device))
+    with write_into(store, chosen.manifest(), device):
         there = set() if force else measured(store, device)
         for length, batch in product(timing.lengths, timing.batches):
             lacking = {
@@ -521,11 +526,6 @@ def check(models: Iterable[str], axes: Mapping[str, Any]) -> None:
         raise BadInput(
             f"a step of {tokens:,} tokens would not fit into memory; choose at most {MOST_TOKENS:,} (T x B x E)"
         )
-
-
-def folder(chosen: Profile, out: str | Path | None) -> Store:
-    """Return the results folder of a profile."""
-    return Store(Path("results", "local", chosen.name) if out is None else out)
 
 
 def measured(store: Store, device: str) -> set[tuple[Any, ...]]:

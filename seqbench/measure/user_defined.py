@@ -1,10 +1,9 @@
 """Tasks and models that were passed as classes: how worker processes come by them, and what names their code."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import cloudpickle
 
@@ -19,18 +18,21 @@ def is_user_defined(unit: Unit) -> bool:
     return TASKS.is_user_defined(unit.task) or MODELS.is_user_defined(unit.model)
 
 
-def pickle_classes(tasks: Sequence[Any], models: Sequence[Any]) -> bytes:
-    """Return classes pickled with their code; nothing where there are none.
+def pickle_classes(units: Iterable[Unit]) -> bytes:
+    """Return the tasks and models of units that were passed as classes, pickled with their code, if there are any.
 
     Raises
     ------
     BadInput
         Where one can't be pickled.
     """
+    units = list(units)
+    tasks = [TASKS.added[n] for n in dict.fromkeys(u.task for u in units) if n in TASKS.added]
+    models = [MODELS.added[n] for n in dict.fromkeys(u.model for u in units) if n in MODELS.added]
     if not tasks and not models:
         return b""
     try:
-        return cloudpickle.dumps((list(tasks), list(models)))
+        return cloudpickle.dumps((tasks, models))
     except Exception as error:
         names = ", ".join(entry.name for entry in (*tasks, *models))
         raise BadInput(

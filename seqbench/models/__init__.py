@@ -1,23 +1,36 @@
-"""The models, by name."""
+"""The models, by name, and what is known of each without importing it."""
 
-from seqbench.catalogue import Catalogue
+from seqbench.models.facts import ModelCatalogue, ModelFacts
 
-MODELS = Catalogue(
-    "model",
+RECURRENT = ModelFacts(recurrent=True)
+
+MODELS = ModelCatalogue(
     {
-        "rnn": "seqbench.models.rnn:RNN",
-        "lstm": "seqbench.models.lstm:LSTM",
-        "lstm_peephole": "seqbench.models.lstm_peephole:PeepholeLSTM",
-        "lstm_1997": "seqbench.models.lstm_1997:LSTM1997",
-        "lstm_no_output": "seqbench.models.lstm_no_output:NoOutputLSTM",
-        "lstm_attention": "seqbench.models.lstm_attention:AttentionLSTM",
-        "bilstm": "seqbench.models.bilstm:BiLSTM",
-        "gru": "seqbench.models.gru:GRU",
-        "cnn_lstm": "seqbench.models.cnn_lstm:CNNLSTM",
-        "pixel_lstm": "seqbench.models.pixel_lstm:PixelLSTM",
-        "frame_average": "seqbench.models.frame_average:FrameAverage",
-        "transformer": "seqbench.models.transformer:Transformer",
-        "window_mlp": "seqbench.models.window_mlp:WindowMLP",
+        "rnn": ("seqbench.models.rnn:RNN", RECURRENT),
+        "lstm": ("seqbench.models.lstm:LSTM", RECURRENT),
+        "lstm_peephole": ("seqbench.models.lstm_peephole:PeepholeLSTM", RECURRENT),
+        "lstm_1997": ("seqbench.models.lstm_1997:LSTM1997", RECURRENT),
+        "lstm_no_output": ("seqbench.models.lstm_no_output:NoOutputLSTM", RECURRENT),
+        "lstm_attention": ("seqbench.models.lstm_attention:AttentionLSTM", RECURRENT),
+        "bilstm": (
+            "seqbench.models.bilstm:BiLSTM",
+            ModelFacts(both_ways=True, recurrent=True),
+        ),
+        "gru": ("seqbench.models.gru:GRU", RECURRENT),
+        "cnn_lstm": (
+            "seqbench.models.cnn_lstm:CNNLSTM",
+            ModelFacts(reads="video", recurrent=True),
+        ),
+        "pixel_lstm": (
+            "seqbench.models.pixel_lstm:PixelLSTM",
+            ModelFacts(reads="video", recurrent=True),
+        ),
+        "frame_average": (
+            "seqbench.models.frame_average:FrameAverage",
+            ModelFacts(reads="video"),
+        ),
+        "transformer": ("seqbench.models.transformer:Transformer", ModelFacts(layers=2)),
+        "window_mlp": ("seqbench.models.window_mlp:WindowMLP", ModelFacts()),
     },
     group="seqbench.models",
 )

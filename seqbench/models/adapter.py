@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -44,11 +44,12 @@ from torch.nn.parameter import is_lazy
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
+from seqbench.models.base import Model
+from seqbench.models.facts import Reads
 from seqbench.random import Keys
 from seqbench.values.arguments import Count, check_arguments
 from seqbench.values.fields import Name
 
-Reads = Literal["sequence", "video"]
 State = dict[str, Tensor]
 HIDDEN = {"hidden": 1}  # the width alone sets the size, by one
 
@@ -73,7 +74,7 @@ def adapt(
     reads
         ``"video"`` for a module that maps ``(B, T, channels, height, width)``.
     size_options
-        What sets the size, coarse before fine, and in which steps (see ``models.base.matched``).
+        What sets the size, coarse before fine, and in which steps (see ``models.sizing.match_sizes``).
     """
     body = {
         "__doc__": factory.__doc__,
@@ -87,12 +88,9 @@ def adapt(
     return type(name, (Adapted,), body)
 
 
-class Adapted(nn.Module):
+class Adapted(Model):
     """Modules of one kind, side by side."""
 
-    name: ClassVar[str]
-    version: ClassVar[int]
-    reads: ClassVar[Reads]
     factory: ClassVar[Callable[..., nn.Module]]
     steps: ClassVar[dict[str, int]]
 
@@ -113,7 +111,7 @@ class Adapted(nn.Module):
             raise BadInput(f"{self.name} takes no number of layers; {layers} were asked for")
         shape = {"layers": layers, "causal": causal}
         options |= {name: value for name, value in shape.items() if name in known}
-        members = drawn(keys, partial(self.factory, inputs, outputs, hidden, **options))
+        members = draw_members(keys, partial(self.factory, inputs, outputs, hidden, **options))
         refuse(self.name, members[0])
         self.net = members[0]  # from here on its parameters and buffers are everybody's: (E, …)
         for same in zip(*(chain(m.parameters(), m.buffers()) for m in members), strict=True):
@@ -124,13 +122,13 @@ class Adapted(nn.Module):
         ] = {}  # in training and else: not known before the first input
 
     @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
-        """Return what sets the size, coarse before fine, and in which steps."""
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
+        """Return what ``adapt`` was given."""
         return cls.steps
 
     @classmethod
     def option_sources(cls) -> list[Callable[..., nn.Module]]:
-        """Return the function whose keyword arguments are options of this model (``options.py``)."""
+        """Return the factory, whose keyword arguments are the options."""
         return [cls.factory]
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
@@ -142,7 +140,7 @@ class Adapted(nn.Module):
         if self.batched[self.training]:
             y = vmap(self.member)(state, x)
         else:
-            y = torch.stack([self.member(of(e, state), x_e) for e, x_e in enumerate(x)])
+            y = torch.stack([self.member(take_member(e, state), x_e) for e, x_e in enumerate(x)])
         return y[:, :, -answers:]
 
     def state(self) -> State:
@@ -172,7 +170,7 @@ class Adapted(nn.Module):
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns again when it runs
             before = torch.get_rng_state()
-            first, second = (self.watched(x) for _ in range(2))
+            first, second = (self.watch(x) for _ in range(2))
             if not torch.equal(before, torch.get_rng_state()):
                 raise BadInput(
                     f"{self.name} draws random numbers as it runs, so that a member would depend on the others; "
@@ -184,9 +182,9 @@ class Adapted(nn.Module):
                 "the others; begin anew at every call, or keep it in a buffer (register_buffer)"
             )
 
-    def watched(self, x: Tensor) -> Tensor:
+    def watch(self, x: Tensor) -> Tensor:
         """Return what the first member gives; refuse a module that puts another buffer in the place of its own."""
-        state = of(0, {name: t.clone() for name, t in self.state().items()})
+        state = take_member(0, {name: t.clone() for name, t in self.state().items()})
 
         def compare(net: nn.Module, *_: Any) -> None:
             for name, tensor in tensors(net):
@@ -211,7 +209,7 @@ class Adapted(nn.Module):
         return True
 
 
-def of(e: int, state: State) -> State:
+def take_member(e: int, state: State) -> State:
     """Return the parameters and buffers of member e."""
     return {name: tensor[e] for name, tensor in state.items()}
 
@@ -245,7 +243,7 @@ def refuse(model: str, net: nn.Module) -> None:
             )
 
 
-def drawn(keys: Keys, make: Callable[[], nn.Module]) -> list[nn.Module]:
+def draw_members(keys: Keys, make: Callable[[], nn.Module]) -> list[nn.Module]:
     """Return a module for each member, its weights drawn from a stream of its own; and one where there is none."""
     words = keys.to("cpu").words("initial weights", 2).tolist()
     modules = []

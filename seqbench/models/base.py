@@ -1,144 +1,195 @@
-"""What the models are made of: parameters with a leading member axis, affine maps, cells and stacks of cells.
+"""What a model is, and the base class of the recurrent ones.
 
-E appears here, in the scans and in the trainer only. A parameter is ``(E, …)`` and member e draws it from its own
-stream; one ``baddbmm`` multiplies all members at once. A model file then reads like the equations of its paper.
+A model is E members side by side: every parameter is ``(E, …)``, and member e computes what it would compute alone.
+``layers.py`` has what models are made of, ``cell.py`` a layer of recurrence, ``sizing.py`` how sizes are matched.
 """
 
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections.abc import Callable
-from functools import cache
-from math import prod, sqrt
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, get_args
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from seqbench.axes import Gates, Hidden, Outputs, Projected, Sequences
-from seqbench.errors import BadInput
-from seqbench.models import MODELS
+from seqbench.axes import Hidden, Outputs, Sequences
+from seqbench.errors import BadInput, unknown
+from seqbench.models.cell import Cell
 from seqbench.models.dropout import Dropout
+from seqbench.models.facts import Reads
+from seqbench.models.layers import Linear, affine, uniform
 from seqbench.random import Keys
-from seqbench.scan import Scan, chosen, scan
-from seqbench.scan.specs import CellSpec
+from seqbench.scan import Scan, choose_scan, scan
+from seqbench.scan.reference import Step, iterate_steps
 
-TOLERANCE = 0.02  # by which the sizes of compared models may differ from the common one
+__all__ = ["Cell", "LayerStates", "Linear", "Model", "Recurrent", "affine", "uniform"]
 
+LayerStates = list[
+    tuple[Float[Tensor, "E B _"], ...]
+]  # of each layer the parts of its state, of its own width
 
-def uniform(keys: Keys, name: str, *shape: int, bound: float) -> nn.Parameter:
-    """Return a parameter ``(E, *shape)``, each member's drawn from its own stream within ±bound."""
-    return nn.Parameter(keys.uniform(name, *shape, low=-bound, high=bound))
-
-
-def affine(
-    x: Float[Tensor, "E K D"], W: Float[Tensor, "E D G"], b: Float[Tensor, "E #K G"]
-) -> Float[Tensor, "E K G"]:
-    """Return x W + b, member by member, in one product."""
-    return torch.baddbmm(b, x, W)
+PARTS = ("hidden", "cell")  # what the parts of a cell's state are called
 
 
-class Linear(nn.Module):
-    """An affine map of the last axis, whatever lies between it and the member axis."""
+class Model(nn.Module, ABC):
+    """E members of one architecture, side by side.
 
-    def __init__(
-        self, keys: Keys, name: str, inputs: int, outputs: int, scale: float = 1.0
-    ) -> None:
-        super().__init__()
-        bound = 1 / sqrt(inputs)  # as torch.nn.Linear
-        self.W = uniform(keys, f"{name}/W", inputs, outputs, bound=scale * bound)
-        self.b = uniform(keys, f"{name}/b", 1, outputs, bound=bound)
+    A class of your own derives from this one, or from ``Recurrent`` if a cell says all. It is built by
 
-    def forward(self, x: Float[Tensor, "E *K D"]) -> Float[Tensor, "E *K C"]:
-        """Return x W + b."""
-        y = affine(x.flatten(1, -2), self.W, self.b)
-        return y.unflatten(1, x.shape[1:-1])
+        MyModel(keys, *, inputs, outputs, hidden, layers=1, causal=True, **options)
 
+    ``keys`` are the identities of the members: member e draws all its weights from identity e (``keys.uniform``, or
+    ``uniform`` and ``Linear`` of ``layers.py``), and nothing else. ``inputs`` is D, the features of a step, or for a
+    model that reads video ``(channels, height, width)``; ``outputs`` is C; ``hidden`` is H. ``causal`` says whether an
+    answer may use only what came before it. What cannot be built raises ``BadInput``. Further keyword arguments with a
+    default are options of the model, which a user may set (``values/options.py``).
 
-class Cell(nn.Module, ABC):
-    """One layer of recurrence: what enters it at a step, and what a step does.
-
-    The product with the input does not wait for the state, so it is taken for all steps at once (``project``);
-    ``step`` then gets ``a = x_t W_x + b`` and the state, of which the first part is the hidden state h.
+    Every parameter and buffer leads with the axis E, and every parameter is float32. No member, and no sequence of a
+    batch, may influence another; in a forward pass nothing is drawn from torch's random state. On a GPU a training
+    step is captured and replayed: what ``forward`` does to tensors in place happens at every step, what it does in
+    Python only at first. ``seqbench check`` tests all of this.
 
     Attributes
     ----------
-    gates
-        G, the number of blocks of H columns in the weights.
-    parts
-        How many ``(E, B, H)`` tensors the state has.
-    hidden_to_hidden
-        Whether it has W_h, the matrix from the state before. A recurrence without one, whose gates see the input
-        alone, says False: then it has no such parameters.
-    native_on_cpu
-        Whether torch's own kernel was measured to be the fastest on a CPU.
+    name, version
+        The stable id, and a number that grows whenever the numbers of the model change.
+    reads
+        ``"sequence"`` for ``(E, B, T, D)``, ``"video"`` for ``(E, B, T, channels, height, width)``.
+    both_ways
+        Whether an answer always uses what comes after it. Such a model raises ``BadInput`` where ``causal`` is True.
+    recurrent
+        Whether the model has a recurrence, which a scan runs: then ``use_scan`` and ``scan_name`` are about it.
+    default_layers
+        The number of layers if nobody says.
+    attends
+        Whether the model has ``attend``.
+    streams
+        Whether the model has ``start`` and ``advance``, and so can be given a sequence step by step. An instance may
+        say otherwise than its class, where that depends on an option.
+    forward_dtype
+        The type in which products are computed when the model is called: None for that of the parameters, or
+        ``torch.bfloat16``, by autocast; the outputs are float32 then. Not for the scan ``native``: under autocast
+        cuDNN's kernels for whole recurrences compute in float16, whatever is asked for.
+    requested_scan, recompute
+        What ``use_scan`` was given.
     """
 
-    gates: ClassVar[int]
-    parts: ClassVar[int] = 1
-    hidden_to_hidden: ClassVar[bool] = True
-    native_on_cpu: ClassVar[bool] = False
-
-    def __init_subclass__(cls) -> None:
-        """Let a class whose steps are its own inherit no kernel for those of another."""
-
-        def place(name: str) -> int:
-            return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
-
-        own = min(place(name) for name in ("project", "start", "step", "hidden_to_hidden"))
-        for name in ("native", "spec"):
-            if own < place(name):
-                setattr(cls, name, None)
-
-    def __init__(self, keys: Keys, layer: str, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        bound = 1 / sqrt(hidden)  # as torch.nn.LSTM
-        self.W_x = uniform(keys, f"{layer}/W_x", inputs, self.gates * hidden, bound=bound)
-        if self.hidden_to_hidden:
-            self.W_h = uniform(keys, f"{layer}/W_h", hidden, self.gates * hidden, bound=bound)
-        self.b = uniform(keys, f"{layer}/b", 1, self.gates * hidden, bound=bound)
-
-    def project(self, x: Float[Tensor, "E B T D"]) -> Projected:
-        """Return x_t W_x + b for every t."""
-        return affine(x.flatten(1, 2), self.W_x, self.b).unflatten(1, x.shape[1:3])
-
-    def start(self, a: Projected) -> tuple[Hidden, ...]:
-        """Return the state before the first step: zeros."""
-        E, B = a.shape[:2]
-        return (a.new_zeros(E, B, self.hidden),) * self.parts
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    reads: ClassVar[Reads] = "sequence"
+    both_ways: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
+    default_layers: ClassVar[int] = 1
+    attends: ClassVar[bool] = False
+    streams: bool = False
+    forward_dtype: torch.dtype | None = None
+    requested_scan: str = "auto"
+    recompute: bool = False
 
     @abstractmethod
-    def step(self, a: Gates, *state: Hidden) -> tuple[Hidden, ...]:
-        """Return the state after one step."""
+    def forward(self, x: Sequences, answers: int) -> Outputs:
+        """Return the outputs ``(E, B, A, C)`` at the last A = ``answers`` of the T steps."""
+
+    def __call__(
+        self, x: Sequences, answers: int
+    ) -> Any:  # what is no tensor is refused by the caller
+        """Return what ``forward`` returns, computed in ``forward_dtype``."""
+        if self.forward_dtype is None:
+            return super().__call__(x, answers)
+        with torch.autocast(x.device.type, self.forward_dtype):
+            return super().__call__(x, answers).float()
+
+    # What it is built with
+
+    @classmethod
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
+        """Return the keyword arguments that set the size, coarse before fine, each with the step it is turned up by.
+
+        They are turned up until the model has as many parameters as the others (``sizing.match_sizes``). ``options``
+        are all other arguments of the constructor but ``keys``.
+        """
+        return {"hidden": 1}
+
+    @classmethod
+    def option_sources(cls) -> list[Callable[..., Any]]:
+        """Return the classes and functions whose keyword arguments are options (``values/options.py``)."""
+        return [cls]
+
+    # A sequence step by step
+
+    def start(self, B: int, T: int) -> Any:  # each model has a state of its own kind
+        """Return the state before the first of at most T steps, for B sequences a member.
+
+        Raises
+        ------
+        BadInput
+            Where the model can't be given a sequence step by step.
+        """
+        raise BadInput(f"{self.name} can't be given a sequence step by step")
+
+    def advance(self, x: Float[Tensor, "E B *D"], state: Any) -> tuple[Float[Tensor, "E B C"], Any]:
+        """Return the outputs at the next step, and the state after it; the old state is not used again."""
+        raise BadInput(f"{self.name} can't be given a sequence step by step")
+
+    # Recurrences
+
+    def use_scan(self, how: str, recompute: bool = False) -> None:
+        """Run the recurrences by this scan from now on; a model without any takes no notice.
+
+        Parameters
+        ----------
+        how
+            A scan, or ``"auto"`` for the fastest on the device (``seqbench.scan``).
+        recompute
+            Whether the scans with a backward pass of their own compute the gates again there: less memory, more time.
+        """
+        if how not in get_args(Scan):
+            raise unknown("scan", how, get_args(Scan))
+        self.requested_scan, self.recompute = how, recompute
 
     @property
-    def native(self) -> Callable[..., Any] | None:
-        """Return the function of torch that runs this cell with its own kernel, or None."""
-        return None
+    def scan_name(self) -> str:
+        """Return the scan that runs it on its device: what ``auto`` stands for; ``"none"`` without a recurrence."""
+        return "none"
 
     @property
-    def spec(self) -> CellSpec | None:
-        """Return what the scans with a backward pass of their own know this cell as, or None."""
-        return None
+    def cells(self) -> list[Cell]:
+        """Return the layers of recurrence through which all that is known of the past passes, the lowest first.
 
-    @property
-    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return W_x, b, W_h (zeros where there is none), and what else its spec has: peepholes, or the bias of n."""
-        if self.hidden_to_hidden:
-            return self.W_x, self.b, self.W_h, None
-        zeros = self.W_x.new_zeros(len(self.W_x), self.hidden, self.gates * self.hidden)
-        return self.W_x, self.b, zeros, None
+        Empty without a recurrence, and for a model that reads both ways, whose state at a step is not all there is.
+        """
+        return []
 
-    def native_weights(self) -> list[list[Tensor]]:
-        """Return each member's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
-        W_x, b, W_h, _ = self.weights
-        rows = zip(W_x.unbind(), W_h.unbind(), b.unbind(), strict=True)
-        return [[W_x.t(), W_h.t(), b[0], torch.zeros_like(b[0])] for W_x, W_h, b in rows]
+    # What instruments look at
+
+    def record_steps(self, x: Sequences, answers: int) -> tuple[Outputs, list[Step]]:
+        """Return the outputs, and every step of the first of ``cells``, from a run by the reference scan."""
+        raise BadInput(f"{self.name} has no cell whose steps could be recorded")
+
+    def forward_with_states(
+        self, x: Sequences, answers: int
+    ) -> tuple[Outputs, dict[str, Sequence[Tensor]]]:
+        """Return the outputs, and by name what a gradient passes through on its way back through time.
+
+        Each entry is T tensors ``(E, B, …)``, one a step, that the outputs are computed from. Here that is the input
+        itself, named ``input``.
+        """
+        inputs = [x_t.clone().requires_grad_() for x_t in x.unbind(dim=2)]
+        return self(torch.stack(inputs, dim=2), answers), {"input": inputs}
+
+    def attend(self, x: Sequences, answers: int) -> Float[Tensor, "E B M A T"]:
+        """Return the attention weights of the last ``answers`` steps, for each of M heads, the first layer's first.
+
+        Raises
+        ------
+        BadInput
+            Where the model does not attend.
+        """
+        raise BadInput(f"{self.name} has no attention weights")
 
 
-class Recurrent(nn.Module):
+class Recurrent(Model):
     """One or more layers of a cell, and an affine readout of the top layer's h.
 
     Parameters
@@ -159,9 +210,8 @@ class Recurrent(nn.Module):
         What the cell alone understands, such as the reset of the GRU.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
-    reads: ClassVar[Literal["sequence", "video"]] = "sequence"
+    recurrent = True
+    streams = True
     cell: ClassVar[type[Cell]]
 
     def __init__(
@@ -196,25 +246,28 @@ class Recurrent(nn.Module):
         self.drops: Any = nn.ModuleList(Dropout(keys, f"layer {k}", dropout) for k in range(layers))
         self.readout = Linear(keys, "readout", hidden, outputs)
         self.truncate = truncate
-        self.scan: Scan = "auto"
-        self.recompute = False  # the gates, in the backward pass: less memory, more time
+        self.recorded: list[Step] | None = (
+            None  # the steps of the lowest layer, within record_steps
+        )
 
     @classmethod
-    def option_sources(cls) -> list[type]:
-        """Return the classes whose keyword arguments are options of this model (``options.py``)."""
+    def option_sources(cls) -> list[Callable[..., Any]]:
+        """Return the model's class and its cell's."""
         return [cls, cls.cell]
 
     @property
-    def scanned(self) -> str:
+    def scan_name(self) -> str:
         """Return the scan that runs this network."""
-        return chosen(self.layers[0], self.scan, self.readout.W.device)
+        return choose_scan(self.layers[0], self.requested_scan, self.readout.W.device)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Return the layers."""
+        return list(self.layers)
 
     @classmethod
     def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
-        """Return what sets the size, coarse before fine, and in which steps (see ``matched``).
-
-        A unit more in every layer is too coarse a step for a stack: the lowest layer takes up what is left.
-        """
+        """Return what sets the size; in a stack the lowest layer takes up what whole layers leave."""
         return {"hidden": 1, "bottom": 1} if layers > 1 else {"hidden": 1}
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
@@ -223,26 +276,52 @@ class Recurrent(nn.Module):
 
     def states(self, x: Sequences) -> Float[Tensor, "E B T H"]:
         """Return the h of the top layer at every step, as it goes to the readout."""
-        for layer, drop in zip(self.layers, self.drops, strict=True):
-            x = drop(scan(layer, x, self.scan, self.recompute, self.truncate))
+        for k, drop in enumerate(self.drops):
+            x = drop(self.run_layer(k, x))
         return x
 
-    def start(self, B: int, T: int) -> list[tuple[Hidden, ...]]:
+    def run_layer(self, k: int, x: Float[Tensor, "E B T D"]) -> Float[Tensor, "E B T H"]:
+        """Return the h of a layer at every step; while steps are recorded, by the reference scan."""
+        if self.recorded is None:
+            return scan(self.layers[k], x, self.requested_scan, self.recompute, self.truncate)
+        steps = list(iterate_steps(self.layers[k], x, self.truncate))
+        if k == 0:
+            self.recorded += steps
+        return torch.stack([step.after[0] for step in steps], dim=2)
+
+    def record_steps(self, x: Sequences, answers: int) -> tuple[Outputs, list[Step]]:
+        """Return the outputs, and every step of the lowest layer, from a run by the reference scan."""
+        steps: list[Step] = []
+        self.recorded = steps
+        try:
+            return self(x, answers), steps
+        finally:
+            self.recorded = None
+
+    def forward_with_states(
+        self, x: Sequences, answers: int
+    ) -> tuple[Outputs, dict[str, Sequence[Tensor]]]:
+        """Return the outputs, and the states of the lowest layer: ``hidden``, and ``cell`` where there is one."""
+        output, steps = self.record_steps(x, answers)
+        parts = zip(*(step.after for step in steps), strict=True)
+        return output, dict(zip(PARTS, parts, strict=False))
+
+    def start(self, B: int, T: int) -> LayerStates:
         """Return the state of every layer before the first step, of however many."""
         E = len(self.readout.W)
         no_steps = self.readout.W.new_empty(E, B, 0, 0)
         return [layer.start(no_steps) for layer in self.layers]
 
     def advance(
-        self, x: Float[Tensor, "E B *D"], state: list[tuple[Hidden, ...]]
-    ) -> tuple[Float[Tensor, "E B C"], list[tuple[Hidden, ...]]]:
+        self, x: Float[Tensor, "E B *D"], state: LayerStates
+    ) -> tuple[Float[Tensor, "E B C"], LayerStates]:
         """Return the outputs at the next step, and the state of every layer after it."""
-        h, after = self.stepped(x, state)
+        h, after = self.advance_layers(x, state)
         return self.readout(h), after
 
-    def stepped(
-        self, x: Float[Tensor, "E B *D"], state: list[tuple[Hidden, ...]]
-    ) -> tuple[Hidden, list[tuple[Hidden, ...]]]:
+    def advance_layers(
+        self, x: Float[Tensor, "E B *D"], state: LayerStates
+    ) -> tuple[Hidden, LayerStates]:
         """Return the h of the top layer at the next step, and the state of every layer after it."""
         after = []
         for layer, before in zip(self.layers, state, strict=True):
@@ -250,108 +329,3 @@ class Recurrent(nn.Module):
             x, *rest = layer.step(a, *before)
             after.append((x, *rest))
         return x, after
-
-
-def count(model: nn.Module) -> int:
-    """Return P, the numbers in all parameters of one member."""
-    return sum(prod(parameter.shape[1:]) for parameter in model.parameters())
-
-
-@cache
-def common_size(
-    models: tuple[str, ...],
-    parameters: int,
-    *,
-    inputs: int | tuple[int, int, int],
-    outputs: int,
-    causal: bool = True,
-) -> int:
-    """Return the count nearest to ``parameters`` that each of these models can have within 2 %.
-
-    A hidden unit more or less is 2 / H of an LSTM's parameters, so that no count suits all models by itself; of the
-    counts within a tenth of the one asked for, some suit them all. Where none does, the one that suits best is taken.
-    Models with a second dial (see ``matched``) can have any count and have no say.
-    """
-    sizes = [
-        counts
-        for model in models
-        if (
-            counts := counts_of_hidden(
-                MODELS[model], 1.2 * parameters, inputs=inputs, outputs=outputs, causal=causal
-            )
-        )
-    ]
-
-    def worst(P: int) -> float:
-        return max((min(abs(count - P) for count in counts) / P for counts in sizes), default=0.0)
-
-    tenth = parameters // 10
-    near = sorted(
-        range(parameters - tenth, parameters + tenth + 1), key=lambda P: (abs(P - parameters), P)
-    )
-    return next((P for P in near if worst(P) <= TOLERANCE), min(near, key=worst))
-
-
-def counts_of_hidden(model: Any, most: float, **shape: Any) -> list[int]:
-    """Return the counts up to ``most`` that a model's hidden width can give it; none if it has another dial, too."""
-    if hasattr(model, "size_options") and list(model.size_options()) != ["hidden"]:
-        return []
-    nobody = Keys.span(model.name, 1, "weights", 0, 0, 0)
-    counts: list[int] = []
-    while not counts or counts[-1] < most:
-        counts.append(count(model(nobody, hidden=len(counts) + 1, **shape)))
-    return counts
-
-
-def matched(
-    model: str | type[nn.Module],
-    parameters: int,
-    *,
-    inputs: int | tuple[int, int, int],
-    outputs: int,
-    **options: Any,
-) -> dict[str, int]:
-    """Return the sizes that give a model as nearly as can be so many parameters a member.
-
-    A model says by ``size_options(**options)`` what sets its size: ``{"hidden": 8, "feedforward": 1}`` turns
-    ``hidden`` up in steps of 8 as far as it fits, then ``feedforward`` for the rest. Without such a
-    method ``hidden`` alone is turned. Every try is a model of no members: it has shapes, and no numbers to be drawn.
-
-    Parameters
-    ----------
-    model
-        A name, or the class itself.
-    parameters
-        The count to be matched. What remains is at most half of what one step of the last dial adds; a hidden unit
-        more or less is about 2 / H of an LSTM or GRU.
-    options
-        What else the model is given: layers, causal and its own options. A size among them stays as it is.
-
-    Raises
-    ------
-    BadInput
-        Where the smallest size has too many.
-    """
-    cls: Any = MODELS[model] if isinstance(model, str) else model
-    nobody = Keys.span(cls.name, 1, "weights", 0, 0, 0)
-    if hasattr(cls, "dials"):  # the name of the method in version 0.1
-        raise BadInput(f"model '{cls.name}' has a method 'dials'; its name is 'size_options' now")
-    size_options = cls.size_options(**options) if hasattr(cls, "size_options") else {"hidden": 1}
-
-    def size(sizes: dict[str, int]) -> int:
-        return count(cls(nobody, inputs=inputs, outputs=outputs, **options, **sizes))
-
-    near: list[dict[str, int]] = [{}]
-    for dial, step in size_options.items():
-        if dial in options:
-            continue
-        top = 1
-        while top < parameters and size(near[0] | {dial: top * step}) <= parameters:
-            top *= 2
-        tries = [near[0] | {dial: n * step} for n in range(1, top + 1)]
-        fits = bisect_right(tries, parameters, key=size)
-        near = tries[max(fits - 1, 0) : fits + 1]  # the largest that fits, and the next
-    least = size(near[0])
-    if near[0] and least > parameters:
-        raise BadInput(f"{cls.name} has at least {least} parameters here; {parameters} are too few")
-    return min(near, key=lambda sizes: abs(size(sizes) - parameters))

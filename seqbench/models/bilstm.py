@@ -16,21 +16,22 @@ An answer that must not use what comes later would be given away: the model refu
 Source: Graves and Schmidhuber (2005), after Schuster and Paliwal (1997). The LSTM is that of ``lstm``.
 """
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
-from seqbench.models.base import Linear
+from seqbench.models.base import Linear, Model
 from seqbench.models.dropout import Dropout
 from seqbench.models.lstm import LSTMCell
 from seqbench.random import Keys
-from seqbench.scan import Scan, chosen, scan
+from seqbench.scan import choose_scan, scan
 
 
-class BiLSTM(nn.Module):
+class BiLSTM(Model):
     """Bidirectional LSTM.
 
     Parameters
@@ -49,10 +50,9 @@ class BiLSTM(nn.Module):
         What the cell alone understands.
     """
 
-    name: ClassVar[str] = "bilstm"
-    version: ClassVar[int] = 1
-    reads: ClassVar[Literal["sequence", "video"]] = "sequence"
-    both_ways: ClassVar[bool] = True
+    name = "bilstm"
+    both_ways = True
+    recurrent = True
 
     def __init__(
         self,
@@ -84,28 +84,27 @@ class BiLSTM(nn.Module):
         )
         self.drops: Any = nn.ModuleList(Dropout(keys, f"layer {k}", dropout) for k in range(layers))
         self.readout = Linear(keys, "readout", hidden + back, outputs)
-        self.scan: Scan = "auto"
 
     @classmethod
-    def option_sources(cls) -> list[type]:
-        """Return the classes whose keyword arguments are options of this model (``options.py``)."""
+    def option_sources(cls) -> list[Callable[..., Any]]:
+        """Return the model's class and its cell's."""
         return [cls, LSTMCell]
 
     @property
-    def scanned(self) -> str:
+    def scan_name(self) -> str:
         """Return the scan that runs this network."""
-        return chosen(self.ahead[0], self.scan, self.readout.W.device)
+        return choose_scan(self.ahead[0], self.requested_scan, self.readout.W.device)
 
     @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
         """Return what sets the size; the LSTM from the end takes up what the pair leaves."""
         return {"hidden": 1, "back": 1}
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps; a single one is read from both ends."""
         for ahead, back, drop in zip(self.ahead, self.back, self.drops, strict=True):
-            h = scan(ahead, x, self.scan)
-            h_back = scan(back, x.flip(2), self.scan).flip(2)
+            h = scan(ahead, x, self.requested_scan, self.recompute)
+            h_back = scan(back, x.flip(2), self.requested_scan, self.recompute).flip(2)
             x = drop(torch.cat([h, h_back], dim=-1))
         if answers > 1:
             return self.readout(x[:, :, -answers:])

@@ -19,8 +19,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqbench.axes import Hidden, Outputs, Sequences
-from seqbench.models.base import Linear, Recurrent, uniform
+from seqbench.axes import Outputs, Sequences
+from seqbench.models.base import LayerStates, Linear, Recurrent, uniform
 from seqbench.models.lstm import LSTMCell
 from seqbench.random import Keys
 
@@ -70,7 +70,7 @@ class FrameLSTM(Recurrent):
     eye: nn.Module
 
     @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
         """Return what sets the size; the features take up what the hidden units leave."""
         return {"hidden": 1, "features": 1}
 
@@ -79,8 +79,8 @@ class FrameLSTM(Recurrent):
         return super().forward(self.eye(x), answers)
 
     def advance(
-        self, x: Float[Tensor, "E B channels h w"], state: list[tuple[Hidden, ...]]
-    ) -> tuple[Float[Tensor, "E B C"], list[tuple[Hidden, ...]]]:
+        self, x: Float[Tensor, "E B channels h w"], state: LayerStates
+    ) -> tuple[Float[Tensor, "E B C"], LayerStates]:
         """Return the outputs at the next frame, and the state after it."""
         return super().advance(self.eye(x[:, :, None])[:, :, 0], state)
 

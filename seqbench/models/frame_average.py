@@ -12,20 +12,20 @@ frames; here it is the features.
 """
 
 from math import sqrt
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqbench.axes import Hidden, Outputs, Sequences
-from seqbench.models.base import Linear
+from seqbench.models.base import Linear, Model
 from seqbench.models.cnn_lstm import Eye, Maps
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 
 
-class FrameAverage(nn.Module):
+class FrameAverage(Model):
     """Mean of the features of frames.
 
     Parameters
@@ -44,9 +44,9 @@ class FrameAverage(nn.Module):
         The share of m that is dropped in training on its way up (``dropout.py``).
     """
 
-    name: ClassVar[str] = "frame_average"
-    version: ClassVar[int] = 1
-    reads: ClassVar[Literal["sequence", "video"]] = "video"
+    name = "frame_average"
+    reads = "video"
+    streams = True
 
     def __init__(
         self,
@@ -67,11 +67,6 @@ class FrameAverage(nn.Module):
             Linear(keys, f"layer {k}", hidden, hidden, scale=sqrt(6)) for k in range(1, layers)
         )
         self.readout = Linear(keys, "readout", hidden, outputs)
-
-    @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
-        """Return what sets the size."""
-        return {"hidden": 1}
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` frames."""

@@ -52,13 +52,11 @@ class GRUCell(Cell):
         if reset == "after":
             self.b_hn = uniform(keys, f"{layer}/b_hn", 1, hidden, bound=hidden**-0.5)
 
-    @property
-    def native(self) -> Callable[..., Any] | None:
+    def torch_kernel(self) -> Callable[..., Any] | None:
         """Return torch's kernel, which resets after the product."""
         return torch.gru if self.reset == "after" else None
 
-    @property
-    def spec(self) -> CellSpec:
+    def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""
         return GRUSpec(self.reset)
 

@@ -38,13 +38,11 @@ class LSTMCell(Cell):
         with torch.no_grad():  # remember by default (Jozefowicz, Zaremba and Sutskever, 2015)
             self.b[..., hidden : 2 * hidden] += forget_bias
 
-    @property
-    def native(self) -> Callable[..., Any] | None:
+    def torch_kernel(self) -> Callable[..., Any] | None:
         """Return torch's kernel."""
         return torch.lstm
 
-    @property
-    def spec(self) -> CellSpec:
+    def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""
         return LSTMSpec()
 

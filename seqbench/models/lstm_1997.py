@@ -66,8 +66,7 @@ class LSTM1997Cell(Cell):
             b_i += input_bias
             b_o += output_bias
 
-    @property
-    def spec(self) -> CellSpec:
+    def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""
         return LSTMSpec(forget=False)
 

@@ -69,15 +69,15 @@ class Scores(nn.Module):
         return (pairs.flatten(1, 3) @ self.v).view(pairs.shape[:-1])
 
 
-class Seen(NamedTuple):
+class Memory(NamedTuple):
     """The states so far and their keys, with room for T steps."""
 
     h: Float[Tensor, "E B T H"]
     k: Float[Tensor, "E B T K"]
 
 
-class Looked(NamedTuple):
-    """What an answer is read from, and where it was looked for."""
+class Readings(NamedTuple):
+    """What the answers are read from: h, what attention gathered, and its weights."""
 
     h: Float[Tensor, "E B A H"]
     m: Float[Tensor, "E B A H"]
@@ -100,6 +100,7 @@ class AttentionLSTM(Recurrent):
     """
 
     name = "lstm_attention"
+    attends = True
     cell = LSTMCell
 
     def __init__(
@@ -131,60 +132,58 @@ class AttentionLSTM(Recurrent):
         self.readout = Linear(keys, "readout", 2 * hidden, outputs)
         self.scores = Scores(keys, hidden, width or max(1, hidden // 2), score)
         self.kind = kind
+        self.streams = kind == "states"  # a decoder can't tell from a step whether it is to answer
         if kind == "decoder":
             self.decoder = LSTMCell(keys, "decoder", inputs + hidden, hidden)
             self.drop = Dropout(keys, "decoder", dropout)
 
     @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
+    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
         """Return what sets the size; the width of the keys takes up what the hidden units leave."""
         return {"hidden": 1, "width": 1}
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""
-        h, m, _ = self.looked(x, answers)
+        h, m, _ = self.gather(x, answers)
         return self.readout(torch.cat([h, m], dim=-1))
 
-    def attend(self, x: Sequences, answers: int) -> Float[Tensor, "E B A T"]:
-        """Return the weights, with which each of the last ``answers`` steps looks at each step."""
-        return self.looked(x, answers).weights
+    def attend(self, x: Sequences, answers: int) -> Float[Tensor, "E B 1 A T"]:
+        """Return the weights with which each of the last ``answers`` steps looks at each step; there is one head."""
+        return self.gather(x, answers).weights[:, :, None]
 
-    def looked(self, x: Sequences, answers: int) -> Looked:
+    def gather(self, x: Sequences, answers: int) -> Readings:
         """Return h, m and the weights at the last ``answers`` steps."""
         return self.look_back(x, answers) if self.kind == "states" else self.decode(x, answers)
 
-    def look_back(self, x: Sequences, answers: int) -> Looked:
+    def look_back(self, x: Sequences, answers: int) -> Readings:
         """Let each answer look at the states up to its step."""
         h = self.states(x)
         T, q = h.shape[2], h[:, :, -answers:]
         later = torch.ones(answers, T, dtype=torch.bool, device=h.device).triu(T - answers + 1)
         e = self.scores(q, self.scores.keys(h))
         weights = e.masked_fill(later, -torch.inf).softmax(dim=-1)
-        return Looked(q, weights @ h, weights)
+        return Readings(q, weights @ h, weights)
 
-    def decode(self, x: Sequences, answers: int) -> Looked:
+    def decode(self, x: Sequences, answers: int) -> Readings:
         """Let a second LSTM answer, which looks at the states of the first."""
         before, during = x.split((x.shape[2] - answers, answers), dim=2)
         if not before.shape[2]:
             raise BadInput(
                 f"{self.name} has nothing to decode where every step has an answer; choose kind 'states'"
             )
-        seen = self.states(before)
-        k, state, steps = (
-            self.scores.keys(seen),
-            (seen[:, :, -1], torch.zeros_like(seen[:, :, -1])),
-            [],
-        )
+        h = self.states(before)
+        k, state = self.scores.keys(h), (h[:, :, -1], torch.zeros_like(h[:, :, -1]))
+        steps = []
         for x_t in during.unbind(dim=2):
             weights = self.scores(state[0][:, :, None], k).softmax(dim=-1)
-            m = weights @ seen  # (E, B, 1, H)
+            m = weights @ h  # (E, B, 1, H)
             a = self.decoder.project(torch.cat([x_t[:, :, None], m], dim=-1))
             state = self.decoder.step(a[:, :, 0], *state)
             steps.append((state[0][:, :, None], m, F.pad(weights, (0, answers))))
-        h, m, weights = (torch.cat(parts, dim=2) for parts in zip(*steps, strict=True))
-        return Looked(self.drop(h), m, weights)
+        h_t, m_t, weights_t = (torch.cat(parts, dim=2) for parts in zip(*steps, strict=True))
+        return Readings(self.drop(h_t), m_t, weights_t)
 
-    def start(self, B: int, T: int) -> tuple[int, Seen, Any]:
+    def start(self, B: int, T: int) -> tuple[int, Memory, Any]:
         """Return the number of steps seen, room for T of them, and the state of every layer."""
         if self.kind == "decoder":
             raise BadInput(
@@ -192,16 +191,16 @@ class AttentionLSTM(Recurrent):
             )
         E, H = self.scores.W_k.shape[:2]
         empty = self.scores.W_k.new_empty
-        room = Seen(empty(E, B, T, H), empty(E, B, T, self.scores.W_k.shape[2]))
+        room = Memory(empty(E, B, T, H), empty(E, B, T, self.scores.W_k.shape[2]))
         return 0, room, super().start(B, T)
 
     def advance(
-        self, x: Float[Tensor, "E B D"], state: tuple[int, Seen, Any]
-    ) -> tuple[Float[Tensor, "E B C"], tuple[int, Seen, Any]]:
-        """Return the outputs at the next step, and what was seen up to there."""
-        t, seen, before = state
-        h, after = self.stepped(x, before)
-        seen.h[:, :, t], seen.k[:, :, t] = h, self.scores.keys(h[:, :, None])[:, :, 0]
-        weights = self.scores(h[:, :, None], seen.k[:, :, : t + 1]).softmax(dim=-1)
-        m = (weights @ seen.h[:, :, : t + 1])[:, :, 0]
-        return self.readout(torch.cat([h, m], dim=-1)), (t + 1, seen, after)
+        self, x: Float[Tensor, "E B D"], state: tuple[int, Memory, Any]
+    ) -> tuple[Float[Tensor, "E B C"], tuple[int, Memory, Any]]:
+        """Return the outputs at the next step, and the states up to there."""
+        t, memory, before = state
+        h, after = self.advance_layers(x, before)
+        memory.h[:, :, t], memory.k[:, :, t] = h, self.scores.keys(h[:, :, None])[:, :, 0]
+        weights = self.scores(h[:, :, None], memory.k[:, :, : t + 1]).softmax(dim=-1)
+        m = (weights @ memory.h[:, :, : t + 1])[:, :, 0]
+        return self.readout(torch.cat([h, m], dim=-1)), (t + 1, memory, after)

@@ -35,13 +35,11 @@ class NoOutputCell(LSTMCell):
 
     gates = 3
 
-    @property
-    def native(self) -> Callable[..., Any]:
+    def torch_kernel(self) -> Callable[..., Any]:
         """Return torch's kernel."""
         return torch.lstm
 
-    @property
-    def spec(self) -> CellSpec:
+    def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""
         return LSTMSpec()
 

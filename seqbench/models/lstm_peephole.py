@@ -33,12 +33,7 @@ class PeepholeCell(LSTMCell):
         super().__init__(keys, layer, inputs, hidden, forget_bias)
         self.p = nn.Parameter(self.b.new_zeros(len(keys), 3, hidden))
 
-    @property
-    def native(self) -> None:
-        """Return None: torch has no kernel for it."""
-
-    @property
-    def spec(self) -> CellSpec:
+    def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""
         return LSTMSpec(peepholes=True)
 

@@ -54,13 +54,11 @@ class RNNCell(Cell):
                 self.W_h.zero_().diagonal(dim1=1, dim2=2).fill_(1)
                 self.b.zero_()
 
-    @property
-    def native(self) -> Callable[..., Any]:
+    def torch_kernel(self) -> Callable[..., Any]:
         """Return torch's kernel."""
         return KERNELS[self.activation]
 
-    @property
-    def spec(self) -> CellSpec:
+    def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""
         return RNNSpec(self.activation)
 

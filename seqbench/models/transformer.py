@@ -15,8 +15,9 @@ stands is told by rotating Q and K (Su et al., 2021; ``rotary``), by adding sine
 at all (``none``: only the mask of a causal model gives order away). None of them has parameters or a longest length.
 """
 
-from math import log, sqrt
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Sequence
+from math import inf, log, sqrt
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,7 @@ from torch.nn import functional as F
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput, unknown
-from seqbench.models.base import Linear
+from seqbench.models.base import Linear, Model
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 from seqbench.values.options import OneOf
@@ -48,9 +49,7 @@ def sinusoids(angle: Float[Tensor, "T half"]) -> Float[Tensor, "T H"]:
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
 
 
-def rotated(
-    q: Float[Tensor, "... T d"], angle: Float[Tensor, "T half"]
-) -> Float[Tensor, "... T d"]:
+def rotate(q: Float[Tensor, "... T d"], angle: Float[Tensor, "T half"]) -> Float[Tensor, "... T d"]:
     """Turn each pair of features by the angle of its step, so that q · k knows only the distance."""
     a, b = q.chunk(2, dim=-1)
     cos, sin = angle.cos(), angle.sin()
@@ -77,7 +76,7 @@ class Cache(NamedTuple):
     k: Float[Tensor, "N heads T d"]
     v: Float[Tensor, "N heads T d"]
 
-    def kept(self, t: int, k: Tensor, v: Tensor) -> "Cache":
+    def write(self, t: int, k: Tensor, v: Tensor) -> "Cache":
         """Write down step t; return it and all before it."""
         self.k[:, :, t : t + 1], self.v[:, :, t : t + 1] = k, v
         return Cache(self.k[:, :, : t + 1], self.v[:, :, : t + 1])
@@ -114,7 +113,19 @@ class Attention(nn.Module):
         E, B, T, H = x.shape
         heads = self.qkv(x).view(E * B, T, 3, self.heads, H // self.heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)
-        return (q, k, v) if angle is None else (rotated(q, angle), rotated(k, angle), v)
+        return (q, k, v) if angle is None else (rotate(q, angle), rotate(k, angle), v)
+
+    def weights(
+        self, x: Float[Tensor, "E B T H"], angle: Float[Tensor, "T half"] | None, answers: int
+    ) -> Float[Tensor, "EB heads A T"]:
+        """Return the weights with which each of the last steps gathers from each step; 0 where it may not look."""
+        T = x.shape[2]
+        q, k, _ = self.split(x, angle)
+        scores = q[:, :, -answers:] @ k.mT / sqrt(q.shape[-1])
+        if self.causal:
+            later = torch.ones(answers, T, dtype=torch.bool, device=x.device).triu(T - answers + 1)
+            scores = scores.masked_fill(later, -inf)
+        return scores.softmax(dim=-1)
 
     def advance(
         self,
@@ -125,7 +136,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "E B 1 H"]:
         """Return what step t gathers from itself and those before it; the cache keeps its key and value."""
         q, k, v = self.split(x, angle)
-        y = F.scaled_dot_product_attention(q, *cache.kept(t, k, v))
+        y = F.scaled_dot_product_attention(q, *cache.write(t, k, v))
         return self.out(y.transpose(1, 2).reshape(x.shape))
 
 
@@ -170,7 +181,7 @@ class Block(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm_2(x))))
 
 
-class Transformer(nn.Module):
+class Transformer(Model):
     """Transformer of two blocks by default.
 
     Parameters
@@ -183,16 +194,16 @@ class Transformer(nn.Module):
         Whether a step sees only itself and what came before.
     heads, feedforward
         The number of heads, and the width of the feed-forward net: half of ``hidden`` if not given, since a wide
-        stream is what recall is learned with when parameters are few; ``matched`` sets it to what is left.
+        stream is what recall is learned with when parameters are few; ``match_sizes`` sets it to what is left.
     positions
         ``"rotary"``, ``"sinusoidal"`` or ``"none"``.
     dropout
         The share of what a sublayer adds that is dropped in training (``dropout.py``).
     """
 
-    name: ClassVar[str] = "transformer"
-    version: ClassVar[int] = 1
-    reads: ClassVar[Literal["sequence", "video"]] = "sequence"
+    name = "transformer"
+    default_layers = 2  # recall is not learned with one
+    attends = True
 
     def __init__(
         self,
@@ -215,13 +226,14 @@ class Transformer(nn.Module):
         super().__init__()
         if positions not in POSITIONS:
             raise unknown("positions", positions, POSITIONS)
-        step = self.size_options(heads, positions)["hidden"]
+        step = self.size_options(heads=heads, positions=positions)["hidden"]
         if hidden % step:
             raise BadInput(
                 f"hidden width {hidden} does not suit {heads} heads with {positions} positions; "
                 f"choose a multiple of {step}"
             )
         self.heads, self.positions, self.causal = heads, positions, causal
+        self.streams = causal
         scale = 1 / sqrt(2 * layers)  # 2 layers sublayers add to one stream (Radford et al., 2019)
         # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
         self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
@@ -243,7 +255,7 @@ class Transformer(nn.Module):
 
     @classmethod
     def size_options(
-        cls, heads: int = 2, positions: str = "rotary", **options: Any
+        cls, layers: int = 2, heads: int = 2, positions: str = "rotary", **options: Any
     ) -> dict[str, int]:
         """Return what sets the size; the feed-forward net takes up what the heads leave."""
         per_head = 1 if positions == "none" else 2
@@ -251,13 +263,34 @@ class Transformer(nn.Module):
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps; the last block is spared all others."""
-        x, angle = self.placed(self.embed(x))
+        return self.answer(self.embed(x), answers)
+
+    def answer(self, embedded: Float[Tensor, "E B T H"], answers: int) -> Outputs:
+        """Return the outputs at the last ``answers`` steps, from the embedding of every step."""
+        x, angle = self.place(embedded)
         for block in self.blocks[:-1]:
             x = block(x, angle, x.shape[2])
         x = self.blocks[-1](x, angle, answers)
         return self.readout(self.norm(x))
 
-    def placed(
+    def forward_with_states(
+        self, x: Sequences, answers: int
+    ) -> tuple[Outputs, dict[str, Sequence[Tensor]]]:
+        """Return the outputs, and the embedding of every step."""
+        rows = self.embed(x).unbind(dim=2)
+        return self.answer(torch.stack(rows, dim=2), answers), {"embedding": rows}
+
+    def attend(self, x: Sequences, answers: int) -> Float[Tensor, "E B M A T"]:
+        """Return the weights of each head, those of the first block first."""
+        E, B, T = x.shape[:3]
+        x, angle = self.place(self.embed(x))
+        weights = []
+        for block in self.blocks:
+            weights.append(block.attention.weights(block.norm_1(x), angle, answers))
+            x = block(x, angle, T)
+        return torch.cat(weights, dim=1).unflatten(0, (E, B))
+
+    def place(
         self, x: Float[Tensor, "E B T H"], first: int = 0
     ) -> tuple[Float[Tensor, "E B T H"], Float[Tensor, "T half"] | None]:
         """Return the stream of T steps from the first with sines added, and the angles to rotate by."""
@@ -282,7 +315,7 @@ class Transformer(nn.Module):
     ) -> tuple[Float[Tensor, "E B C"], tuple[int, list[Cache]]]:
         """Return the outputs at the next step, and the caches with that step in them."""
         t, caches = state
-        x, angle = self.placed(self.embed(x[:, :, None]), first=t)
+        x, angle = self.place(self.embed(x[:, :, None]), first=t)
         for block, cache in zip(self.blocks, caches, strict=True):
             x = block.advance(x, angle, t, cache)
         return self.readout(self.norm(x))[:, :, 0], (t + 1, caches)

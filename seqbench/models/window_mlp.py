@@ -11,7 +11,7 @@ Source: the time-delay network in its simplest form, with all of the window in o
 """
 
 from math import sqrt
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from seqbench.axes import Outputs, Sequences
 from seqbench.errors import BadInput
-from seqbench.models.base import Linear
+from seqbench.models.base import Linear, Model
 from seqbench.models.dropout import Dropout
 from seqbench.random import Keys
 
 
-class WindowMLP(nn.Module):
+class WindowMLP(Model):
     """Multilayer perceptron on a window of steps.
 
     Parameters
@@ -43,9 +43,8 @@ class WindowMLP(nn.Module):
         The share of v that is dropped in training on its way up (``dropout.py``).
     """
 
-    name: ClassVar[str] = "window_mlp"
-    version: ClassVar[int] = 1
-    reads: ClassVar[Literal["sequence", "video"]] = "sequence"
+    name = "window_mlp"
+    streams = True
 
     def __init__(
         self,
@@ -71,11 +70,6 @@ class WindowMLP(nn.Module):
         )
         self.drops: Any = nn.ModuleList(Dropout(keys, f"layer {k}", dropout) for k in range(layers))
         self.readout = Linear(keys, "readout", hidden, outputs)
-
-    @classmethod
-    def size_options(cls, **options: Any) -> dict[str, int]:
-        """Return what sets the size; the window is no part of it."""
-        return {"hidden": 1}
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""

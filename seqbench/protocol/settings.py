@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 from seqbench.errors import BadInput, unknown
+from seqbench.models import MODELS
 from seqbench.records.schema import (
-    LAYERS,
     SCHEMA,
     Budget,
     Manifest,
@@ -23,11 +23,11 @@ from seqbench.records.schema import (
     Record,
     digest,
 )
+from seqbench.records.spec import RunSpec
 from seqbench.values.fields import A_WORD, is_word
 from seqbench.values.variants import parse, strip_options
 
 SEQUENCE_MODELS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "gru", "transformer")
-VIDEO_MODELS = ("cnn_lstm", "frame_average", "pixel_lstm")
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # the learning rates that every model is tuned over
 FINER = (1.7e-4, 5.5e-4, 1.7e-3, 5.5e-3, 1.7e-2)  # between them, and one above
@@ -104,7 +104,7 @@ class Condition:
     def net(self) -> tuple[str, int, dict[str, Any]]:
         """Return the name of the model, its number of layers, and its other options."""
         name, options = in_words(self.model)
-        layers = options.pop("layers", LAYERS.get(name, 1))
+        layers = options.pop("layers", MODELS.facts(name).layers)
         if type(layers) is not int or layers < 1:
             raise BadInput(
                 f"model '{self.model}' has no such number of layers; choose from 1 to 64"
@@ -132,11 +132,13 @@ class Profile:
     tuned
         Whether the learning rate of each condition is chosen from ``GRID`` on the tuning seeds first.
     parameters
-        The count that all models are matched to, as nearly as their sizes allow (``models.base.common_size``).
+        The count that all models are matched to, as nearly as their sizes allow (``models.sizing.common_size``).
     citable
         Whether tables made from it may be cited.
     guest
         How a task is measured that the profile does not have; its name and lags are filled in.
+    grid, tuning_seeds
+        The learning rates that a profile that tunes chooses from, and the seeds on which it does.
     """
 
     name: str
@@ -147,6 +149,8 @@ class Profile:
     citable: bool = False
     guest: Setting = Setting("", (), 2_000, 1e-2)
     precision: Precision = "float32"
+    grid: tuple[float, ...] = GRID
+    tuning_seeds: tuple[int, ...] = TUNING_SEEDS
 
     @property
     def specification(self) -> str:
@@ -158,20 +162,28 @@ class Profile:
                 "seeds": self.seeds,
                 "parameters": self.parameters,
                 "matched": SEQUENCE_MODELS,
-                "rates": [GRID, TUNING_SEEDS] if self.tuned else None,
+                "rates": [self.grid, self.tuning_seeds] if self.tuned else None,
                 "precision": self.precision,
             }
         )
 
-    def hosting(self, steps: int | None, learning_rate: float | None) -> "Profile":
-        """Return the profile with other steps, or another rate, for tasks that it does not have."""
-        if learning_rate and self.tuned:
+    def asked(self, spec: RunSpec) -> "Profile":
+        """Return the profile with the grid of a specification, and its steps and rate for a task of one's own."""
+        if spec.grid and not self.tuned:
+            raise BadInput(f"profile '{self.name}' tunes no learning rate; leave grid out")
+        if len(set(spec.grid)) < len(spec.grid):
+            raise BadInput(f"grid has a learning rate twice: {list(spec.grid)}")
+        if spec.seeds is not None and spec.seeds > min(self.tuning_seeds):
+            raise BadInput(
+                f"seeds must be at most {min(self.tuning_seeds)}; the tuning has those that follow"
+            )
+        if spec.learning_rate and self.tuned:
             raise BadInput(
                 f"profile '{self.name}' tunes the learning rate; choose another, or leave it out"
             )
-        rate = learning_rate or self.guest.learning_rate
-        guest = replace(self.guest, steps=steps or self.guest.steps, learning_rate=rate)
-        return replace(self, guest=guest)
+        rate = spec.learning_rate or self.guest.learning_rate
+        guest = replace(self.guest, steps=spec.steps or self.guest.steps, learning_rate=rate)
+        return replace(self, guest=guest, grid=tuple(sorted(spec.grid)) or self.grid)
 
     @property
     def parts(self) -> tuple[str, ...]:

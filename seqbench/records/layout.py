@@ -4,15 +4,17 @@ A folder may come from an untrusted source, so links in it are never followed. H
 editors leave behind, are ignored.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqbench.errors import BadInput
 
 DEPTH = {  # how deep the files of each folder of measurements are
     "records": 2, "throughput": 1, "comparisons": 1, "baselines": 1, "probes": 1, "trials": 1, "systems": 1,
+    "specs": 1,
 }  # fmt: skip
-ENDINGS = (".json", ".jsonl")
+ROWS = (".json", ".jsonl")  # the endings of files of measurements
+ENDINGS = {"specs": (".toml",)}  # of other files
 DERIVED = ("tables", "notebooks", "unfinished")  # made from the measurements, or temporary
 SINGLE_FILES = ("manifest.json", "plan.jsonl", "facts.json")
 LITTER = ("Thumbs.db", "desktop.ini")
@@ -24,7 +26,7 @@ def find_misplaced(folder: Path) -> Iterator[BadInput]:
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and entry.name in DEPTH:
-            found = walk(entry, DEPTH[entry.name])
+            found = list_files(folder, entry.name)
             yield from (wrong for wrong in found if isinstance(wrong, BadInput))
         elif entry.is_dir() and entry.name in DERIVED:
             yield from find_links(entry)
@@ -32,14 +34,19 @@ def find_misplaced(folder: Path) -> Iterator[BadInput]:
             yield describe_misplaced(entry)
 
 
-def walk(folder: Path, depth: int) -> Iterator[Path | BadInput]:
+def list_files(folder: Path, kind: str) -> Iterator[Path | BadInput]:
+    """Yield the files of a folder of measurements, and an error for every other entry."""
+    return walk(folder / kind, DEPTH[kind], ENDINGS.get(kind, ROWS))
+
+
+def walk(folder: Path, depth: int, endings: Sequence[str]) -> Iterator[Path | BadInput]:
     """Yield the files at this depth below a folder, and an error for every other entry."""
     for entry in list_entries(folder):
         if isinstance(entry, BadInput):
             yield entry
         elif entry.is_dir() and depth > 1:
-            yield from walk(entry, depth - 1)
-        elif entry.is_file() and depth == 1 and entry.suffix in ENDINGS:
+            yield from walk(entry, depth - 1, endings)
+        elif entry.is_file() and depth == 1 and entry.suffix in endings:
             yield entry
         else:
             yield describe_misplaced(entry)

@@ -12,6 +12,7 @@ A results folder::
     probes/<instrument>-<name>.jsonl           what instruments measured inside models
     trials/<experiment>.jsonl                  of the replication ledger
     systems/<system>.json
+    specs/<spec>.toml                          what was asked for: the specification of each run
     tables/
     unfinished/                                the state of long jobs, while they run
 
@@ -55,6 +56,7 @@ from seqbench.records.schema import (
     canonical,
     digest,
 )
+from seqbench.records.spec import RunSpec
 
 T = TypeVar("T", bound=Strict)
 Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe, Trial)
@@ -195,6 +197,16 @@ class Store:
                 raise BadInput(f"{where}: the same condition as {first}")
         return rows
 
+    def add_spec(self, spec: RunSpec) -> None:
+        """Keep what a run was asked for; return its name."""
+        file = self.path / "specs" / f"{spec.id}.toml"
+        if not file.exists():
+            write(file, spec.toml())
+
+    def specs(self) -> dict[str, RunSpec]:
+        """Return what the runs into this folder were asked for, by name."""
+        return {file.stem: RunSpec.read(file) for file in self.list_files("specs")}
+
     def write_facts(self, facts: Facts) -> None:
         """Write the facts of an edition."""
         write(self.path / "facts.json", facts.canonical() + "\n")
@@ -277,6 +289,12 @@ class Store:
                 continue
             if systems[file.stem].id != file.stem:
                 wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
+        for file in self.list_files("specs", strict=False):
+            try:
+                if (spec := RunSpec.read(file)).id != file.stem:
+                    wrong.append(f"{file}: its content hashes to {spec.id}")
+            except BadInput as error:
+                wrong.append(str(error))
         for read in (self.plan, self.facts):
             try:
                 read()
@@ -402,7 +420,7 @@ class Store:
         if not (self.path / folder).exists():
             return []
         found = []
-        for file in layout.walk(self.path / folder, layout.DEPTH[folder]):
+        for file in layout.list_files(self.path, folder):
             if isinstance(file, Path):
                 found.append(file)
             elif strict:

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from seqbench.models import MODELS
-from seqbench.protocol.settings import VIDEO_MODELS
 from seqbench.report.results import find_position
 from seqbench.text import html, label
 from seqbench.values.variants import strip_options
@@ -130,11 +129,14 @@ def sort_names(catalogue: Iterable[str], names: Iterable[str]) -> list[str]:
 def parts(names: Iterable[str]) -> list[list[str]]:
     """Return the models of each panel: models of video are separate, and no panel has more than ``AT_MOST`` lines."""
     models = sort_names(MODELS, names)
-    kinds = [
-        [m for m in models if (strip_options(m) in VIDEO_MODELS) == video]
-        for video in (False, True)
-    ]
+    kinds = [[m for m in models if reads_video(m) == video] for video in (False, True)]
     return [kind[i : i + AT_MOST] for kind in kinds for i in range(0, len(kind), AT_MOST)]
+
+
+def reads_video(model: str) -> bool:
+    """Return whether a built-in model reads video; of another the code may not be here."""
+    name = strip_options(model)
+    return name in MODELS.builtin and MODELS.facts(name).reads == "video"
 
 
 def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.085) -> None:

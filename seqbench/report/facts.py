@@ -1,10 +1,11 @@
 """The facts of a folder: its own, or for an older edition those kept in this package, else those of the code."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from seqbench.ledger.rows import LEDGER, Entry, ModelPair, ModelScore, NotRepeated, Online
 from seqbench.models import MODELS
-from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS, VIDEO_MODELS
+from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS
 from seqbench.records import facts
 from seqbench.records.facts import ClaimWords, Facts, LedgerRow
 from seqbench.records.store import Store
@@ -23,18 +24,27 @@ def read_facts(store: Store) -> Facts:
         return own
     if manifest.edition != "local" and manifest.form in EARLIER:
         return Facts.model_validate_json(EARLIER[manifest.form].read_bytes())
-    return collect_facts()
+    grids = {spec.grid for spec in store.specs().values() if spec.grid}
+    return collect_facts(rates=sorted(grids.pop()) if grids else GRID)  # one, by its specification
 
 
-def collect_facts() -> Facts:
-    """Return the facts of this code: for local results, and for an edition that is published now."""
+def collect_facts(rates: Sequence[float] = GRID) -> Facts:
+    """Return the facts of this code: for local results, and for an edition that is published now.
+
+    Parameters
+    ----------
+    rates
+        The learning rates that the runs were tuned over.
+    """
     return Facts(
-        rates=GRID,
+        rates=tuple(rates),
         finer_rates=FINER,
         tuning_seeds=TUNING_SEEDS,
         tasks=tuple(TASKS.builtin),
         models=tuple(MODELS.builtin),
-        video_models=VIDEO_MODELS,
+        video_models=tuple(
+            sorted(name for name in MODELS.builtin if MODELS.facts(name).reads == "video")
+        ),
         tables=tuple(TABLES),
         claims=tuple(
             ClaimWords(id=c.id, sentence=c.sentence, experiment=c.experiment, rule=c.rule_in_words)

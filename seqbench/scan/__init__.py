@@ -24,17 +24,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqbench.errors import BadInput, unknown
-from seqbench.scan.ensemble import ensemble
-from seqbench.scan.fused import fused, lacking
-from seqbench.scan.native import native
-from seqbench.scan.reference import Steps, reference
+from seqbench.scan.ensemble import run_ensemble
+from seqbench.scan.fused import find_lacking, run_fused
+from seqbench.scan.native import run_native
+from seqbench.scan.reference import RecurrentCell, run_reference
 
 Scan = Literal["auto", "reference", "native", "ensemble", "fused"]
-SCANS = {"reference": reference, "native": native, "ensemble": ensemble, "fused": fused}
+SCANS = {
+    "reference": run_reference,
+    "native": run_native,
+    "ensemble": run_ensemble,
+    "fused": run_fused,
+}
 
 
-def chosen(cell: Steps, how: Scan, device: torch.device) -> str:
-    """Return the way in which a cell is run on a device: what ``auto`` stands for, what stands in for ``fused``.
+def choose_scan(cell: RecurrentCell, how: str, device: torch.device) -> str:
+    """Return the scan that runs a cell on a device: what ``auto`` stands for, or what stands in for ``fused``.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def chosen(cell: Steps, how: Scan, device: torch.device) -> str:
         raise BadInput(
             f"{type(cell).__name__} names no spec for the scan '{how}'; choose 'reference'"
         )
-    if how == "fused" and (reason := lacking(cell, device)):
+    if how == "fused" and (reason := find_lacking(cell, device)):
         if torch.is_autocast_enabled(device.type):  # nobody else computes in half precision
             raise BadInput(f"the scan 'fused' needs {reason}; choose 'reference'")
         _say_once(f"the scan 'fused' needs {reason}; 'ensemble' stands in for it")
@@ -69,7 +74,11 @@ def _say_once(sentence: str) -> None:
 
 
 def scan(
-    cell: Steps, x: Float[Tensor, "E B T D"], how: Scan, recompute: bool = False, window: int = 0
+    cell: RecurrentCell,
+    x: Float[Tensor, "E B T D"],
+    how: str,
+    recompute: bool = False,
+    window: int = 0,
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step.
 
@@ -80,4 +89,4 @@ def scan(
     window
         Steps over which a gradient flows back, 0 for all of them (``windows.py``).
     """
-    return SCANS[chosen(cell, how, x.device)](cell, x, recompute, window)
+    return SCANS[choose_scan(cell, how, x.device)](cell, x, recompute, window)

@@ -26,7 +26,7 @@ from seqbench.axes import Hidden
 from seqbench.scan.ensemble import loops
 from seqbench.scan.ensemble.parts import product
 from seqbench.scan.recurrence import Chunk, Keep, Kept, Loops, States, recurrence
-from seqbench.scan.reference import Steps
+from seqbench.scan.reference import RecurrentCell
 from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
 
 WIDEST = 256
@@ -37,7 +37,7 @@ Precision = Literal["bf16", "tf32", "fp32", "fp64"]
 Pass = Literal["forward", "backward"]
 
 
-def lacking(cell: Steps, device: torch.device) -> str | None:
+def find_lacking(cell: RecurrentCell, device: torch.device) -> str | None:
     """Return what is missing here to run the cell by a kernel, if anything is."""
     W_h = cell.weights[2]
     if device.type != "cuda" and not interpreting():
@@ -56,21 +56,21 @@ def interpreting() -> bool:
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
-def fused(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
+def run_fused(
+    cell: RecurrentCell, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step."""
     assert cell.spec is not None
-    precision = precision_of(cell, x.device.type)
+    precision = choose_precision(cell, x.device.type)
     passes = FUSED[type(cell.spec)](cell.spec, precision)
     W_h = cell.weights[2]
     with torch.autocast(x.device.type, enabled=False):
         x = x.to(torch.bfloat16 if precision == "bf16" else W_h.dtype)
-        h = recurrence(passes, x, filled_up(*cell.weights), recompute, window)
+        h = recurrence(passes, x, fill_up(*cell.weights), recompute, window)
     return h[..., : W_h.shape[1]]
 
 
-def precision_of(cell: Steps, device: str) -> Precision:
+def choose_precision(cell: RecurrentCell, device: str) -> Precision:
     """Return what the kernels multiply in."""
     if cell.weights[2].dtype == torch.float64:
         return "fp64"
@@ -79,7 +79,7 @@ def precision_of(cell: Steps, device: str) -> Precision:
     return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "fp32"
 
 
-def filled_up(W_x: Tensor, b: Tensor, W_h: Tensor, extra: Tensor | None) -> list[Tensor | None]:
+def fill_up(W_x: Tensor, b: Tensor, W_h: Tensor, extra: Tensor | None) -> list[Tensor | None]:
     """Return the weights of a cell that has some units more, up to a multiple of 16, which do nothing.
 
     A unit whose weights are all zero has a = 0, hence g or n = tanh 0 = 0, hence c = h = 0 at every step; and no weight

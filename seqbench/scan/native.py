@@ -4,12 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqbench.scan.reference import Steps
+from seqbench.scan.reference import RecurrentCell
 from seqbench.scan.windows import windows
 
 
-def native(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
+def run_native(
+    cell: RecurrentCell, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, as torch's kernel computes it."""
     assert cell.native is not None

@@ -116,7 +116,7 @@ class Recurrence(torch.autograd.Function):
             states = [h[:, start : stop + 1]]
             states += [part[:, first : first + stop - start + 1] for part in rest]
             here = gates[:, start:stop] if keep == "gates" else gates[:, : stop - start]
-            loops.forward(projected(x[:, start:stop], W_x, b), here, states, W_h, extra)
+            loops.forward(project(x[:, start:stop], W_x, b), here, states, W_h, extra)
             if keep == "nothing":
                 for part in rest:
                     part[:, 0] = part[:, stop - start]
@@ -153,7 +153,7 @@ def derivatives(ctx: Any, dh: Float[Tensor, "E T B H"]) -> tuple[Tensor | None, 
             carry = [W_h.new_zeros(part[:, 0].shape) for part in whole]
         x_k, states = x[:, start:stop], [part[:, start : stop + 1] for part in whole]
         if gates is None:
-            here = loops.recompute_gates(projected(x_k, W_x, b), states, W_h, extra)
+            here = loops.recompute_gates(project(x_k, W_x, b), states, W_h, extra)
         else:
             here = gates[:, start:stop]
         da, *more = loops.backward(dh[:, start:stop], carry, here, states, W_h, extra)
@@ -180,7 +180,7 @@ def recurrence(
     return Recurrence.apply(loops, keep, window, x, *weights)  # type: ignore[no-untyped-call]
 
 
-def projected(x: Float[Tensor, "E K B D"], W_x: Tensor, b: Tensor) -> Chunk:
+def project(x: Float[Tensor, "E K B D"], W_x: Tensor, b: Tensor) -> Chunk:
     """Return x_t W_x + b for the steps of a chunk."""
     W_x, b = W_x.to(x.dtype), b.to(x.dtype)
     return torch.baddbmm(b, x.flatten(1, 2), W_x).unflatten(1, x.shape[1:3])

@@ -1,7 +1,7 @@
 """The loop over time, as the equations say it; every other scan must agree with this one."""
 
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -12,14 +12,14 @@ from seqbench.scan.specs import CellSpec
 from seqbench.scan.windows import windows
 
 
-@runtime_checkable
-class Steps(Protocol):
+@runtime_checkable  # for the type checks of the tests
+class RecurrentCell(Protocol):
     """What a scan needs to know of a cell."""
 
     native_on_cpu: bool
 
     @property
-    def native(self) -> Callable[..., Any] | None:
+    def native(self) -> Callable[..., Any] | None:  # torch's kernels have signatures of their own
         """Return the function of torch that runs this cell with its own kernel."""
 
     @property
@@ -43,17 +43,30 @@ class Steps(Protocol):
         """Return each member's parameters as torch's kernels take them."""
 
 
-def reference(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
-) -> Float[Tensor, "E B T H"]:
-    """Return the hidden state at every step, from one step after the other."""
+class Step(NamedTuple):
+    """One step of a cell: its projected input ``a``, and the state before and after it."""
+
+    a: Gates
+    before: tuple[Hidden, ...]
+    after: tuple[Hidden, ...]
+
+
+def iterate_steps(
+    cell: RecurrentCell, x: Float[Tensor, "E B T D"], window: int = 0
+) -> Iterator[Step]:
+    """Run a cell over a sequence, and yield every step that it takes."""
     a = cell.project(x)
     state = cell.start(a)
-    h = []
     for first, last in windows(a.shape[2], window):
         if first:
             state = tuple(part.detach() for part in state)
         for a_t in a[:, :, first:last].unbind(dim=2):
-            state = cell.step(a_t, *state)
-            h.append(state[0])
-    return torch.stack(h, dim=2)
+            before, state = state, cell.step(a_t, *state)
+            yield Step(a_t, before, state)
+
+
+def run_reference(
+    cell: RecurrentCell, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
+) -> Float[Tensor, "E B T H"]:
+    """Return the hidden state at every step, from one step after the other."""
+    return torch.stack([step.after[0] for step in iterate_steps(cell, x, window)], dim=2)

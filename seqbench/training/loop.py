@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, PerMember
+from seqbench.models.base import Model
 from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Curve, Member, RunVerdict
@@ -54,7 +55,7 @@ class Stack:
         The learning rate of each member.
     """
 
-    def __init__(self, model: nn.Module, rates: Sequence[float]) -> None:
+    def __init__(self, model: Model, rates: Sequence[float]) -> None:
         self.model = model
         rows = [p.detach().reshape(len(p), -1) for p in model.parameters()]
         self.theta = torch.cat(rows, dim=1)  # (E, P)
@@ -185,16 +186,17 @@ def encoded(
     return torch.eye(task.inputs, dtype=dtype, device=x.device)[x]
 
 
-def answered(task: Task, model: nn.Module, x: Float[Tensor, "E B T *V"], answers: int) -> Outputs:
+def answered(task: Task, model: Model, x: Float[Tensor, "E B T *V"], answers: int) -> Outputs:
     """Return what a model answers; raise at any other shape, since torch would broadcast it against the answers."""
-    output: Any = model(x, answers)
-    name = getattr(model, "name", type(model).__name__)
+    output = model(x, answers)
     if not isinstance(output, Tensor):
-        raise TypeError(f"model '{name}' gives a {type(output).__name__}; it must give a tensor")
+        raise TypeError(
+            f"model '{model.name}' gives a {type(output).__name__}; it must give a tensor"
+        )
     wanted = (*x.shape[:2], answers, task.outputs)
     if output.shape != wanted:
         raise ValueError(
-            f"model '{name}' gives {tuple(output.shape)}; it must give (E, B, A, C), here {wanted}"
+            f"model '{model.name}' gives {tuple(output.shape)}; it must give (E, B, A, C), here {wanted}"
         )
     return output
 
@@ -229,7 +231,7 @@ def step(
 
 
 @torch.no_grad()
-def evaluate(task: Task, model: nn.Module, data: Folded, E: int) -> tuple[list[float], list[float]]:
+def evaluate(task: Task, model: Model, data: Folded, E: int) -> tuple[list[float], list[float]]:
     """Return each member's loss and score on data that all share (their E is 1)."""
     length, answers = data.x.shape[2], data.y.shape[2]
     dtype = next(model.parameters()).dtype
@@ -323,7 +325,7 @@ NEVER = Checkpoint()
 
 def train(
     task: Task,
-    model: nn.Module,
+    model: Model,
     members: Sequence[Member],
     budget: Budget,
     device: torch.device,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, wraps
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 
@@ -30,10 +30,11 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     An argument that does not fit raises ``BadInput``, and so does an ``OSError`` within the function.
     """
     known = signature(function)
+    takes_more = any(p.kind is p.VAR_KEYWORD for p in known.parameters.values())  # and checks it
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name in kwargs:
+        for name in kwargs if not takes_more else ():
             if name not in known.parameters:
                 raise unknown(f"argument of {function.__name__}", name, known.parameters)
         try:
@@ -43,7 +44,8 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in given.arguments.items():
             if "\0" in str(value if isinstance(value, str | Path) else ""):
                 raise BadInput(f"{name} has a letter in it that no name and no path can have")
-            check(name, value, make_adapters(function)[name])
+            if known.parameters[name].kind is not Parameter.VAR_KEYWORD:
+                check(name, value, make_adapters(function)[name])
         try:
             return function(*args, **kwargs)
         except OSError as error:
@@ -61,13 +63,19 @@ def check(name: str, value: Any, adapter: Any) -> None:
         )  # pydantic does not accept a range as a list
         adapter.validate_python(list(value) if short else value)
     except ValidationError as error:
-        whys = dict.fromkeys(
-            e["msg"].removeprefix("Input should be ")
-            if e["type"] != "sequence_str"
-            else "a list or tuple, also of one"
-            for e in error.errors()
-        )
-        raise BadInput(f"{name} must be {' or '.join(whys)}; got {show(value)}") from None
+        raise refusal(name, value, error) from None
+
+
+def refusal(name: str, value: Any, error: ValidationError) -> BadInput:
+    """Return the error for an argument that does not fit, from what pydantic says of it (also of others)."""
+    whys = dict.fromkeys(
+        e["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        if e["type"] not in ("sequence_str", "tuple_type")
+        else "a list or tuple, also of one"
+        for e in error.errors()
+        if e["loc"][:1] in ((), (name,)) or not isinstance(e["loc"][0], str)
+    )
+    return BadInput(f"{name} must be {' or '.join(whys)}; got {show(value)}")
 
 
 def show(value: Any) -> str:

@@ -127,14 +127,14 @@ def list_options(entry: Any) -> Mapping[str, Option]:
         try:
             hints = get_type_hints(entry, include_extras=True)
         except (NameError, TypeError) as error:
-            name = getattr(entry, "name", "")
+            name = vars(entry).get("name", "")
             raise BadInput(f"the annotations of '{name}' can't be read: {error}") from None
         return {
             f.name: Option(f.name, hints[f.name], None if f.default is MISSING else f.default)
             for f in fields(entry)
             if f.name != "lag" and f.init and is_plain(hints[f.name])
         }
-    sources: Iterable[Callable[..., Any]] = getattr(entry, "option_sources", lambda: [entry])()
+    sources: Iterable[Callable[..., Any]] = entry.option_sources()
     found: dict[str, Option] = {}
     for source in sources:
         for function in list_constructors(source):

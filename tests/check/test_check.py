@@ -8,17 +8,18 @@ import user_defined
 from torch import nn
 
 from seqbench import check
-from seqbench.check import MODEL_CHECKS, TASK_CHECKS, findings
+from seqbench.check import MODEL_CHECKS, TASK_CHECKS, run_checks
 from seqbench.check.tasks import MANY
 from seqbench.errors import BadInput, DataMissing
 from seqbench.measure.progress import Plain
 from seqbench.measure.runs import run
 from seqbench.models import MODELS
 from seqbench.models.adapter import adapt
-from seqbench.models.base import Linear, uniform
+from seqbench.models.base import Linear, Model, uniform
 from seqbench.random import Keys
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
+from tests.models import CASES
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def wrong(checks, entry) -> dict[str, str]:
     names = {
         finding.check: one.__name__ for finding, one in zip(every(checks), checks, strict=True)
     }
-    return {names[f.check]: f.wrong for f in findings(checks, entry) if f.wrong}
+    return {names[f.check]: f.wrong for f in run_checks(checks, entry) if f.wrong}
 
 
 def every(checks):
@@ -51,6 +52,29 @@ def test_every_built_in_entry_passes(name):
         pytest.skip(str(missing))
     assert len(found) == len(TASK_CHECKS if name in TASKS else MODEL_CHECKS)
     assert [str(finding) for finding in found if finding.wrong] == []
+
+
+def with_options(name, options):
+    """Return a class whose instances are those of a built-in model with these options."""
+    kind = MODELS[name]
+
+    class WithOptions(kind):
+        def __init__(self, keys, **shape):
+            super().__init__(keys, **shape | options)
+
+        @classmethod
+        def size_options(cls, **shape):
+            return super().size_options(**shape | options)
+
+    return WithOptions
+
+
+@pytest.mark.parametrize("case", [case for case, (_, options) in CASES.items() if options])
+def test_every_built_in_model_passes_with_its_options(case):
+    found = wrong(MODEL_CHECKS, with_options(*CASES[case]))
+    assert set(found) <= ({"model_matched"} if "bilstm" in case else set()), (
+        found
+    )  # the pair has coarse sizes
 
 
 def test_guests_of_other_tests_pass():
@@ -552,7 +576,7 @@ class Short(user_defined.Last):
         return super().forward(x, 1)
 
 
-class Strange(nn.Module):
+class Strange(Model):
     """Is built in its own way."""
 
     name = "strange"
@@ -561,10 +585,71 @@ class Strange(nn.Module):
         super().__init__()
         self.layer = Linear(width, "x", 1, 1)
 
+    def forward(self, x, answers):
+        return self.layer(x)
+
+
+class Sums(MODELS["lstm_attention"]):
+    """Gives what it attends with, and not how much."""
+
+    name = "sums"
+
+    def attend(self, x, answers):
+        return super().attend(x, answers) * 2
+
+
+class Headless(MODELS["lstm_attention"]):
+    """Leaves out the axis of the heads."""
+
+    name = "headless"
+
+    def attend(self, x, answers):
+        return super().attend(x, answers)[:, :, 0]
+
+
+class Scanless(MODELS["lstm"]):
+    """Denies its recurrence."""
+
+    name = "scanless"
+    recurrent = False
+
+
+class Undecided(user_defined.Last):
+    """Says in words whether it can be given a sequence step by step."""
+
+    name = "undecided"
+    streams = "sometimes"
+
+
+class Unfinished(Model):
+    """Has no forward pass."""
+
+    name = "unfinished"
+
+
+class Streamless(user_defined.Last):
+    """Says that it can be given a sequence step by step, and has no methods for it."""
+
+    name = "streamless"
+    streams = True
+
+
+class Foreign(nn.Module):
+    """Has a name, and derives from nothing of seqbench."""
+
+    name = "foreign"
+
 
 @pytest.mark.parametrize(
     ("model", "fails", "says"),
     [
+        (Sums, "model_attends", "add up to 1"),
+        (Headless, "model_attends", "it must give (E, B, M, A, T)"),
+        (Scanless, "model_declared", "'recurrent' is False, and the scan that runs it is 'native'"),
+        (Undecided, "model_declared", "'streams' is 'sometimes'; it is True or False"),
+        (Unfinished, "model_declared", "it lacks forward"),
+        (Streamless, "model_streams", "streamless can't be given a sequence step by step"),
+        (Foreign, "model_declared", "derive from it (CONTRIBUTING.md), or adapt a module by"),
         (Anonymous, "model_declared", "'name'"),
         (nn.LSTM, "model_declared", "seqbench.models.adapter"),
         (Strange, "model_declared", "TypeError"),
@@ -601,10 +686,10 @@ def test_one_fault_is_told_once():
 
 
 def test_an_address_of_anything():
-    assert check.find("user_defined:Echo") is user_defined.Echo
+    assert check.find_entry("user_defined:Echo") is user_defined.Echo
     assert "echo" in TASKS
-    assert check.find("user_defined:Last") is user_defined.Last
-    assert check.find("lstm") is MODELS["lstm"]
+    assert check.find_entry("user_defined:Last") is user_defined.Last
+    assert check.find_entry("lstm") is MODELS["lstm"]
 
 
 @pytest.mark.parametrize(
@@ -618,9 +703,9 @@ def test_an_address_of_anything():
 )
 def test_who_can_not_be_found(name, says):
     with pytest.raises(BadInput, match=says):
-        check.find(name)
+        check.find_entry(name)
 
 
 def test_a_task_without_its_data_is_not_judged():
     with pytest.raises(DataMissing):
-        list(findings(TASK_CHECKS, user_defined.Absent))
+        list(run_checks(TASK_CHECKS, user_defined.Absent))

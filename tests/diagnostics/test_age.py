@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from seqbench.diagnostics import age
+from seqbench.models.base import Model
 from seqbench.tasks import TASKS
 from seqbench.tasks.recall import KEYS
 from seqbench.training.loop import draw
@@ -11,7 +12,7 @@ from seqbench.training.loop import draw
 CPU = torch.device("cpu")
 
 
-class Knows(torch.nn.Module):
+class Knows(Model):
     """Answers right where it is told to; else it says another symbol."""
 
     def __init__(self, y, right, outputs):
@@ -46,7 +47,7 @@ def test_in_recall_an_item_is_as_old_as_the_pairs_after_it():
 
 
 @pytest.mark.parametrize(
-    ("name", "suits"),
+    ("name", "applies"),
     [
         ("copy", True),
         ("recall", True),
@@ -56,5 +57,6 @@ def test_in_recall_an_item_is_as_old_as_the_pairs_after_it():
         ("timed-spikes", False),
     ],
 )
-def test_which_tasks_ask_for_items_one_by_one(name, suits):
-    assert age.suits(TASKS[name](lag=12), None) is suits
+def test_which_tasks_ask_for_items_one_by_one(make, name, applies):
+    task = TASKS[name](lag=12)
+    assert age.applies(task, make("rnn", task.inputs, task.outputs)) is applies

@@ -5,6 +5,7 @@ import torch
 
 from seqbench.diagnostics import attention
 from seqbench.diagnostics.relevant import RELEVANT
+from seqbench.models.base import Model
 from seqbench.tasks import TASKS
 from seqbench.training.loop import draw, encoded
 
@@ -20,8 +21,8 @@ def test_weights_and_values_give_the_sublayer_again(make, causal, positions, ans
     model = make("transformer", 3, 2, 16, causal=causal, positions=positions)
     x = torch.randn(2, 5, 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        stream, angle = model.placed(model.embed(x))
-        W = attention.attended(model, x, answers)
+        stream, angle = model.place(model.embed(x))
+        W = model.attend(x, answers)
         assert W.shape == (2, 5, 4, answers, 8)
         for block in model.blocks:
             normed = block.norm_1(stream)
@@ -37,7 +38,7 @@ def test_a_causal_answer_looks_at_nothing_to_come(make):
     model = make("transformer", 3, 2, 16, causal=True)
     x = torch.ones(2, 1, 6, 3, dtype=torch.float64)
     with torch.no_grad():
-        W = attention.attended(model, x, 3)
+        W = model.attend(x, 3)
     torch.testing.assert_close(W.sum(dim=-1), torch.ones_like(W[..., 0]))
     for a in range(3):
         assert (W[:, :, :, a, 4 + a :] == 0).all()
@@ -52,7 +53,7 @@ def test_the_share_by_hand(make, task):
     x = encoded(task, data.x, torch.float64).expand(2, -1, -1, -1)
     A, T = data.y.shape[2], data.x.shape[2]
     with torch.no_grad():
-        W = attention.attended(model, x, A)
+        W = model.attend(x, A)
     steps = RELEVANT[task.name](data.x[0]).steps
     pairs = [(b, a) for b in range(6) for a in range(A)]
     for e in range(2):
@@ -83,22 +84,27 @@ def test_whoever_looks_at_all_steps_alike_has_the_even_share(make):
 
 
 def test_any_model_that_attends_is_looked_at():
-    class Sharp(torch.nn.Module):
+    class Sharp(Model):
         """Looks at the first marked step only."""
+
+        attends = True
 
         def __init__(self):
             super().__init__()
             self.W = torch.nn.Parameter(torch.zeros(2, 1))
 
+        def forward(self, x, answers):
+            raise NotImplementedError
+
         def attend(self, x, answers):
             first = x[..., 1].argmax(dim=-1)  # (E, B)
-            return torch.nn.functional.one_hot(first, x.shape[2])[:, :, None].double()
+            return torch.nn.functional.one_hot(first, x.shape[2])[:, :, None, None].double()
 
-    assert attention.suits(ADDING, Sharp())
-    assert not attention.suits(TASKS["timed-spikes"](lag=5), Sharp())
+    assert attention.applies(ADDING, Sharp())
+    assert not attention.applies(TASKS["timed-spikes"](lag=5), Sharp())
     for seen in attention.look(ADDING, Sharp(), draw(ADDING, "test", [0], 0, 6, CPU)):
         assert seen["share"] == [1]
 
 
 def test_a_recurrence_does_not_attend(make):
-    assert not attention.suits(ADDING, make("lstm", 2, 1))
+    assert not attention.applies(ADDING, make("lstm", 2, 1))

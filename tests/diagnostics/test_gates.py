@@ -6,7 +6,6 @@ from torch.testing import assert_close
 
 from seqbench.diagnostics import gates
 from seqbench.diagnostics.relevant import RELEVANT
-from seqbench.diagnostics.walk import first_cell, walk
 from seqbench.tasks import TASKS
 from seqbench.training.loop import draw, encoded
 
@@ -17,6 +16,7 @@ GATED = {
     "lstm": {},
     "lstm_peephole": {},
     "lstm_1997": {},
+    "lstm_no_output": {},
     "gru": {"reset": "after"},
     "gru before": {"reset": "before"},
 }
@@ -36,10 +36,10 @@ def model(make, request):
 def test_the_gates_give_the_step_again(model):
     x = encoded(ORDER, draw(ORDER, "test", [0], 0, 5, CPU).x, torch.float64)
     with torch.no_grad():
-        _, steps = walk(model, x.expand(2, -1, -1, -1), 1)
+        _, steps = model.record_steps(x.expand(2, -1, -1, -1), 1)
         assert len(steps) == 12
         for a, before, after in steps:
-            seen = gates.gates(model.layers[0], a, *before)
+            seen = gates.compute_gates(model.layers[0], a, *before)
             if "update" in seen:
                 z, n = seen["update"], seen["candidate"]
                 assert_close((1 - z) * n + z * before[0], after[0], **CLOSE)
@@ -47,7 +47,8 @@ def test_the_gates_give_the_step_again(model):
                 c, i, g = before[1], seen["input"], seen["candidate"]
                 c = seen["forget"] * c + i * g if "forget" in seen else c + i * g
                 assert_close(c, after[1], **CLOSE)
-                assert_close(seen["output"] * c.tanh(), after[0], **CLOSE)
+                h = c.tanh() * seen["output"] if "output" in seen else c.tanh()
+                assert_close(h, after[0], **CLOSE)
 
 
 @pytest.mark.parametrize("model", GATED, indirect=True)
@@ -57,8 +58,8 @@ def test_the_area_is_the_share_of_pairs_in_order(model):
     known = RELEVANT["temporal-order"](data.x[0])
     x = encoded(ORDER, data.x, torch.float64).expand(2, -1, -1, -1)
     with torch.no_grad():
-        _, steps = walk(model, x, 1)
-        at = [gates.gates(model.layers[0], a, *before) for a, before, _ in steps]
+        _, steps = model.record_steps(x, 1)
+        at = [gates.compute_gates(model.layers[0], a, *before) for a, before, _ in steps]
     names = {name.partition("/")[0] for name in found[0] if "/" in name}
     assert names == set(at[0]) - {"candidate"}
     for e in range(2):
@@ -96,7 +97,7 @@ def test_a_gate_that_opens_where_it_should_has_the_area_one(make):
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "suits"),
+    ("name", "task", "applies"),
     [
         ("lstm", "adding", True),
         ("gru", "latch", True),
@@ -106,10 +107,10 @@ def test_a_gate_that_opens_where_it_should_has_the_area_one(make):
         ("rnn", "adding", False),  # no gates
     ],
 )
-def test_who_is_looked_at(make, name, task, suits):
+def test_who_is_looked_at(make, name, task, applies):
     task = TASKS[task](lag=12)
-    assert gates.suits(task, make(name, task.inputs, task.outputs)) is suits
+    assert gates.applies(task, make(name, task.inputs, task.outputs)) is applies
 
 
 def test_a_transformer_has_no_cell(make):
-    assert first_cell(make("transformer", 2, 1, 16)) is None
+    assert make("transformer", 2, 1, 16).cells == []

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seqbench.diagnostics import gradient
-from seqbench.diagnostics.gates import gates
-from seqbench.diagnostics.walk import walk
+from seqbench.diagnostics.gates import compute_gates
+from seqbench.models.base import Model
 from seqbench.tasks import TASKS
 from seqbench.training.loop import draw, encoded, losses
 
@@ -28,7 +28,7 @@ def test_of_a_plain_network_it_is_the_product_of_jacobians(make, activation):
     x = encoded(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
     W, W_y = model.layers[0].W_h, model.readout.W
     with torch.no_grad():
-        output, steps = walk(model, x, 1)
+        output, steps = model.record_steps(x, 1)
     h = torch.stack([step.after[0] for step in steps], dim=2)  # (E, B, T, H)
     slope = 1 - h**2 if activation == "tanh" else (h > 0).double()
     for e in range(2):
@@ -69,7 +69,7 @@ def test_of_a_gated_cell_it_is_what_a_nudge_of_the_state_does(make, name):
                 state = tuple(s.clone() for s in state)
                 state[part][..., unit] += by
             if at == t and part == 1:
-                o = gates(cell, a_t, *before)["output"]
+                o = compute_gates(cell, a_t, *before)["output"]
                 if name == "lstm_peephole":
                     o = o.logit()
                     o[..., unit] += cell.p[:, None, 2, unit] * by
@@ -108,7 +108,7 @@ def test_only_the_last_answer_counts(make):
 
 def test_the_lag_counts_from_where_each_answer_is_due():
     norm = torch.tensor([[[1.0, 2.0, 4.0], [8.0, 16.0, 99.0]]], dtype=torch.float64)
-    found = gradient.by_lag(norm, torch.tensor([2, 1]))
+    found = gradient.average_by_lag(norm, torch.tensor([2, 1]))
     expected = [
         (4 * 16) ** 0.5,
         (2 * 8) ** 0.5,
@@ -119,13 +119,15 @@ def test_the_lag_counts_from_where_each_answer_is_due():
 
 def test_the_last_answer_due_is_found_in_every_sequence():
     mask = torch.tensor([[True, True, False], [False, True, True], [True, False, False]])
-    assert gradient.last_due(mask).int().argmax(dim=1).tolist() == [1, 2, 0]
-    assert gradient.last_due(mask).sum(dim=1).tolist() == [1, 1, 1]
+    assert gradient.select_last_due(mask).int().argmax(dim=1).tolist() == [1, 2, 0]
+    assert gradient.select_last_due(mask).sum(dim=1).tolist() == [1, 1, 1]
 
 
 def test_a_gradient_that_is_zero_has_the_mean_zero():
     norm = torch.tensor([[[0.0, 1.0], [4.0, 9.0]]], dtype=torch.float64)
-    assert gradient.by_lag(norm, torch.tensor([1, 1]))[0].tolist() == pytest.approx([3.0, 0.0])
+    assert gradient.average_by_lag(norm, torch.tensor([1, 1]))[0].tolist() == pytest.approx(
+        [3.0, 0.0]
+    )
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -144,7 +146,7 @@ def test_of_a_transformer_it_is_by_the_embedding(make, causal):
 
 
 def test_a_model_without_state_or_embedding_is_measured_at_its_input(make):
-    class Blind(torch.nn.Module):
+    class Blind(Model):
         def __init__(self):
             super().__init__()
             self.W = torch.nn.Parameter(torch.randn(2, LATCH.inputs, 2, dtype=torch.float64))
@@ -163,8 +165,8 @@ def test_looking_leaves_the_model_as_it_was(make):
     model = make("gru", LATCH.inputs, LATCH.outputs).float()
     before = {name: p.clone() for name, p in model.named_parameters()}
     gradient.look(LATCH, model, draw(LATCH, "test", [0], 0, 3, CPU))
-    assert model.scan == "auto"
-    assert "step" not in vars(model.layers[0])
+    assert model.scan_name == "ensemble"
+    assert model.recorded is None
     for name, p in model.named_parameters():
         assert p.dtype == torch.float32
         assert torch.equal(p, before[name])

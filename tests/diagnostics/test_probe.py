@@ -10,11 +10,12 @@ from seqbench.diagnostics import INSTRUMENTS, Instrument, probe
 from seqbench.errors import BadInput
 from seqbench.measure import runs
 from seqbench.measure.job import Job, build, measure
-from seqbench.measure.runs import unit_of
+from seqbench.measure.select import unit_of
 from seqbench.models import MODELS
 from seqbench.models.lstm import LSTM
 from seqbench.protocol.profiles import PROFILES, SMOKE
 from seqbench.records.schema import Member
+from seqbench.records.spec import RunSpec
 from seqbench.tasks import TASKS
 from seqbench.training.loop import draw, evaluate, train
 
@@ -44,7 +45,7 @@ def test_the_members_are_those_of_a_run_with_their_last_weights(scored):
     )
     records = measure(Job(unit, tuple(WHO), PROVENANCE))
     assert len({r.steps for r in records}) > 1
-    outcomes, seen = probe.watched(unit, WHO, ["scored"], CPU)
+    outcomes, seen = probe.train_and_look(unit, WHO, ["scored"], CPU)
     for record, outcome in zip(records, outcomes, strict=True):
         assert (outcome.member, outcome.verdict) == (record.member, record.verdict)
         (score,) = seen["end"][record.member]["scored"]["score"]
@@ -65,11 +66,11 @@ def test_weights_are_held_before_they_leave():
 
 def test_a_member_that_diverged_has_nothing_to_be_seen_at_its_end(scored):
     who = [WHO[0], Member(seed=1, learning_rate=1e38)]
-    outcomes, seen = probe.watched(UNIT, who, ["scored"], CPU)
+    outcomes, seen = probe.train_and_look(UNIT, who, ["scored"], CPU)
     assert [o.verdict == "diverged" for o in outcomes] == [False, True]
     assert seen["end"][who[1]] == {"scored": {}}
     assert seen["start"][who[1]]["scored"]["score"]
-    (alone,), alone_seen = probe.watched(UNIT, who[:1], ["scored"], CPU)
+    (alone,), alone_seen = probe.train_and_look(UNIT, who[:1], ["scored"], CPU)
     (score,), (alone_score,) = (s["end"][who[0]]["scored"]["score"] for s in (seen, alone_seen))
     assert score == pytest.approx(alone_score, abs=ONE)
     assert outcomes[0].score == pytest.approx(alone.score, abs=ONE)
@@ -118,24 +119,29 @@ def test_what_is_there_is_skipped_and_the_rest_is_added(tmp_path, monkeypatch):
     assert lines == ["latch lag 6 lstm: nothing is left to look at"]
 
 
+def looked_at(**asked):
+    """Return the conditions that are looked at."""
+    return list(probe.select(RunSpec.of(asked)).units.values())
+
+
 def test_without_a_task_the_longest_lags_of_those_that_are_known():
-    found = probe.select(PROFILES["quick"], [], ["lstm"], [], [])
-    assert {(cell.setting.task, cell.lag) for cell in found} == {
+    found = looked_at(profile="quick", models=["lstm"])
+    assert {(c.setting.task, c.lag) for c in found} == {
         ("latch", 40),
         ("adding", 50),
         ("temporal-order", 30),
         ("copy", 10),
         ("recall", 4),
     }
-    (cell,) = probe.select(PROFILES["quick"], ["latch"], ["lstm"], [10], [])
-    assert cell.lag == 10
+    (one,) = looked_at(profile="quick", tasks=["latch"], models=["lstm"], lags=[10])
+    assert one.lag == 10
 
 
 def test_a_later_part_of_a_profile_is_looked_at_only_when_asked_for():
-    what = PROFILES["paper"], ["temporal-order"], ["lstm"], [60]
-    (cell,) = probe.select(*what, [])
-    assert cell.model == "lstm"
-    assert {cell.setting.part for cell in probe.select(*what, ["claims"])} == {"claims"}
+    what = {"profile": "paper", "tasks": ["temporal-order"], "models": ["lstm"], "lags": [60]}
+    (one,) = looked_at(**what)
+    assert one.model == "lstm"
+    assert {c.setting.part for c in looked_at(**what, parts=["claims"])} == {"claims"}
 
 
 @pytest.mark.parametrize(
@@ -157,10 +163,16 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, what, words):
 
 @pytest.fixture
 def tuned(monkeypatch):
-    profile = replace(SMOKE, name="tuned", tuned=True, settings=(replace(LATCH.setting, steps=20),))
+    setting = replace(LATCH.setting, steps=20)
+    profile = replace(
+        SMOKE,
+        name="tuned",
+        tuned=True,
+        settings=(setting,),
+        grid=(1e-3, 1e-2),
+        tuning_seeds=(1000,),
+    )
     monkeypatch.setitem(PROFILES, "tuned", profile)
-    monkeypatch.setattr(runs, "GRID", (1e-3, 1e-2))
-    monkeypatch.setattr(runs, "TUNING_SEEDS", (1000,))
 
 
 def test_a_tuned_profile_finds_its_rates_in_the_folder(tuned, tmp_path):
@@ -183,7 +195,7 @@ class Stranger(TASKS["latch"]):
 def test_of_a_task_that_is_not_known_there_is_a_gradient_alone():
     task = Stranger(lag=6)
     model = probe.built_for(UNIT)[1]
-    assert [name for name, i in INSTRUMENTS.items() if i.suits(task, model)] == ["gradient"]
+    assert [name for name, i in INSTRUMENTS.items() if i.applies(task, model)] == ["gradient"]
 
 
 @pytest.mark.parametrize("guest", [False, True])

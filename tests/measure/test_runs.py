@@ -16,17 +16,22 @@ from rich.console import Console
 import seqbench
 from seqbench import machine
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.measure import runs
+from seqbench.measure import execute as executing
+from seqbench.measure import plan as planning
 from seqbench.measure.job import Job, build, measure
+from seqbench.measure.plan import estimate, plan
 from seqbench.measure.progress import Live, Plain
-from seqbench.measure.runs import estimate, plan, run, suits, unit_of, work
+from seqbench.measure.runs import run
+from seqbench.measure.select import is_compatible, select, unit_of
 from seqbench.models import MODELS
 from seqbench.models.base import count
-from seqbench.protocol import profiles, settings
+from seqbench.protocol import profiles
 from seqbench.protocol.profiles import SMOKE
 from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, best_rate
 from seqbench.records.schema import Curve, Member
+from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
+from seqbench.report.facts import read_facts
 from seqbench.tasks import TASKS
 
 
@@ -157,7 +162,7 @@ def test_force_with_other_seeds_leaves_nothing_twice(tmp_path):
 
 
 def test_big_stacks_are_cut_and_give_every_member_once(tmp_path, monkeypatch):
-    monkeypatch.setitem(runs.MEMBERS_AT_ONCE, "cpu", 2)
+    monkeypatch.setitem(planning.MEMBERS_AT_ONCE, "cpu", 2)
     store, heard = smoke(tmp_path / "out", seeds=5)
     assert [len(job.members) for job in heard.jobs] == [2, 2, 1]
     assert sorted(r.member.seed for r in store.records()) == [0, 1, 2, 3, 4]
@@ -188,7 +193,12 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
 def test_the_longest_job_comes_first(tmp_path):
     _, heard = smoke(tmp_path / "out", tasks=["adding", "latch"], models=["rnn", "lstm"])
     assert [job.unit.task for job in heard.jobs] == ["latch"] * 2 + ["adding"] * 2
-    assert sorted(heard.jobs, key=work, reverse=True) == heard.jobs
+    assert [job.unit.budget.steps * (job.unit.lag + 1) for job in heard.jobs] == [
+        840,
+        840,
+        360,
+        360,
+    ]
 
 
 # What is refused, with nothing written
@@ -212,7 +222,7 @@ def test_the_longest_job_comes_first(tmp_path):
         ({"tasks": ["copy"]}, "no lags for task 'copy'; name some with --lag"),
         ({"tasks": ["parity"], "lags": [3]}, "parity can't have lag 3"),
         ({"tasks": [], "models": ["cnn_lstm"], "lags": [8]}, "has nothing that these models"),
-        ({"models": [object]}, "needs an attribute 'name'"),
+        ({"models": [object]}, "model 'object' is no seqbench.models.base.Model"),
         ({"seeds": "3"}, "seeds must be a valid integer; got '3'"),
         ({"budget": "9m"}, "budget must be a valid number; got '9m'"),
         ({"budget": inf}, "budget must be a finite number; got inf"),
@@ -286,7 +296,7 @@ def test_models_alone_are_measured_on_what_they_can_read(tmp_path):
     _, heard = smoke(tmp_path / "out", tasks=[], models=["rnn"])
     assert {job.unit.task for job in heard.jobs} == {"latch", "adding"}
     _, heard = smoke(tmp_path / "out", tasks=[], models=["cnn_lstm"], dry_run=True)
-    assert "moving-shapes lag 1 cnn_lstm" in heard.lines[0]
+    assert any("moving-shapes lag 1 cnn_lstm" in line for line in heard.lines)
 
 
 def test_what_is_named_twice_is_measured_once(tmp_path):
@@ -428,7 +438,7 @@ def test_a_guest_cannot_take_a_name_of_the_house(tmp_path):
     with pytest.raises(BadInput, match="there is a model 'lstm' already"):
         smoke(tmp_path / "out", models=[Impostor])
     _, heard = smoke(tmp_path / "out", models=[MODELS["lstm"]], dry_run=True)  # it itself may come
-    assert heard.lines[0].startswith("latch lag 6 lstm")
+    assert any(line.startswith("# latch lag 6 lstm") for line in heard.lines)
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "../x", "a b", None])
@@ -477,7 +487,7 @@ def test_no_job_is_started_after_the_time_is_up(tmp_path, monkeypatch):
     what = {"tasks": ["latch"], "models": ["rnn", "lstm", "gru"]}
     clock = itertools.count()
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "monotonic", lambda: float(next(clock)))
+        patch.setattr(executing, "monotonic", lambda: float(next(clock)))
         store, heard = smoke(tmp_path / "out", **what, budget=2.5)
     assert len(heard.jobs) == 2
     assert heard.lines == ["the time is up: 1 jobs were not started; run again to go on"]
@@ -512,14 +522,13 @@ def test_only_what_the_same_code_began_on_the_same_machine_is_gone_on_with(tmp_p
 @pytest.fixture
 def tuned(monkeypatch):
     """A profile that tunes two rates on two seeds; the second rate is the better one by far."""
-    for module in (settings, runs):
-        monkeypatch.setattr(module, "GRID", (1e-5, 2e-2))
-        monkeypatch.setattr(module, "TUNING_SEEDS", (1000, 1001))
     setting = Setting(
         "latch", (3,), 60, models=("rnn",), batch=8, validate_every=20, validation_size=32,
         test_size=32,
     )  # fmt: skip
-    tiny = Profile("tiny", (setting,), seeds=2, parameters=300, tuned=True)
+    tiny = Profile(
+        "tiny", (setting,), seeds=2, parameters=300, tuned=True, grid=(1e-5, 2e-2), tuning_seeds=(1000, 1001),
+    )  # fmt: skip
     monkeypatch.setitem(profiles.PROFILES, "tiny", tiny)
     return tiny
 
@@ -549,38 +558,34 @@ def test_a_tuned_profile_tunes_first_and_reports_with_the_best_rate(tmp_path, tu
 def test_finer_rates_are_measured_and_never_chosen(tmp_path, tuned, monkeypatch):
     tiny = profiles.PROFILES["tiny"]
     (setting,) = tiny.settings
-    finer = replace(tiny, settings=(replace(setting, finer=(1.5e-2, 3e-2)),))
+    better = replace(setting, finer=(1.5e-2, 2e-2))
+    finer = replace(tiny, grid=(1e-5, 1e-4), settings=(better,))
     monkeypatch.setitem(profiles.PROFILES, "tiny", finer)
-    monkeypatch.setattr(runs, "best_rate", only_tuned)
     store, heard = go(tmp_path / "out")
     assert [[m.role for m in job.members] for job in heard.jobs] == [
         ["tuning"] * 4 + ["search"] * 4,
         ["reporting"] * 2,
     ]
-    searched = [r.member for r in store.records() if r.member.role == "search"]
-    assert {(m.seed, m.learning_rate) for m in searched} == {
-        (1000, 1.5e-2), (1001, 1.5e-2), (1000, 3e-2), (1001, 3e-2),
+    searched = [r for r in store.records() if r.member.role == "search"]
+    assert {(r.member.seed, r.member.learning_rate) for r in searched} == {
+        (1000, 1.5e-2), (1001, 1.5e-2), (1000, 2e-2), (1001, 2e-2),
     }  # fmt: skip
-    assert {m.learning_rate for m in heard.jobs[1].members} == {2e-2}
+    assert best_rate(store.records()) in finer.settings[0].finer  # they did better than the grid
+    assert {m.learning_rate for m in heard.jobs[1].members} <= set(finer.grid)
     assert go(tmp_path / "out")[1].jobs == []
 
 
-def only_tuned(records):
-    """Choose a rate as ever; a search must not be among what is chosen from."""
-    records = list(records)
-    assert {r.member.role for r in records} == {"tuning"}
-    return best_rate(records)
-
-
 def test_tuning_that_was_stopped_goes_on(tmp_path, tuned, monkeypatch):
-    monkeypatch.setitem(runs.MEMBERS_AT_ONCE, "cpu", 3)
+    monkeypatch.setitem(planning.MEMBERS_AT_ONCE, "cpu", 3)
     clock = itertools.count()
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "monotonic", lambda: float(next(clock)))
+        patch.setattr(executing, "monotonic", lambda: float(next(clock)))
         store, heard = go(tmp_path / "out", budget=1.5)
     assert [len(job.members) for job in heard.jobs] == [2]  # of 4, three at most: two and two
     _, heard = go(tmp_path / "out", dry_run=True)
-    assert heard.lines[-1].startswith("2 members in 1 jobs, 2 more once the tuning is done; 2 are")
+    assert heard.lines[-1].startswith(
+        "# 2 members in 1 jobs, 2 more once the tuning is done; 2 are"
+    )
     _, heard = go(tmp_path / "out")
     assert [[m.role for m in job.members] for job in heard.jobs] == [
         ["tuning"] * 2,
@@ -602,8 +607,8 @@ def test_force_leaves_no_seed_that_reports_at_the_rate_of_an_older_tuning(
 ):
     store, _ = go(tmp_path / "out")
     (rate,) = {r.member.learning_rate for r in store.records() if r.member.role == "reporting"}
-    other = next(rate_ for rate_ in runs.GRID if rate_ != rate)
-    monkeypatch.setattr(runs, "best_rate", lambda records: other)
+    other = next(rate_ for rate_ in tuned.grid if rate_ != rate)
+    monkeypatch.setattr(planning, "best_rate", lambda records: other)
     store, _ = go(tmp_path / "out", force=True)
     reporting = [r.member for r in store.records() if r.member.role == "reporting"]
     assert [(m.seed, m.learning_rate) for m in reporting] == [(0, other), (1, other)]
@@ -703,20 +708,56 @@ def test_the_best_rate_where_every_run_failed():
 
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path):
     store, heard = smoke(tmp_path / "out", models=["rnn", "lstm"], dry_run=True)
-    assert heard.lines == [
-        "latch lag 6 rnn seeds 0,1: not known yet",
-        "latch lag 6 lstm seeds 0,1: not known yet",
-        f"4 members in 2 jobs; 0 are measured already. About 0 s in {machine.cores()} workers, "
+    said = [line for line in heard.lines if line.startswith("#")]
+    assert said == [
+        "# latch lag 6 rnn seeds 0,1: not known yet",
+        "# latch lag 6 lstm seeds 0,1: not known yet",
+        f"# 4 members in 2 jobs; 0 are measured already. About 0 s in {machine.cores()} workers, "
         "and 2 jobs of unknown length",
     ]
     assert list(tmp_path.iterdir()) == []
     smoke(tmp_path / "out", models=["rnn"])
     before = files(store)
     _, heard = smoke(tmp_path / "out", models=["rnn", "lstm"], seeds=3, dry_run=True, workers=1)
-    assert re.match(r"latch lag 6 lstm seeds 0,1,2: not known yet", heard.lines[0])
-    assert re.match(r"latch lag 6 rnn seeds 2: about \d+ s", heard.lines[1])
-    assert "4 members in 2 jobs; 2 are measured already" in heard.lines[2]
+    said = [line for line in heard.lines if line.startswith("#")]
+    assert re.match(r"# latch lag 6 lstm seeds 0,1,2: not known yet", said[0])
+    assert re.match(r"# latch lag 6 rnn seeds 2: about \d+ s", said[1])
+    assert "4 members in 2 jobs; 2 are measured already" in said[2]
     assert files(store) == before
+
+
+def test_a_dry_run_prints_a_file_that_asks_for_the_same(tmp_path):
+    what = {"models": ["rnn", "gru:hidden=9"], "seeds": 1, "scan": "reference"}
+    _, heard = smoke(tmp_path / "out", **what, dry_run=True)
+    file = tmp_path / "asked.toml"
+    file.write_text("\n".join(heard.lines))
+    spec = RunSpec.read(file)
+    assert spec == RunSpec.of({"profile": "smoke", "tasks": ["latch"]} | what)
+    store = run(spec, out=tmp_path / "out", engine="serial", listen=Recorder())
+    assert {(r.unit.model, r.scan) for r in store.records()} == {
+        ("rnn", "reference"),
+        ("gru", "reference"),
+    }
+    assert store.specs() == {spec.id: spec}
+    assert store.validate() == []
+    changed = next(store.path.glob("specs/*.toml"))
+    changed.write_text(changed.read_text().replace("seeds = 1", "seeds = 2"))
+    assert "its content hashes to" in store.validate()[0]
+
+
+def test_another_grid_is_another_specification_and_is_what_the_tables_name(tmp_path, tuned):
+    store, heard = go(tmp_path / "out", grid=[1e-2, 3e-2, 1e-3], models=["rnn"], seeds=1)
+    tuning = {m.learning_rate for m in heard.jobs[0].members}
+    assert tuning == {1e-3, 1e-2, 3e-2}
+    assert read_facts(store).rates == (1e-3, 1e-2, 3e-2)
+    with pytest.raises(SpecificationDiffers):
+        go(tmp_path / "out")
+    _, heard = go(tmp_path / "out", grid=[3e-2, 1e-3, 1e-2], models=["rnn"], seeds=1)
+    assert heard.jobs == []
+    with pytest.raises(BadInput, match="profile 'smoke' tunes no learning rate; leave grid out"):
+        smoke(tmp_path / "other", grid=[1e-3])
+    with pytest.raises(BadInput, match="grid has a learning rate twice"):
+        go(tmp_path / "other", grid=[1e-3, 1e-3])
 
 
 def test_an_estimate_comes_from_what_is_most_alike():
@@ -749,14 +790,14 @@ def test_a_unit_is_what_the_profile_says():
     assert wider.specification != SMOKE.specification
 
 
-def test_a_plan_counts_what_is_there(tmp_path):
-    cells = [Condition(SMOKE.settings[1], 6, "rnn")]
-    ahead = plan(cells, SMOKE, [], PROVENANCE)
+def test_a_plan_counts_what_is_there():
+    selection = select(RunSpec(profile="smoke", tasks=("latch",), models=("rnn",), device="cpu"))
+    ahead = plan(selection, [])
     assert [len(job.members) for job in ahead.jobs] == [2]
     unit = ahead.jobs[0].unit
-    ahead = plan(cells, SMOKE, [record(1, unit=unit)], PROVENANCE)
+    ahead = plan(selection, [record(1, unit=unit)])
     assert [m.seed for m in ahead.jobs[0].members] == [0]
-    assert ahead.there == 1
+    assert ahead.done == 1
 
 
 def test_the_specification_holds_what_all_cells_share():
@@ -812,7 +853,7 @@ def test_compared_models_have_the_same_number_of_parameters_within_2_percent(pro
         (cell.setting.task, cell.model): cell for cell in profile.conditions()
     }  # a lag of each
     for cell in cells.values():
-        if not suits(cell) or ":hidden=" in cell.model:
+        if not is_compatible(cell) or ":hidden=" in cell.model:
             continue
         unit = unit_of(cell, profile)
         task = TASKS[unit.task](unit.lag, **unit.task_options)
@@ -824,12 +865,12 @@ def test_compared_models_have_the_same_number_of_parameters_within_2_percent(pro
 
 def test_a_model_that_reads_both_ways_is_not_asked_step_by_step():
     cell = Condition(Setting("copy", (3,), 10), 3, "bilstm")
-    assert not suits(cell)
+    assert not is_compatible(cell)
     with pytest.raises(
         BadInput, match="model 'bilstm' reads both ways, but task 'copy' asks step by step"
     ):
         unit_of(cell, SMOKE)
-    assert suits(Condition(Setting("latch", (3,), 10), 3, "bilstm"))
+    assert is_compatible(Condition(Setting("latch", (3,), 10), 3, "bilstm"))
 
 
 def test_parts_are_measured_in_their_order(tmp_path, monkeypatch):

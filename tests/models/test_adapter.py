@@ -8,7 +8,7 @@ from torch import nn
 
 from seqbench.errors import BadInput
 from seqbench.models.adapter import adapt
-from seqbench.models.base import count, matched
+from seqbench.models.sizing import count, match_sizes
 from seqbench.training.loop import Stack
 
 from . import FRAME, SEEDS, gradients, identities, normal
@@ -306,7 +306,7 @@ def test_steps_of_a_size_are_kept():
         )
 
     model = adapt("attention", attention, size_options={"hidden": 4, "wide": 1})
-    sizes = matched(model, 1_000, inputs=3, outputs=2)
+    sizes = match_sizes(model, 1_000, inputs=3, outputs=2)
     assert sizes["hidden"] % 4 == 0
     size = count(model(identities("attention"), inputs=3, outputs=2, **sizes))
     assert abs(size - 1_000) <= 100
@@ -352,7 +352,7 @@ def test_frames_are_read_as_they_are():
 
 def test_its_size_is_matched_and_its_docstring_kept():
     model = adapt("linear", linear)
-    sizes = matched(model, 1_000, inputs=3, outputs=2)
+    sizes = match_sizes(model, 1_000, inputs=3, outputs=2)
     assert sizes == {"hidden": 166}  # 6 H + 2
     assert count(model(identities("linear"), inputs=3, outputs=2, **sizes)) == 998
     assert model.__doc__ == "An affine map of each step by itself."

@@ -30,7 +30,7 @@ def as_ours(net, k, part):
 @pytest.mark.parametrize("layers", [1, 2])
 def test_it_is_torchs_bidirectional_lstm(layers, how):
     ours, theirs = make("bilstm", layers=layers, outputs=2 * H), torchs(layers)
-    ours.scan = how
+    ours.use_scan(how)
     with torch.no_grad():
         ours.readout.W.copy_(torch.eye(2 * H))
         ours.readout.b.zero_()
@@ -68,7 +68,7 @@ def test_a_single_answer_hangs_on_every_step(t):
 def test_gradients_are_the_derivatives():
     model = make("bilstm", (3, 5), inputs=2, hidden=2, back=1)
     names, values = zip(*model.named_parameters(), strict=True)
-    model.scan = "reference"
+    model.use_scan("reference")
     for answers in (1, 2):
 
         def output(x, *parameters, answers=answers):

@@ -14,7 +14,7 @@ from torch import nn
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.lstm import LSTMCell
-from seqbench.scan import chosen
+from seqbench.scan import choose_scan
 from seqbench.scan.specs import LSTMSpec
 
 from . import CASES, RECURRENT, SEEDS, gradients, identities, make, normal
@@ -46,7 +46,7 @@ def bare(case, **shape):
 @pytest.mark.parametrize("case", TORCH)
 def test_it_is_torchs_network(case, layers, how):
     ours = bare(case, layers=layers)
-    ours.scan = how
+    ours.use_scan(how)
     torch.manual_seed(0)
     theirs = [TORCH[case](3, H, layers, batch_first=True).double() for _ in SEEDS]
     with torch.no_grad():
@@ -88,16 +88,16 @@ def as_ours(net, layer, part):
 def test_every_scan_agrees_with_the_reference(case, E, B, steps):
     model, x = make(case, SEEDS[:E]), normal(E, B, steps, 3).requires_grad_()
     leaves = [x, *model.parameters()]
-    model.scan = "reference"
+    model.use_scan("reference")
     wanted = model(x, steps)
     grads = gradients(wanted, *leaves)
     for how in HERE:
-        model.scan = how
+        model.use_scan(how)
         if how == "native" and model.layers[0].native is None:
             with pytest.raises(BadInput, match="torch has no kernel for"):
                 model(x, steps)
             continue
-        assert model.scanned == how
+        assert model.scan_name == how
         h = model(x, steps)
         torch.testing.assert_close(h, wanted, **CLOSE)
         for g, g_wanted in zip(gradients(h, *leaves), grads, strict=True):
@@ -112,7 +112,7 @@ def test_gradients_are_the_derivatives(case):
     def output(x, *parameters):
         return torch.func.functional_call(model, dict(zip(names, parameters, strict=True)), (x, 2))
 
-    model.scan = "reference"
+    model.use_scan("reference")
     assert torch.autograd.gradcheck(output, (normal(2, 2, 3, 2).requires_grad_(), *values))
 
 
@@ -292,7 +292,7 @@ def test_the_forget_bias_is_an_option(name):
 
 
 def test_on_a_cpu_the_lstm_and_what_has_its_steps_run_on_torchs_kernel():
-    how = {name: make(name).scanned for name in MODELS if hasattr(MODELS[name], "scanned")}
+    how = {name: make(name).scan_name for name in MODELS if MODELS[name].recurrent}
     native = {name for name, scan in how.items() if scan == "native"}
     others = {"rnn", "lstm_peephole", "lstm_1997", "gru"}
     assert native == {name for name in how if "lstm" in name} - others
@@ -329,10 +329,10 @@ def test_a_cell_whose_steps_are_its_own_inherits_no_kernel(kind):
     cell = kind(identities("lstm"), "layer 0", 3, H)
     assert cell.native is None
     assert cell.spec is None
-    assert chosen(cell, "auto", torch.device("cpu")) == "reference"
+    assert choose_scan(cell, "auto", torch.device("cpu")) == "reference"
     sentence = f"{kind.__name__} names no spec for the scan 'ensemble'; choose 'reference'"
     with pytest.raises(BadInput, match=sentence):
-        chosen(cell, "ensemble", torch.device("cpu"))
+        choose_scan(cell, "ensemble", torch.device("cpu"))
 
 
 def test_a_cell_that_changes_nothing_keeps_its_kernel():

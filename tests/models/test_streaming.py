@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqbench.errors import BadInput
-from seqbench.models.streaming import Streamed, stream
+from seqbench.models.streaming import stream
 
 from . import BACK_ONLY, BOTH_WAYS, make, normal, read
 
@@ -46,12 +46,16 @@ def test_two_streams_do_not_meet(case):
 @each
 def test_a_stream_keeps_no_graph(case):
     model = moved(case)
-    assert isinstance(model, Streamed)
+    assert model.streams
     assert not any(y.requires_grad for y in stream(model, read(case, T=2)))
 
 
 def test_what_looks_both_ways_can_not_be_streamed():
     model = make("transformer", causal=False)
+    assert not model.streams
     with pytest.raises(BadInput, match="looks both ways"):
         next(stream(model, read("transformer")))
-    assert not any(isinstance(make(case), Streamed) for case in BOTH_WAYS)
+    for case in BOTH_WAYS:
+        assert not make(case).streams
+        with pytest.raises(BadInput, match="bilstm can't be given a sequence step by step"):
+            next(stream(make(case), read(case)))

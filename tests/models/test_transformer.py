@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from seqbench.models.transformer import angles, rotated, sinusoids
+from seqbench.models.transformer import angles, rotate, sinusoids
 
 from . import SEEDS, gradients, make, normal
 
@@ -96,7 +96,7 @@ def test_sines_are_those_of_the_paper():
 def test_a_rotation_multiplies_by_a_complex_number_of_length_one():
     width = 6
     q = normal(9, width)
-    turned = rotated(q, angles(9, width, q))
+    turned = rotate(q, angles(9, width, q))
     for t in range(9):
         for k in range(width // 2):
             number = complex(q[t, k], q[t, k + width // 2])
@@ -110,7 +110,7 @@ def test_a_rotation_multiplies_by_a_complex_number_of_length_one():
 def test_rotated_products_know_only_the_distance(t, s, shift):
     q, k = (normal(4, seed=seed).expand(81, 4) for seed in (1, 2))
     angle = angles(81, 4, q)
-    q, k = rotated(q, angle), rotated(k, angle)
+    q, k = rotate(q, angle), rotate(k, angle)
     torch.testing.assert_close(q[t] @ k[s], q[t + shift] @ k[s + shift], **CLOSE)
 
 

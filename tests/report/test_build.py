@@ -19,23 +19,23 @@ build, pages = import_module("build"), import_module("pages")
 
 def test_the_newest_edition_is_shown_and_a_preview_only_without_one(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
-    assert build.published() is None
+    assert build.find_newest_edition() is None
     for name in ("preview", "2026.9", "2026.10", "2027.1"):
         (tmp_path / "results" / name).mkdir(parents=True)
         (tmp_path / "results" / name / "manifest.json").write_text("{}")
-        assert build.published().name == name
+        assert build.find_newest_edition().name == name
 
 
 def test_results_of_ones_own_are_not_looked_for_among_the_published(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
     (tmp_path / "results" / "local" / "quick").mkdir(parents=True)
     (tmp_path / "results" / "local" / "quick" / "manifest.json").write_text("{}")
-    assert build.published() is None
+    assert build.find_newest_edition() is None
 
 
 @pytest.mark.parametrize("profile", [None, *PROFILES.values()])
 def test_every_open_place_of_the_text_is_filled(profile: Profile | None):
-    facts = pages.facts(profile, "quick")
+    facts = pages.collect_facts(profile, "quick")
     text = "".join(file.read_text("utf-8") for file in BOOK.glob("*.md"))
     named = {part.partition("}}")[0].strip() for part in text.split("{{")[1:]}
     assert named == set(facts)
@@ -43,7 +43,7 @@ def test_every_open_place_of_the_text_is_filled(profile: Profile | None):
 
 
 def test_facts_are_those_of_the_code():
-    facts = pages.facts(PROFILES["paper"], "paper")
+    facts = pages.collect_facts(PROFILES["paper"], "paper")
     assert facts["adam"] == r"$\beta_1 = 0.9$, $\beta_2 = 0.999$ and $\epsilon = 10^{-8}$"
     assert facts["seeds"] == str(PROFILES["paper"].seeds)
     assert "tuning seeds" in facts["tuning"]
@@ -51,17 +51,17 @@ def test_facts_are_those_of_the_code():
 
 def test_only_a_citable_edition_goes_without_a_warning():
     manifest = PROFILES["paper"].manifest(edition="2026.1")
-    assert pages.warning(manifest) == ""
-    assert "Preview" in pages.warning(PROFILES["quick"].manifest(edition="preview"))
-    local = pages.warning(PROFILES["paper"].manifest(edition="local"))
+    assert pages.write_warning(manifest) == ""
+    assert "Preview" in pages.write_warning(PROFILES["quick"].manifest(edition="preview"))
+    local = pages.write_warning(PROFILES["paper"].manifest(edition="local"))
     assert unescape(local) == "Results of one's own, profile paper: not to be cited"
 
 
 def test_open_places_are_filled_and_nothing_else_is_looked_at():
     facts = {"seeds": "ten", "adam": r"$\beta_1$ {{ seeds }}"}
-    assert pages.filled("{{ seeds }} runs, {{adam}}.", facts) == r"ten runs, $\beta_1$ {{ seeds }}."
+    assert pages.fill("{{ seeds }} runs, {{adam}}.", facts) == r"ten runs, $\beta_1$ {{ seeds }}."
     with pytest.raises(BadInput, match="unknown open place of a page 'seed'; did you mean 'seeds'"):
-        pages.filled("{{ seed }}", facts)
+        pages.fill("{{ seed }}", facts)
 
 
 def test_a_folder_that_takes_the_name_of_another_edition_is_refused(tmp_path, monkeypatch):

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 Edit = tuple[str, str, str]  # a file, a text of it, and what stands there instead
 LATCH = '        "latch": "seqbench.tasks.latch:Latch",\n'
 ADDING = '        "adding": "seqbench.tasks.adding:Adding",\n'
-RNN = '        "rnn": "seqbench.models.rnn:RNN",\n'
-LSTM = '        "lstm": "seqbench.models.lstm:LSTM",\n'
+RNN = '        "rnn": ("seqbench.models.rnn:RNN", RECURRENT),\n'
+LSTM = '        "lstm": ("seqbench.models.lstm:LSTM", RECURRENT),\n'
 CHANGES: dict[str, list[Edit]] = {
     "a rate is added to the grid": [
         ("protocol/settings.py", "3e-3, 1e-2)", "3e-3, 1e-2, 3e-2)"),
@@ -36,7 +36,7 @@ CHANGES: dict[str, list[Edit]] = {
     "a model and a task are added, others change places": [
         ("tasks/__init__.py", LATCH + ADDING, ADDING.replace("adding", "echo", 1) + ADDING + LATCH),
         ("models/__init__.py", RNN + LSTM, RNN.replace("rnn", "elman", 1) + LSTM + RNN),
-        ("protocol/settings.py", '"pixel_lstm")', '"pixel_lstm", "gru")'),
+        ("models/__init__.py", "ModelFacts()", 'ModelFacts(reads="video")'),
     ],
     "a docstring is reworded": [
         ("report/claims/memory.py", "Say of each task: it holds if the plain", "Said of the plain"),

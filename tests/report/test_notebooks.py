@@ -27,7 +27,7 @@ def text_of(task: str) -> str:
 
 def docstring_of(catalogue, name: str) -> str:
     return ast.get_docstring(
-        ast.parse(pages.module_file(catalogue.builtin, name).read_text("utf-8"))
+        ast.parse(pages.find_module_file(catalogue.builtin, name).read_text("utf-8"))
     )
 
 
@@ -65,9 +65,9 @@ def test_the_drawn_example_is_that_of_the_code(task):
 
 @pytest.mark.parametrize("task", LESSONS)
 def test_what_the_code_names_as_source_is_cited(task):
-    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
+    references = pages.read_bibliography((BOOK / "references.bib").read_text("utf-8"))
     source = docstring_of(TASKS, task).partition("Source: ")[2]
-    named = set(re.findall(r"\{cite:\w+\}`(\w+)`", pages.cited(source, references)))
+    named = set(re.findall(r"\{cite:\w+\}`(\w+)`", pages.link_citations(source, references)))
     assert named <= set(re.findall(r"\{cite:\w\}`(\w+)`", text_of(task)))
     assert named
 
@@ -85,8 +85,8 @@ def test_no_result_is_typed(task):
 
 @pytest.mark.parametrize("task", OTHERS)
 def test_a_task_page_has_a_drawn_example_and_links_to_its_source(task):
-    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
-    page = pages.task_page(task, references)
+    references = pages.read_bibliography((BOOK / "references.bib").read_text("utf-8"))
+    page = pages.write_task_page(task, references)
     assert page.startswith(f"# {task}\n")
     assert "```text\n" in page
     assert ":math:" not in page
@@ -98,7 +98,7 @@ def test_a_task_page_has_a_drawn_example_and_links_to_its_source(task):
 
 
 def test_authors_are_known_by_every_way_to_name_them():
-    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
+    references = pages.read_bibliography((BOOK / "references.bib").read_text("utf-8"))
     assert references["Elman (1990)"] == "elman1990"
     assert references["Le, Jaitly and Hinton (2015)"] == references["Le et al. (2015)"] == "le2015"
     assert references["Delétang et al. (2023)"] == "deletang2023"
@@ -108,8 +108,8 @@ def test_authors_are_known_by_every_way_to_name_them():
 
 @pytest.mark.parametrize("model", MODELS.builtin)
 def test_a_model_page_has_the_equations_above_the_code(model):
-    references = pages.bibliography((BOOK / "references.bib").read_text("utf-8"))
-    page = pages.model_page(model, references)
+    references = pages.read_bibliography((BOOK / "references.bib").read_text("utf-8"))
+    page = pages.write_model_page(model, references)
     assert page.startswith(f"# {model}\n")
     assert page.index("```{math}") < page.index("```{literalinclude}")
     assert "``" not in page.replace("```", "")
@@ -122,7 +122,7 @@ def test_a_model_page_has_the_equations_above_the_code(model):
 
 def test_restructured_text_becomes_markdown():
     text = "It is ``f``, :math:`x^2`. ::\n\n    a  b\n\nThen\n\n.. math::\n    c &= d \\\\\n    e &= f\n\nEnd.\n"
-    assert pages.markdown(text) == (
+    assert pages.convert_to_markdown(text) == (
         "It is `f`, $x^2$.\n\n```text\na  b\n```\n\nThen\n\n"
         "```{math}\n\\begin{aligned}\nc &= d \\\\\ne &= f\n\\end{aligned}\n```\n\nEnd.\n"
     )

@@ -361,9 +361,9 @@ def test_the_sources_of_the_book_say_nothing_of_a_stranger_but_in_tables(
 ):
     root, source = tmp_path / "root", tmp_path / "source"
     for name in ("CITATION.cff", "CONTRIBUTING.md"):  # without the published editions
-        shutil.copyfile(ROOT / name, build.made(root) / name)
+        shutil.copyfile(ROOT / name, build.make_folder(root) / name)
     monkeypatch.setattr(build, "ROOT", root)
-    build.lay_out(build.made(source), stranger.path)
+    build.lay_out(build.make_folder(source), stranger.path)
     for file in source.rglob("*"):
         if file.is_file() and "_extra" not in file.parts:
             assert "cycler" not in file.read_text("utf-8", errors="replace"), file
@@ -385,9 +385,7 @@ def test_the_sources_of_the_book_say_nothing_of_a_stranger_but_in_tables(
 def test_the_book_of_a_stranger_is_built_and_shows_it_as_text(stranger, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
     build.execute(stranger.path, "quick")
-    code = (
-        "import sys, build; from pathlib import Path; build.BUILD = Path(sys.argv[1]); build.html()"
-    )
+    code = "import sys, build; from pathlib import Path; build.BUILD = Path(sys.argv[1]); build.build_html()"
     subprocess.run(
         [str(JUPYTER_BOOK.parent / "python"), "-c", code, str(tmp_path / "build")],
         env=os.environ | {"PYTHONPATH": str(BOOK)},

@@ -6,13 +6,13 @@ arguments is told to the compiler.
 
 import re
 import subprocess
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
+from seqbench.scan import fused
 from seqbench.scan.specs import GRUSpec, LSTMSpec, RNNSpec
 
 TRITON = find_spec("triton")
@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.skipif(TRITON is None, reason="Triton is not installed"),
     pytest.mark.skipif(not CUOBJDUMP or not CUOBJDUMP.exists(), reason="Triton has no cuobjdump"),
 ]
-fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 
 SHARED = 227 * 1024  # bytes that a program can have on sm_90
 SPECS = {

@@ -10,12 +10,11 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from seqbench.scan import scan
+from seqbench.scan import fused, scan
 from tests.models import normal
 from tests.scan import CLOSE, cell_of, derivatives, each, poison
 
 pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
-fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 OF_TRITON = ("triton.", "seqbench.scan.kernels.", "tests.scan.widened.")
 
 
@@ -153,11 +152,11 @@ def test_what_flows_back_from_step_to_step_is_as_wide_as_the_weights(monkeypatch
 
 def test_what_is_lacking_is_said(monkeypatch):
     cpu, cell = torch.device("cpu"), cell_of("lstm", 8)
-    assert fused.lacking(cell, cpu) is None  # under the interpreter
-    assert fused.lacking(cell_of("lstm", 257), cpu) == "at most 256 hidden units"
+    assert fused.find_lacking(cell, cpu) is None  # under the interpreter
+    assert fused.find_lacking(cell_of("lstm", 257), cpu) == "at most 256 hidden units"
     monkeypatch.setattr(fused, "interpreting", lambda: False)
-    assert fused.lacking(cell, cpu) == "a GPU"
-    assert fused.lacking(cell, torch.device("cuda")) == "weights in float32"
-    assert fused.lacking(cell.float(), torch.device("cuda")) is None
+    assert fused.find_lacking(cell, cpu) == "a GPU"
+    assert fused.find_lacking(cell, torch.device("cuda")) == "weights in float32"
+    assert fused.find_lacking(cell.float(), torch.device("cuda")) is None
     monkeypatch.setattr(fused, "find_spec", lambda name: None)
-    assert fused.lacking(cell, torch.device("cuda")) == "Triton"
+    assert fused.find_lacking(cell, torch.device("cuda")) == "Triton"

@@ -71,7 +71,8 @@ def test_an_answer_at_the_end_reaches_back_over_one_window(case, how):
     x = normal(len(SEEDS), B, T, D).requires_grad_()
     if not has(full.layers[0], how):
         return
-    full.scan = short.scan = how
+    full.use_scan(how)
+    short.use_scan(how)
     torch.testing.assert_close(full(x, T), short(x, T), **CLOSE)
     (g_full,), (g,) = gradients(full(x, 1), x), gradients(short(x, 1), x)
     assert not g[:, :, : T - window].any()

@@ -1,57 +1,26 @@
-"""The driver of ``nox -s bench``, and what it makes of asv's results."""
+"""The driver of ``nox -s bench``."""
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 from made import PROVENANCE, SYSTEM
 
-from seqbench import cli, machine
-from seqbench.measure import throughput
+from seqbench import cli
 from seqbench.measure.job import Job, failed
-from seqbench.measure.runs import unit_of
-from seqbench.measure.throughput import PHASES
-from seqbench.models import MODELS
-from seqbench.protocol.profiles import SMOKE, TIMINGS
+from seqbench.measure.select import select, unit_of
+from seqbench.protocol.profiles import SMOKE
 from seqbench.records.schema import Member
+from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store, write
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "tools"), str(ROOT / "benchmarks")]
+sys.path.append(str(ROOT / "tools"))
 
 import bench  # noqa: E402
-import collect  # noqa: E402
-import frames  # noqa: E402
-import overhead  # noqa: E402
-import paired  # noqa: E402
-
-AXES = [
-    ["'rnn'", "'lstm'"],
-    ["'training'", "'streaming'"],
-    ["'auto'"],
-    ["12"],
-    ["4"],
-    ["1"],
-    ["None"],
-]
-ASV = {  # as asv 0.6.6 writes it, but for the bare NaN, which Python's json writes and reads, too
-    "commit_hash": "0" * 40,
-    "result_columns": ["result", "params", "version", "started_at", "duration", "stats_ci_99_a",
-                       "stats_ci_99_b", "stats_q_25", "stats_q_75", "stats_number", "stats_repeat", "samples"],
-    "results": {
-        "step.Step.track_compile_seconds": [[float("nan"), None, float("nan"), 0.5], AXES, "da40", 1, 10.1],
-        "step.Step.track_peak_memory": [[4096, 2048, float("nan"), 1024], AXES, "da40", 1, 10.1],
-        "step.Step.track_seconds_per_token": [
-            [2e-6, 1e-6, float("nan"), 3e-6], AXES,
-            "6dad", 2, 7.9, [None] * 4, [None] * 4, [None] * 4, [None] * 4, [1, 1, None, 1], [3, 3, None, 3],
-            [[2e-6, 1e-6, 3e-6], [1e-6, 1e-6, 1e-6], None, [3e-6, 3e-6, 3e-6]],
-        ],
-    },
-}  # fmt: skip
+import step_times  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -72,123 +41,6 @@ def call(capfd):
 
     return called
 
-
-# asv
-
-
-def test_asv_s_file_is_read(tmp_path):
-    file = tmp_path / "asv.json"
-    file.write_text(json.dumps(ASV))
-    assert "NaN" in file.read_text()
-    shape = ("auto", 12, 4, 1, None)
-    assert collect.steps(file) == {
-        ("rnn", "training", *shape): ([2e-6, 1e-6, 3e-6], 4096, None),
-        ("rnn", "streaming", *shape): ([1e-6, 1e-6, 1e-6], 2048, None),
-        ("lstm", "streaming", *shape): ([3e-6, 3e-6, 3e-6], 1024, 0.5),
-    }
-
-
-def test_what_asv_measured_becomes_rows(tmp_path, monkeypatch):
-    file = tmp_path / "asv.json"
-    file.write_text(json.dumps(ASV))
-    asked = {"device": "cpu", "models": ["rnn", "lstm"]}
-    calls = []
-    monkeypatch.setattr(collect, "run_asv", lambda *what: calls.append(what) or file)
-    monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
-    store = Store(tmp_path / "out").create(SMOKE.manifest())
-    assert bench.timed(SMOKE, store, asked, force=False) == []
-    system = machine.system("cpu")
-    assert calls == [(system.id, "1" * 40, "smoke", "cpu", ["rnn", "lstm"])]
-    rows = {row.phase: row for row in store.throughput() if row.model == "rnn"}
-    assert rows["training"].seconds_per_token == 2e-6
-    assert rows["training"].quartiles == pytest.approx((1.5e-6, 2.5e-6))
-    assert rows["training"].rounds == 3
-    assert rows["training"].peak_memory == 4096
-    assert rows["training"].commit == "1" * 40
-    assert (rows["training"].length, rows["training"].batch, rows["training"].members) == (12, 4, 1)
-    assert rows["training"].sizes == {"hidden": 30}
-    assert rows["training"].compile_seconds is None
-    assert rows["streaming"].scan == "step"
-    (other,) = [row for row in store.throughput() if row.model == "lstm"]
-    assert (other.phase, other.compile_seconds) == ("streaming", 0.5)
-    assert 0 < other.floor_per_token < 1e-6
-    assert store.validate() == []
-
-
-def test_steps_that_are_there_are_not_timed_again(tmp_path, monkeypatch):
-    plan = throughput.plan(["rnn", "lstm"], TIMINGS["smoke"], SMOKE.parameters, "cpu")
-    everything = {throughput.identity(facts) for facts in plan.values()}
-    assert len(everything) == 2 * 2 * len(PHASES)
-    monkeypatch.setattr(throughput, "measured", lambda *_: everything)
-    monkeypatch.setattr(collect, "run_asv", lambda *_: pytest.fail("asv was run"))
-    assert (
-        bench.timed(SMOKE, Store(tmp_path), {"device": "cpu", "models": ["rnn", "lstm"]}, False)
-        == []
-    )
-
-
-def test_asv_s_failure_is_told_and_fails_the_run(tmp_path, monkeypatch, capsys):
-    def fail(*_):
-        raise collect.AsvFailed("asv says why")
-
-    monkeypatch.setattr(collect, "run_asv", fail)
-    monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
-    store = Store(tmp_path / "out").create(SMOKE.manifest())
-    assert bench.timed(SMOKE, store, {"device": "cpu", "models": ["rnn"]}, False) == [1]
-    assert "asv says why" in capsys.readouterr().err
-    assert store.throughput() == []
-
-
-def test_without_a_commit_the_steps_are_timed_without_asv(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "commit", lambda: ("unknown", False))
-    monkeypatch.setattr(collect, "run_asv", lambda *_: pytest.fail("asv was run"))
-    store = Store(tmp_path / "out").create(SMOKE.manifest())
-    assert bench.timed(SMOKE, store, {"device": "cpu", "models": ["rnn"]}, False) == []
-    assert len(store.throughput()) == 6
-
-
-def test_asv_finds_the_benchmarks_without_torch():
-    program = (
-        "import sys; sys.path.insert(0, 'benchmarks'); from timing import step\n"
-        "assert 'torch' not in sys.modules\n"
-        "print(step.Step.params, step.Step.param_names)"
-    )
-    environment = os.environ | {"SEQBENCH_PROFILE": "smoke", "SEQBENCH_MODELS": "rnn,gru"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(
-        "(['rnn', 'gru'], ('training', 'inference', 'streaming'), ('auto',), (12,), (4,), (1, 2), (None,))"
-    )
-
-
-@pytest.mark.slow
-def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch):
-    commit, _ = machine.commit()
-    if commit == "unknown":
-        pytest.skip("asv needs a git commit")
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    file = collect.run_asv("a-test", commit, "smoke", "cpu", ["rnn"])
-    try:
-        found = collect.steps(file)
-        assert len(found) == 6
-        for seconds, memory, compiling in found.values():
-            assert compiling is None
-            assert len(seconds) == 3
-            assert min(seconds) > 0
-            assert memory >= 0
-        assert list(home.iterdir()) == []
-        assert os.uname().nodename not in file.read_text()
-    finally:
-        for left in file.parent.iterdir():
-            left.unlink()
-        file.parent.rmdir()
-
-
-# The driver
 
 BAD = {
     "--profile quik": "did you mean 'quick'?",
@@ -261,7 +113,7 @@ def notebooks(tmp_path, monkeypatch):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(bench, "NOTEBOOKS", folder)
-    monkeypatch.setattr(bench, "timed", lambda *_: [])
+    monkeypatch.setattr(step_times, "time_missing_steps", lambda *_: [])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return folder
 
@@ -321,75 +173,20 @@ def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
 def test_a_task_whose_data_is_missing_is_skipped_with_a_line(capsys, monkeypatch):
     from user_defined import Absent
 
-    from seqbench.protocol.settings import Profile, Setting
     from seqbench.tasks import TASKS
 
     monkeypatch.setitem(TASKS.added, "absent", Absent)
-    profile = Profile("smoke", (Setting("absent", (3,), 10, models=("rnn",)),), 1, 1_000)
-    asked = {"models": [], "lags": [], "seeds": None}
-    assert bench.planned("absent", profile, Store("nowhere"), asked) is None
+    asked = RunSpec(profile="smoke", tasks=("absent",), lags=(3,), models=("rnn",), device="cpu")
+    assert bench.lacking_tasks(select(asked), Store("nowhere")) == []
     assert capsys.readouterr().err == "absent is skipped: nobody knows where it is\n"
 
 
 def test_when_the_time_is_up_nothing_is_started(call, notebooks, monkeypatch):
     (notebooks / "latch.md").write_text(NOTEBOOK.format(code=FAILS))
-    monkeypatch.setattr(bench, "timed", lambda *_: pytest.fail("steps were timed"))
-    looks = iter([0.0, *[100.0] * 99])
-    monkeypatch.setattr(bench, "time", lambda: next(looks))
-    code, _, err = call("-p", "smoke", "--tasks", "latch", "--budget", "1s", "--out", "out")
+    monkeypatch.setattr(
+        step_times, "time_missing_steps", lambda *_: pytest.fail("steps were timed")
+    )
+    code, _, err = call("-p", "smoke", "--tasks", "latch", "--budget", "0.000001s", "--out", "out")
     assert code == 0
     assert "the time is up" in err
     assert Store("out").records() == []
-
-
-# Paired ratios
-
-
-def test_a_ratio_is_a_median_with_its_interval():
-    found = paired.Median.of([1.0, 1.1, 1.2, 1.3, 9.0])
-    assert found.value == 1.2
-    assert 1.0 <= found.low <= 1.2 <= found.high <= 9.0
-    assert found.rounds == 5
-
-
-def test_sides_are_timed_in_turns():
-    turns = []
-    sides = [lambda name=name: turns.append(name) or len(turns) for name in "ab"]
-    assert paired.in_turns(sides, 2) == [[3, 4], [6, 5]]
-    assert "".join(turns) == "baabba"
-
-
-def test_the_bare_loop_learns_what_the_trainer_learns():
-    """Else their times could not be compared."""
-    from seqbench.measure.job import build
-    from seqbench.records.schema import Member
-    from seqbench.tasks import TASKS
-    from seqbench.training.loop import train
-
-    unit, task = overhead.unit_of("lstm", steps=3), TASKS["adding"](lag=overhead.T)
-    ours, theirs = (build(unit, task, [4], overhead.CPU)[0] for _ in range(2))
-    train(task, ours, [Member(seed=4, learning_rate=overhead.RATE)], unit.budget, overhead.CPU)
-    overhead.bare(task, theirs, 4, unit.budget)
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
-
-
-# Convolutions of many members
-
-
-def test_a_convolution_is_the_same_in_all_three_ways():
-    wanted, *others = (frames.steps(3, 1, "cpu")(way) for way in frames.WAYS)
-    assert wanted.shape == (3, 32 * 9, 8, 3, 3)
-    for maps in others:
-        torch.testing.assert_close(maps, wanted)
-
-
-def test_the_groups_are_those_of_the_model():
-    from seqbench.random import Keys
-
-    keys = Keys.span("cnn_lstm", 1, "weights", 0, 0, 2)
-    eye = MODELS["cnn_lstm"](keys, inputs=(1, 12, 12), outputs=2, hidden=4).eye
-    layers = [eye.conv_1, eye.conv_2]
-    x = torch.rand(6, 2, 1, 12, 12)
-    maps = eye.conv_2(eye.conv_1(x.flatten(1, 2))).unflatten(1, (2, -1)).transpose(0, 1)
-    torch.testing.assert_close(frames.groups(x, layers), maps)

@@ -16,7 +16,7 @@ def test_killed_at_random_instants_a_run_ends_with_the_same_records(tmp_path, ca
     kill = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(kill)
     what = "--profile smoke --task latch,adding --model rnn,lstm --seeds 4 --device cpu --engine serial"
-    wrong, rounds = kill.torment(tmp_path, what.split(), kills=5, seed=1)
+    wrong, rounds = kill.kill_and_resume(tmp_path, what.split(), kills=5, seed=1)
     assert wrong == []
     assert rounds >= 1
     assert len(Store(tmp_path / "undisturbed").records()) == 16

@@ -79,7 +79,9 @@ def test_what_was_measured_by_uncommitted_code_is_not_published(source, kind, co
 
 
 def test_all_that_a_folder_holds_is_asked_for_its_code():
-    assert {*PUT, "systems"} == {{"throughput": "step times"}.get(p, p) for p in publish.PARTS}
+    assert {*PUT, "systems", "specs"} == {
+        {"throughput": "step times"}.get(p, p) for p in publish.PARTS
+    }
 
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
@@ -92,7 +94,9 @@ def test_every_table_here_is_what_the_records_beside_it_give(path):
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
 def test_nothing_here_was_measured_by_uncommitted_code(path):
-    assert not any(row.dirty for rows in publish.measured(Store(path)).values() for row in rows)
+    assert not any(
+        row.dirty for rows in publish.list_measured(Store(path)).values() for row in rows
+    )
 
 
 @pytest.mark.parametrize(

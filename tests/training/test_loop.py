@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from seqbench.errors import BadInput
 from seqbench.machine import PRODUCTS, products_in
-from seqbench.measure.job import Job, in_bfloat16, measure
+from seqbench.measure.job import Job, measure
 from seqbench.models import MODELS
+from seqbench.models.base import Model
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member, Precision
 from seqbench.tasks import TASKS
@@ -165,7 +166,7 @@ def test_parameters_are_views_of_the_table_also_after_members_left():
     assert stack.rate.shape == (2, 1)
 
 
-class Odd(nn.Module):
+class Odd(Model):
     """What a guest may have: a parameter in two places, one number a member, a buffer."""
 
     def __init__(self, E: int) -> None:
@@ -620,7 +621,7 @@ def test_training_stays_on_its_device_and_never_waits_for_it(monkeypatch, name):
     kind = MODELS["cnn_lstm" if name == "moving-shapes" else "transformer"]
     keys = Keys(kind.name, 1, "weights", seed, seed)
     model = kind(keys, inputs=task.inputs, outputs=task.outputs, hidden=4)
-    model.scan = "reference"  # cuDNN's kernels are not to be had here
+    model.use_scan("reference")  # cuDNN's kernels are not to be had here
     short = budget(steps=3, validate_every=1)
     outcomes = train(task, model, members(0.1, 0.1, 0.1), short, meta)
     assert [outcome.steps for outcome in outcomes] == [3, 1, 3]  # one left the stack
@@ -660,12 +661,12 @@ def test_what_a_cpu_does_not_have_is_no_measurement(precision):
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm_peephole", "transformer"])
 def test_bfloat16_goes_forward_in_it_and_all_else_is_float32(name):
     model = model_of(name, ADDING, [0, 1])
-    model.scan = "reference"
+    model.use_scan("reference")
     data = step_data(ADDING, [0, 1], 0)
     exact = model(data.x, 1)
     seen = []
     model.readout.register_forward_hook(lambda module, x, y: seen.append(y.dtype))
-    model.forward = in_bfloat16(model.forward, CPU)
+    model.forward_dtype = torch.bfloat16
     stack = Stack(model, [1e-2] * 2)
     output = model(data.x, 1)
     assert seen == [torch.bfloat16]
@@ -682,7 +683,7 @@ def test_bfloat16_goes_forward_in_it_and_all_else_is_float32(name):
 def test_every_step_casts_the_weights_that_it_has_now():
     # Torch keeps what it cast for as long as autocast is on: it must not be on from step to step.
     model = model_of("rnn", ADDING, [0])
-    model.forward = in_bfloat16(model.forward, CPU)
+    model.forward_dtype = torch.bfloat16
     x = step_data(ADDING, [0], 0).x
     before = model(x, 1)
     with torch.no_grad():

@@ -18,14 +18,14 @@ from seqbench.scan.ensemble.gru import GRUAfterLoops, GRUBeforeLoops
 from seqbench.scan.ensemble.lstm import LSTMLoops
 from seqbench.scan.ensemble.rnn import RNNLoops
 from seqbench.scan.recurrence import Loops, recurrence
-from seqbench.scan.reference import Steps
+from seqbench.scan.reference import RecurrentCell
 from seqbench.scan.specs import CellSpec, LSTMSpec, RNNSpec
 
-__all__ = ["GRUAfterLoops", "GRUBeforeLoops", "LSTMLoops", "RNNLoops", "ensemble", "loops"]
+__all__ = ["GRUAfterLoops", "GRUBeforeLoops", "LSTMLoops", "RNNLoops", "loops", "run_ensemble"]
 
 
-def ensemble(
-    cell: Steps, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
+def run_ensemble(
+    cell: RecurrentCell, x: Float[Tensor, "E B T D"], recompute: bool = False, window: int = 0
 ) -> Float[Tensor, "E B T H"]:
     """Return the hidden state at every step, computed in the precision of the weights, under autocast as well."""
     assert cell.spec is not None

@@ -1,13 +1,13 @@
-"""How the kernels of the scan ``fused`` are best launched on this GPU: tile, warps, stages, sequences of a program.
+"""Search for the fastest launch of each kernel of the scan ``fused`` on this GPU (docs/adr/0019).
 
-Every launch is first compared with the same pass in float64, then timed. Its row is written at once, one JSON object a
-line; a sweep that was interrupted goes on where it stopped. At the end the fastest of each kernel is printed beside the
-one that is shipped (``SHIPPED`` in ``seqbench/scan/fused.py``).
+A launch is a tile width, a number of warps, a number of pipeline stages, and the sequences of one program. Each is
+first compared with the same pass in float64, then timed. Its row is written at once, one JSON object a line, so that a
+search that was interrupted continues where it stopped. At the end the fastest launch of each kernel is printed, and how
+much slower the shipped one is (``SHIPPED`` in ``seqbench/scan/fused.py``).
 """
 
 import json
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -17,9 +17,8 @@ import torch
 import typer
 from torch import Tensor
 
+from seqbench.scan import fused
 from seqbench.scan.specs import CellSpec, GRUSpec, LSTMSpec, RNNSpec
-
-fused = import_module("seqbench.scan.fused")  # seqbench.scan.fused is the function of that name
 
 SPECS: dict[str, tuple[CellSpec, int]] = {  # and the blocks of columns in the weights
     "rnn": (RNNSpec(), 1),
@@ -38,9 +37,9 @@ HOW = ("width", "warps", "stages", "BB")
 
 def main(
     file: Annotated[Path, typer.Argument(help="Rows are added to it.")] = Path("sweep.jsonl"),
-    specs: Annotated[list[str], typer.Option("--spec", help="Of which cells.")] = [*SPECS],  # noqa: B006
-    hidden: Annotated[list[int], typer.Option(help="Of which widths.")] = [*HIDDEN],  # noqa: B006
-    precision: Annotated[list[str], typer.Option(help="In which precisions.")] = [*ERROR],  # noqa: B006
+    specs: Annotated[list[str], typer.Option("--spec", help="The cells.")] = [*SPECS],  # noqa: B006
+    hidden: Annotated[list[int], typer.Option(help="The widths H.")] = [*HIDDEN],  # noqa: B006
+    precision: Annotated[list[str], typer.Option(help="The precisions.")] = [*ERROR],  # noqa: B006
     members: Annotated[int, typer.Option(help="E.")] = 32,
     batch: Annotated[int, typer.Option(help="B.")] = 64,
     length: Annotated[int, typer.Option(help="T.")] = 200,
@@ -48,33 +47,40 @@ def main(
 ) -> None:
     """Time all launches of all kernels."""
     if not torch.cuda.is_available():
-        print("The sweep times kernels on a GPU, and there is none here.")
+        print("The kernels are timed on a GPU, and this machine has none.")
         raise typer.Exit(2)
     shape = {"members": members, "batch": batch, "length": length}
     about = shape | {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []  # fmt: skip
-    done = {identity(row, about) for row in rows}
+    done = {identify(row, about) for row in rows}
     for name, H, how, which in product(specs, hidden, precision, ("forward", "backward")):
         key = about | dict(zip(KEY, (name, H, how, which), strict=True))
-        left = [c for c in candidates(name, H, which, how) if identity(key | vars(c), about) not in done]  # fmt: skip
+        left = [
+            candidate
+            for candidate in list_candidates(name, H, which, how)
+            if identify(key | vars(candidate), about) not in done
+        ]
         if not left:
             continue
         test = Pass(name, H, how, which, members, batch, length)
         for candidate in left:
-            row = key | vars(candidate) | measured(test, candidate, ERROR[how], rounds)
+            row = key | vars(candidate) | measure(test, candidate, ERROR[how], rounds)
             rows.append(row)
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(row) + "\n")
     show([row for row in rows if about.items() <= row.items()])
 
 
-def identity(row: dict[str, Any], about: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what tells one launch from another."""
+def identify(row: dict[str, Any], about: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values by which one launch differs from all others."""
     return tuple(row.get(name) for name in (*about, *KEY, *HOW))
 
 
-def candidates(name: str, H: int, which: str, precision: str) -> Iterator[Any]:
-    """Yield the launches that are worth a try, the shipped one first."""
+# A launch is a fused.Configuration; its type is Any here because the module is imported by name.
+
+
+def list_candidates(name: str, H: int, which: str, precision: str) -> Iterator[Any]:
+    """Yield the launches to try, the shipped one first."""
     shipped = fused.configuration(SPECS[name][0], which, H, precision)
     yield shipped
     widths = [H] if H < 128 else [H, 64, 32]
@@ -86,7 +92,7 @@ def candidates(name: str, H: int, which: str, precision: str) -> Iterator[Any]:
 
 
 class Pass:
-    """One pass over random numbers, by the kernels or by torch's operations in float64."""
+    """One pass over random data, computed by the kernels, and by torch in float64 for comparison."""
 
     def __init__(
         self, name: str, H: int, precision: str, which: str, E: int, B: int, T: int
@@ -106,19 +112,19 @@ class Pass:
         self.extra = None if rows is None else normal(E, rows, H, scale=0.1).float()
         self.gates = normal(E, T, B, self.loops.blocks * H)
         self.states = [0 * normal(E, T + 1, B, H) for _ in range(self.loops.parts)]
-        self.wanted = self.walk(self.loops.plain, torch.float64, torch.float64, "forward")()
+        self.expected = self.prepare(self.loops.plain, torch.float64, torch.float64, "forward")()
         if which == "backward":
-            self.gates, *self.states = self.wanted  # what a backward pass finds
-            self.wanted = self.walk(self.loops.plain, torch.float64, torch.float64, which)()
+            self.gates, *self.states = self.expected  # what a backward pass reads
+            self.expected = self.prepare(self.loops.plain, torch.float64, torch.float64, which)()
 
-    def by_kernels(self) -> Callable[[], list[Tensor]]:
-        """Return a function that runs the kernel, on memory of its own."""
-        return self.walk(self.loops, self.low, torch.float32, self.which)
+    def prepare_kernels(self) -> Callable[[], list[Tensor]]:
+        """Return a function that runs the kernels, on memory of its own."""
+        return self.prepare(self.loops, self.low, torch.float32, self.which)
 
-    def walk(
+    def prepare(
         self, loops: Any, low: torch.dtype, wide: torch.dtype, which: str
     ) -> Callable[[], list[Tensor]]:
-        """Return a function that runs a pass; low is what is stored, wide what is summed up in."""
+        """Return a function that runs a pass; ``low`` is the type of what is stored, ``wide`` of what is summed."""
         a, dy, gates = (t.to(low, copy=True) for t in (self.a, self.dy, self.gates))
         W_h, extra = self.W_h.to(wide), None if self.extra is None else self.extra.to(wide)
         types = (low, wide)[: loops.parts]
@@ -138,18 +144,18 @@ class Pass:
         return run
 
 
-def measured(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
-    """Return the milliseconds of a pass that is launched so, or why it can't be.
+def measure(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
+    """Return the milliseconds of a pass by this launch, or why the launch fails.
 
-    That of a backward pass holds the product for the derivative by W_h, which is no kernel of ours.
+    A backward pass includes the product for the derivative by W_h, which torch computes.
     """
     shipped = fused.configuration
     fused.configuration = lambda *_: how
     try:
-        run = test.by_kernels()
+        run = test.prepare_kernels()
         error = max(
             float((found.double() - wanted).norm() / wanted.norm().clamp(min=1e-30))
-            for found, wanted in zip(run(), test.wanted, strict=True)
+            for found, wanted in zip(run(), test.expected, strict=True)
             if wanted.numel()
         )
         if not error < limit:  # NaN is not
@@ -164,8 +170,8 @@ def measured(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
             times.append(start.elapsed_time(stop))
         return {"ms": median(times), "error": error}
     except torch.AcceleratorError:
-        raise  # the device is lost to this process: what comes next is no fault of its launch
-    except Exception as e:  # too much shared memory, too many threads: a result, too
+        raise  # this process can't use the device any more: no later launch could be judged
+    except Exception as e:  # for example too much shared memory, or too many threads
         return {"why": f"{type(e).__name__}: {str(e)[:200]}"}
     finally:
         fused.configuration = shipped

@@ -1,7 +1,8 @@
-"""Convolutions of many members: as groups of one, as products of unfolded frames, or one after the other.
+"""Three ways to compute the convolutions of many members (docs/adr/0016).
 
-All three give the features of the same frames by the same weights, forward and backward, one round each in turn; a
-ratio is the median over rounds of that way / groups, with a 95 % interval. Above 1 the groups are faster.
+As the groups of one convolution, as batched products of unfolded frames, or one member after the other. All three
+compute the same features, forward and backward, and are timed in turns, round by round. A ratio is the median over
+rounds of the time of that way / the time of the groups, with a 95 % interval. Above 1 the groups are faster.
 """
 
 import json
@@ -16,8 +17,8 @@ import typer
 from torch import Tensor
 from torch.nn import functional as F
 
-from goals import Timed
-from paired import Median, in_turns
+from benchmarks.goals.goals import TimedStep
+from benchmarks.goals.paired import Median, time_in_turns
 from seqbench import machine
 from seqbench.models.cnn_lstm import Convolution
 from seqbench.random import Keys
@@ -28,8 +29,11 @@ MAPS = 8
 B = 32
 
 
-def groups(frames: Tensor, layers: list[Convolution]) -> Tensor:
-    """Members lie side by side in the channels, each a group of its own."""
+def convolve_groups(frames: Tensor, layers: list[Convolution]) -> Tensor:
+    """Return the features by one convolution with a group for each member.
+
+    Frames are ``(BT, E, channels, h, w)``; features ``(E, BT, maps, h, w)``.
+    """
     E = frames.shape[1]
     x = frames.flatten(1, 2)  # (BT, E channels, h, w)
     for layer in layers:
@@ -38,8 +42,8 @@ def groups(frames: Tensor, layers: list[Convolution]) -> Tensor:
     return x.unflatten(1, (E, -1)).transpose(0, 1)
 
 
-def products(frames: Tensor, layers: list[Convolution]) -> Tensor:
-    """Every patch is a row, and all members' patches are multiplied at once."""
+def convolve_products(frames: Tensor, layers: list[Convolution]) -> Tensor:
+    """Return the features by one batched product: every patch of a frame is a row."""
     x = frames.transpose(0, 1)  # (E, BT, channels, h, w)
     for layer in layers:
         E, K, _, h, w = x.shape
@@ -51,8 +55,8 @@ def products(frames: Tensor, layers: list[Convolution]) -> Tensor:
     return x
 
 
-def alone(frames: Tensor, layers: list[Convolution]) -> Tensor:
-    """One member after the other."""
+def convolve_one_by_one(frames: Tensor, layers: list[Convolution]) -> Tensor:
+    """Return the features by a convolution for each member, one after the other."""
     members = []
     for e, x in enumerate(frames.unbind(1)):
         for layer in layers:
@@ -61,7 +65,7 @@ def alone(frames: Tensor, layers: list[Convolution]) -> Tensor:
     return torch.stack(members)
 
 
-WAYS = {"groups": groups, "products": products, "alone": alone}
+WAYS = {"groups": convolve_groups, "products": convolve_products, "alone": convolve_one_by_one}
 
 
 def main(
@@ -78,7 +82,7 @@ def main(
         "system": machine.system(device).model_dump(mode="json"),
     }  # fmt: skip
     rows = []
-    for row in measured(lag, rounds, device):
+    for row in measure(lag, rounds, device):
         print(
             "E = {members}  {way:8s} {ms:7.2f} ms  {ratio:.2f} ({low:.2f} to {high:.2f})".format(
                 **row
@@ -89,12 +93,12 @@ def main(
         file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
 
 
-def measured(lag: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
-    """Yield a row for every number of members and way."""
+def measure(lag: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
+    """Yield a row for each number of members and each way; the values are numbers and names."""
     for E in MEMBERS:
-        step = steps(E, lag, device)
-        sides = [Timed(partial(step, way), device, 1, 0).seconds for way in WAYS]
-        times = in_turns(sides, rounds)
+        step = make_step(E, lag, device)
+        sides = [TimedStep(partial(step, way), device, 1, 0).measure for way in WAYS]
+        times = time_in_turns(sides, rounds)
         for way, each in zip(WAYS, zip(*times, strict=True), strict=True):
             found = Median.of([time / first for time, (first, *_) in zip(each, times, strict=True)])
             yield {
@@ -103,8 +107,8 @@ def measured(lag: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def steps(E: int, lag: int, device: str) -> Callable[[str], Tensor]:
-    """Return a function that goes through both convolutions and back, in one way or another."""
+def make_step(E: int, lag: int, device: str) -> Callable[[str], Tensor]:
+    """Return a function that computes both convolutions, forward and backward, in a given way."""
     keys = Keys.span("frames", 1, "weights", 0, 0, E).to(device)
     layers = [Convolution(keys, f"conv {k}", n, MAPS) for k, n in ((1, 1), (2, MAPS))]
     task = MovingShapes(lag=lag)

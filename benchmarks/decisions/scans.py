@@ -1,7 +1,7 @@
-"""Every scan of every cell: what ``auto`` should stand for, measured on this machine.
+"""Time every scan of every cell on this machine, to decide which one ``auto`` takes (docs/adr/0008).
 
-All run the same network, forward and backward and the update, one round each in turn. Printed is how many times as long
-as the scan that ``auto`` takes each of them needs: the median over rounds of paired ratios. Below 1 it would be faster.
+All scans train the same network (forward, backward and update), timed in turns, round by round. A ratio is the time
+of a scan / the time of the one that ``auto`` takes, the median over rounds. Below 1 that scan is faster.
 """
 
 import json
@@ -14,13 +14,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from goals import Timed
-from paired import Median, in_turns
+from benchmarks.goals.goals import TimedStep
+from benchmarks.goals.implementations import Shape, make_ensemble
+from benchmarks.goals.paired import Median, time_in_turns
 from seqbench import machine
 from seqbench.models import MODELS
 from seqbench.random import Keys
-from seqbench.scan import SCANS, chosen
-from sides import Shape, members
+from seqbench.scan import SCANS, choose_scan
 
 CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("rnn", {}),
@@ -49,7 +49,7 @@ def main(
         "system": machine.system(device).model_dump(mode="json"),
     }  # fmt: skip
     rows = []
-    for row in measured(length, rounds, device):
+    for row in measure(length, rounds, device):
         others = {
             how: f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
             for how, ratio in row["ratios"].items()
@@ -66,13 +66,13 @@ def main(
             file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
 
 
-def measured(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
-    """Yield a row for every cell, number of members and width."""
+def measure(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
+    """Yield a row for each cell, number of members and width; the values are numbers and names."""
     for (cell, (model, options)), E, H in product(CELLS.items(), MEMBERS, HIDDEN):
-        auto, *others = scans(model, device, **options)
+        auto, *others = list_scans(model, device, **options)
         shape = Shape(E, B, length, H, device)
-        steps = [members(model, shape, how, **options) for how in (auto, *others)]
-        times = in_turns([Timed(step, device, 1, 0).seconds for step in steps], rounds)
+        steps = [make_ensemble(model, shape, how, **options) for how in (auto, *others)]
+        times = time_in_turns([TimedStep(step, device, 1, 0).measure for step in steps], rounds)
         ours, *theirs = zip(*times, strict=True)
         found = [Median.of([t / o for t, o in zip(each, ours, strict=True)]) for each in theirs]
         yield {
@@ -84,12 +84,12 @@ def measured(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def scans(model: str, device: str, **options: Any) -> list[str]:
-    """Return the scan that ``auto`` takes, then the others that there are."""
+def list_scans(model: str, device: str, **options: Any) -> list[str]:
+    """Return the scan that ``auto`` takes, then the others that the model has; the options are those of the model."""
     keys = Keys.span(model, 1, "weights", 0, 0, 1)
     cell = MODELS[model].cell(keys, "layer 0", 1, 1, **options)
     on = torch.device(device)
-    auto = chosen(cell, "auto", on)
+    auto = choose_scan(cell, "auto", on)
     there = [how for how in SCANS if how != "native" or cell.native is not None]
     return [auto, *(how for how in there if how != auto and (how != "fused" or device == "cuda"))]
 

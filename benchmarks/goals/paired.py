@@ -1,10 +1,9 @@
-"""Paired ratios: both sides are timed in every round, so that whatever else the machine does falls on both."""
+"""Paired ratios: both sides are timed in every round, so that other load on the machine slows down both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -26,18 +25,18 @@ class Median:
         return cls(median(values), float(low), float(high), len(values))
 
 
-def seconds(run: Callable[[], Any]) -> float:
+def time_call(run: Callable[[], object]) -> float:
     """Return how long a call takes."""
     since = perf_counter()
     run()
     return perf_counter() - since
 
 
-def in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
-    """Return every side's time in every round, in alternating order, after a round that does not count."""
-    found = []
+def time_in_turns(sides: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
+    """Return the time of every side in every round; sides alternate in order, and a first round does not count."""
+    times_by_round = []
     for turn in range(rounds + 1):
         order = range(len(sides)) if turn % 2 else reversed(range(len(sides)))
         times = {side: sides[side]() for side in order}
-        found.append([times[side] for side in range(len(sides))])
-    return found[1:]
+        times_by_round.append([times[side] for side in range(len(sides))])
+    return times_by_round[1:]

@@ -1,4 +1,4 @@
-"""A goal, a row that says whether it was met, and two sides that are timed in turns."""
+"""A goal, a row that says whether it was met, and two implementations that are timed in turns."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from typing import Any
 
 import torch
 
-from paired import Median, in_turns
+from benchmarks.goals.implementations import Step
+from benchmarks.goals.paired import Median, time_in_turns
 from seqbench import machine
 from seqbench.records.schema import Comparison, Side
 from seqbench.text import shorten
-from sides import Step
 
 SAMPLE = 0.05  # seconds that one timing takes at least, in as many steps as it needs
-WARM_UP = 5  # steps that nobody counts; a CUDA graph is captured after three
+WARM_UP = 5  # steps before timing; a CUDA graph is captured after three
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What is aimed at: a ratio of at least, or at most, so much."""
+    """A ratio that should be at least, or at most, a number."""
 
     name: str
     at_least: float | None = None
     at_most: float | None = None
 
-    def met(self, value: float) -> bool | None:
-        """Return whether a median meets it; None where nothing is aimed at."""
+    def is_met(self, value: float) -> bool | None:
+        """Return whether a median meets the goal; None where the goal has no bounds."""
         if self.at_least is None and self.at_most is None:
             return None
         return (self.at_least is None or value >= self.at_least) and (
@@ -42,7 +42,7 @@ class Goal:
 
 @dataclass
 class Row:
-    """What came out for one goal; the fields are those of the record that is kept of it."""
+    """The result for one goal; the fields are those of the record that is kept of it."""
 
     goal: str
     what: str
@@ -58,18 +58,18 @@ class Row:
 
     @classmethod
     def of(cls, goal: Goal, what: str, found: Median, **more: Any) -> "Row":
-        """Return the row of a measurement."""
-        interval, met = (found.low, found.high), goal.met(found.value)
+        """Return the row of a measurement; ``more`` are further fields, each of its own type."""
+        interval, met = (found.low, found.high), goal.is_met(found.value)
         return cls(goal.name, what, str(goal), found.value, interval, found.rounds, met, **more)
 
     def record(self, **whence: Any) -> Comparison:
-        """Return the record, with where it comes from."""
+        """Return the record; ``whence`` are its fields for machine and code, each of its own type."""
         return Comparison(**vars(self), **whence)
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A step of ours against a step of theirs."""
+    """A training step of ours against one of theirs."""
 
     goal: Goal
     what: str
@@ -78,13 +78,13 @@ class Peer:
     precisions: tuple[str, str] = ("float32", "float32")
     device: str = "cpu"
 
-    def rows(self, rounds: int) -> Iterator[Row]:
-        """Yield how many times as fast ours is."""
-        sides = [Timed.of(make, self.device) for make in (self.ours, self.theirs)]
-        times = in_turns([side.seconds for side in sides], rounds)
+    def measure(self, rounds: int) -> Iterator[Row]:
+        """Yield one row: how many times as fast as theirs our step is."""
+        sides = [TimedStep.of(make, self.device) for make in (self.ours, self.theirs)]
+        times = time_in_turns([side.measure for side in sides], rounds)
         ratios = [theirs / ours for ours, theirs in times]
         ours, theirs = (
-            figures([side], [each], precision)
+            summarise([side], [each], precision)
             for side, each, precision in zip(
                 sides, zip(*times, strict=True), self.precisions, strict=True
             )
@@ -93,8 +93,8 @@ class Peer:
 
 
 @dataclass(frozen=True)
-class Timed:
-    """A step, how often it is repeated in one timing, and the bytes that it adds at its peak."""
+class TimedStep:
+    """A step, how often it is repeated in one timing, and the bytes it adds at its peak."""
 
     step: Step
     device: str
@@ -103,18 +103,18 @@ class Timed:
 
     @classmethod
     def of(cls, make: Callable[[], Step], device: str = "cpu") -> "Timed":
-        """Make a side, take a few steps, and see what they need."""
+        """Make a step, take it a few times, and measure its memory and how many repeats a timing needs."""
         peak = machine.Peak(device)
         before = peak.bytes()
         step = make()
         for _ in range(WARM_UP):
             step()
         memory = max(0, peak.bytes() - before)
-        once = cls(step, device, 1, memory)
-        return cls(step, device, 1 + int(SAMPLE / once.seconds()), memory)
+        single = cls(step, device, 1, memory)
+        return cls(step, device, 1 + int(SAMPLE / single.measure()), memory)
 
-    def seconds(self) -> float:
-        """Return the time of one step, its kernels included."""
+    def measure(self) -> float:
+        """Return the seconds that one step takes, its kernels included."""
         self.wait()
         since = perf_counter()
         for _ in range(self.repeats):
@@ -123,13 +123,13 @@ class Timed:
         return (perf_counter() - since) / self.repeats
 
     def wait(self) -> None:
-        """Let the device finish what it was given."""
+        """Wait until the device has finished."""
         if self.device == "cuda":
             torch.cuda.synchronize()
 
 
-def figures(
-    sides: Sequence[Timed], times: Sequence[Sequence[float]], precision: str = "float32"
+def summarise(
+    sides: Sequence[TimedStep], times: Sequence[Sequence[float]], precision: str = "float32"
 ) -> Side:
     """Return the median seconds and the memory of what was timed."""
     return Side(
@@ -139,16 +139,16 @@ def figures(
     )
 
 
-def once(value: float) -> Median:
-    """Return what was measured once, and has no interval."""
+def take_once(value: float) -> Median:
+    """Return a value that was measured once; its interval is the value."""
     return Median(value, value, value, 1)
 
 
-def compared(peers: Callable[[], Iterator[Peer]], rounds: int) -> Iterator[Row]:
-    """Yield a row for each peer; one that can't be had here says why."""
+def compare_peers(peers: Callable[[], Iterator[Peer]], rounds: int) -> Iterator[Row]:
+    """Yield a row for each peer; where a peer can't be run here, the row says why."""
     for peer in peers():
         try:
-            yield from peer.rows(rounds)
+            yield from peer.measure(rounds)
         except Exception as error:
             reason = shorten(f"not measured: {type(error).__name__}: {error}".partition("\n")[0])
             yield Row(peer.goal.name, peer.what, str(peer.goal), note=reason)

@@ -1,7 +1,8 @@
 """What is compared: one training step of E members, as seqbench takes it and as one would without it.
 
-A step is forward, mean squared error at the last time step, backward, clipping and Adam, on data that lies there
-already: x ``(E, B, T, D)``, y ``(E, B, 1)``. Sides differ in nothing but who computes it.
+A step is forward, mean squared error at the last time step, backward, clipping and Adam, on data that is on the device
+already: x ``(E, B, T, D)``, y ``(E, B, 1)``. Both sides of a comparison take the same step and differ only in the code
+that computes it.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ D = 2
 RATE = 1e-4  # small: what is timed is not what the weights become
 CLIP = 1.0
 
-Step = Callable[[], Any]
+Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -42,49 +43,49 @@ class Shape:
         """Return how many tokens a step works on."""
         return self.E * self.B * self.T
 
-    def data(self) -> tuple[Tensor, Tensor]:
+    def draw(self) -> tuple[Tensor, Tensor]:
         """Return x and y, the same for every side."""
         keys = Keys.span("peers", 1, "train", 0, 0, self.E).to(self.device)
         return keys.uniform("x", self.B, self.T, D), keys.uniform("y", self.B, 1)
 
 
-def under(precision: str, make: Callable[[], Step]) -> Callable[[], Step]:
-    """Return the maker of a step whose products are in a precision."""
+def use_precision(precision: str, make: Callable[[], Step]) -> Callable[[], Step]:
+    """Return a function that makes the same step with its products in a precision."""
 
     @contextmanager
-    def inside() -> Iterator[None]:
+    def enter_precision() -> Iterator[None]:
         half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
         with (
             products_in("tf32" if precision == "tf32" else "float32"),
-            # A cast that is remembered from before a capture would be no part of the graph.
+            # Autocast must not cache a cast from before a capture: it would be no part of the graph.
             torch.autocast("cuda", half, enabled=half is not None, cache_enabled=False),
         ):
             yield
 
-    def made() -> Step:
-        with inside():
+    def make_step() -> Step:
+        with enter_precision():
             step = make()
 
-        def run() -> Any:
-            with inside():
+        def run_step() -> object:
+            with enter_precision():
                 return step()
 
-        return run
+        return run_step
 
-    return made
+    return make_step
 
 
 # As seqbench does it
 
 
-def members(
+def make_ensemble(
     model: str, shape: Shape, scan: str = "auto", recompute: bool = False, **options: Any
 ) -> Step:
-    """Return a step of all members at once."""
-    x, y = shape.data()
+    """Return a step of all members at once; the options are those of the model."""
+    x, y = shape.draw()
     keys = Keys.span(model, 1, "weights", 0, 0, shape.E).to(shape.device)
-    net: Any = MODELS[model](keys, inputs=D, outputs=1, hidden=shape.H, **options)
-    net.scan, net.recompute = scan, recompute
+    net = MODELS[model](keys, inputs=D, outputs=1, hidden=shape.H, **options)
+    net.use_scan(scan, recompute)
     stack = Stack(net, [RATE] * shape.E)
 
     def step(x: Tensor, y: Tensor, t: int | Tensor) -> None:
@@ -95,10 +96,12 @@ def members(
     return lambda: advance(x, y, 1)
 
 
-def in_turn(model: str, shape: Shape, scan: str = "reference", **options: Any) -> Step:
+def make_members_one_by_one(
+    model: str, shape: Shape, scan: str = "reference", **options: Any
+) -> Step:
     """Return a step of the members one by one: seqbench's own network with E = 1."""
     one = Shape(1, shape.B, shape.T, shape.H, shape.device)
-    steps = [members(model, one, scan, **options) for _ in range(shape.E)]
+    steps = [make_ensemble(model, one, scan, **options) for _ in range(shape.E)]
     return lambda: [step() for step in steps]
 
 
@@ -127,33 +130,38 @@ class Loop(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor]:
         h = x.new_zeros(len(x), self.hidden)
         state = (h, h) if isinstance(self.cell, nn.LSTMCell) else h
-        found = []
+        outputs = []
         for x_t in x.unbind(dim=1):
             state = self.cell(x_t, state)
-            found.append(state[0] if isinstance(state, tuple) else state)
-        return (torch.stack(found, dim=1),)
+            outputs.append(state[0] if isinstance(state, tuple) else state)
+        return (torch.stack(outputs, dim=1),)
 
 
 CELLS = {nn.RNN: nn.RNNCell, nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell}
+Build = Callable[[type[nn.RNNBase], Shape], nn.Module]  # for example build_module
 
 
-def one_by_one(make: Callable[[Shape], nn.Module], shape: Shape) -> Step:
+def make_one_by_one(build: Build, kind: type[nn.RNNBase], shape: Shape) -> Step:
     """Return a step of E networks, one after the other."""
-    steps = trained(make, shape)
+    steps = make_steps(build, kind, shape)
     return lambda: [step() for step in steps]
 
 
-def trained(make: Callable[[Shape], nn.Module], shape: Shape, **adam: Any) -> list[Step]:
-    """Return a step for each network."""
-    x, y = shape.data()
-    return [trained_on(make(shape), x_e, y_e, **adam) for x_e, y_e in zip(x, y, strict=True)]
+def make_steps(
+    build: Build, kind: type[nn.RNNBase], shape: Shape, capturable: bool = False
+) -> list[Step]:
+    """Return a step for each of E networks; one of Adam that can be captured in a CUDA graph, if asked for."""
+    x, y = shape.draw()
+    return [
+        make_step(Net(build(kind, shape), shape.H), x_e, y_e, capturable)
+        for x_e, y_e in zip(x, y, strict=True)
+    ]
 
 
-def trained_on(recurrent: nn.Module, x: Tensor, y: Tensor, **adam: Any) -> Step:
-    """Return a step of one network."""
-    hidden = getattr(recurrent, "hidden_size", None) or recurrent.hidden
-    net = Net(recurrent, hidden).to(x.device)
-    optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True, **adam)
+def make_step(net: Net, x: Tensor, y: Tensor, capturable: bool) -> Step:
+    """Return a step of one network, which is moved to where its data is."""
+    net.to(x.device)
+    optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True, capturable=capturable)
 
     def step() -> None:
         loss = F.mse_loss(net(x), y)
@@ -165,46 +173,37 @@ def trained_on(recurrent: nn.Module, x: Tensor, y: Tensor, **adam: Any) -> Step:
     return step
 
 
-def module(kind: type[nn.RNNBase]) -> Callable[[Shape], nn.Module]:
-    """Return the maker of torch's own module: oneDNN on a CPU, cuDNN on a GPU."""
-    return lambda shape: kind(D, shape.H, batch_first=True)
+def build_module(kind: type[nn.RNNBase], shape: Shape) -> nn.Module:
+    """Return torch's own module: oneDNN on a CPU, cuDNN on a GPU."""
+    return kind(D, shape.H, batch_first=True)
 
 
-def loop(kind: type[nn.RNNBase]) -> Callable[[Shape], nn.Module]:
-    """Return the maker of the eager loop over torch's cell."""
-    return lambda shape: Loop(CELLS[kind](D, shape.H), shape.H)
+def build_loop(kind: type[nn.RNNBase], shape: Shape) -> nn.Module:
+    """Return the eager loop over torch's cell."""
+    return Loop(CELLS[kind](D, shape.H), shape.H)
 
 
-def compiled(kind: type[nn.RNNBase]) -> Callable[[Shape], nn.Module]:
-    """Return the maker of the loop under torch.compile."""
-
-    def make(shape: Shape) -> nn.Module:
-        net = Loop(CELLS[kind](D, shape.H), shape.H)
-        net.compile(fullgraph=True)
-        return net
-
-    return make
+def build_compiled_loop(kind: type[nn.RNNBase], shape: Shape) -> nn.Module:
+    """Return the loop under torch.compile."""
+    net = build_loop(kind, shape)
+    net.compile(fullgraph=True)
+    return net
 
 
-def torchrl(kind: type[nn.RNNBase]) -> Callable[[Shape], nn.Module]:
-    """Return the maker of torchrl's module: in Python on a CPU, its Triton kernels on a GPU."""
+def build_torchrl(kind: type[nn.RNNBase], shape: Shape) -> nn.Module:
+    """Return torchrl's module: in Python on a CPU, its Triton kernels on a GPU."""
+    from torchrl import modules
 
-    def make(shape: Shape) -> nn.Module:
-        from torchrl import modules
-
-        if shape.device == "cpu":
-            return getattr(modules, kind.__name__)(D, shape.H, batch_first=True)
-        return TorchRL(getattr(modules, f"{kind.__name__}Module"), shape.H)
-
-    return make
+    if shape.device == "cpu":
+        return {nn.LSTM: modules.LSTM, nn.GRU: modules.GRU}[kind](D, shape.H, batch_first=True)
+    return TorchRL({nn.LSTM: modules.LSTMModule, nn.GRU: modules.GRUModule}[kind], shape.H)
 
 
 class TorchRL(nn.Module):
     """A recurrent module of torchrl's on its Triton backend, which reads and writes dictionaries."""
 
-    def __init__(self, kind: Any, hidden: int) -> None:
+    def __init__(self, kind: type[nn.Module], hidden: int) -> None:
         super().__init__()
-        self.hidden_size = hidden
         self.module = kind(
             input_size=D,
             hidden_size=hidden,
@@ -224,9 +223,9 @@ class TorchRL(nn.Module):
 # On a GPU
 
 
-def on_streams(kind: type[nn.RNNBase], shape: Shape, count: int = 8) -> Step:
+def make_on_streams(kind: type[nn.RNNBase], shape: Shape, count: int = 8) -> Step:
     """Return a step of E networks of cuDNN's, shared out among streams."""
-    steps = trained(module(kind), shape)
+    steps = make_steps(build_module, kind, shape)
     return spread(steps, [torch.cuda.Stream() for _ in range(count)])
 
 
@@ -246,16 +245,16 @@ def spread(steps: list[Step], streams: list[torch.cuda.Stream]) -> Step:
     return step
 
 
-def in_a_graph(kind: type[nn.RNNBase], shape: Shape, streams: int = 1) -> Step:
+def make_in_graph(kind: type[nn.RNNBase], shape: Shape, streams: int = 1) -> Step:
     """Return a step of E networks of cuDNN's, captured in one CUDA graph."""
-    steps = trained(module(kind), shape, capturable=True)
+    steps = make_steps(build_module, kind, shape, capturable=True)
     step = spread(steps, [torch.cuda.Stream() for _ in range(streams)])
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
+    warm_up = torch.cuda.Stream()
+    warm_up.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(warm_up):
         for _ in range(3):
             step()
-    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.current_stream().wait_stream(warm_up)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()

@@ -1,13 +1,13 @@
-"""The goals for speed, each against what a user would take instead: paired ratios, met or not.
+"""Measure the goals for speed: seqbench against what a user would take instead.
 
-    python benchmarks/peers.py                          # everything that this machine can measure
-    python benchmarks/peers.py --goal cpu-cells --rounds 30
+    python benchmarks/goals/peers.py                          # everything that this machine can measure
+    python benchmarks/goals/peers.py --goal cpu-cells --rounds 30
 
 A ratio says how many times as fast seqbench's training step is as the other's; both are timed in every round, on the
 same data, in one process, and what is printed is the median with a 95 % bootstrap interval. Beside it stand the peak
-memory of a step and the precision, of both sides. A goal that this machine can't measure is written down as such. The
-results folder is written to after each row, so that a run which is stopped loses nothing; goals that are measured again
-take the place of the old ones.
+memory of a step and the precision, of both sides. A goal that this machine can't measure is recorded as not measured.
+The results folder is written after each row, so that a run that is stopped loses nothing; goals that are measured again
+replace the old ones.
 """
 
 import sys
@@ -16,21 +16,21 @@ from typing import Annotated
 
 import typer
 
-import on_cpu
-import on_gpu
-from goals import Row
+from benchmarks.goals import on_cpu, on_gpu
+from benchmarks.goals.goals import Row
 from seqbench import machine
 from seqbench.cli import AsJson, Device, Out, answer, obey, printed
 from seqbench.errors import unknown
 from seqbench.measure import throughput
+from seqbench.measure.folder import LOCAL, open_folder, write_into
 from seqbench.protocol.profiles import PROFILES
 from seqbench.records.schema import Comparison
 from seqbench.records.store import Store
 from seqbench.report.results import NO_GPU, Results
 
 ROUNDS = 15
-ON_DEMAND = ("gpu-suite", "compile")  # only where they are asked for: half an hour, some minutes
-FEWER = {"cpu-workers": 3}  # rounds, where one takes long
+ON_DEMAND = ("gpu-suite", "compile")  # only by --goal: half an hour, some minutes
+FEWER = {"cpu-workers": 3}  # rounds of a goal of which one round takes long
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,7 +43,7 @@ def main(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the goals with what was measured, and whether they are met."""
+    """Measure the goals, and print each with its result and whether it is met."""
     device = machine.device(device)
     here, elsewhere = (on_gpu.PARTS, {}) if device == "cuda" else (on_cpu.PARTS, on_gpu.AIMS)
     names = goal.split(",") if goal else [name for name in here if name not in ON_DEMAND]
@@ -51,10 +51,10 @@ def main(
         if name not in here:
             raise unknown("goal", name, here)
     machine.make_deterministic()
-    store = Store(throughput.folder(PROFILES["quick"], out).path)
-    store.create(store.manifest() if store.exists else PROFILES["quick"].manifest())
-    with store.lock():
-        system = store.add_system(machine.system(device))
+    store = Store(LOCAL / "quick" if out is None else out)  # of whatever profile
+    manifest = store.manifest() if store.exists else PROFILES["quick"].manifest()
+    with write_into(open_folder(store.path, manifest), manifest, device):
+        system = machine.system(device).id
         whence = throughput.here(device)
         missing = [
             Row(name, what, aim, note=NO_GPU).record(**whence, device="cuda")
@@ -64,22 +64,22 @@ def main(
         for name in names:
             new: dict[str, Comparison] = {}
             for row in here[name](min(rounds, FEWER.get(name, rounds))):
-                print(shown(row), file=sys.stderr, flush=True)
+                print(format_row(row), file=sys.stderr, flush=True)
                 new[row.what] = row.record(**whence, device=device)
                 kept = [r for r in old if r.goal != name or r.what not in new]
-                store.add_comparisons(system, in_order([*kept, *new.values()], here) + missing)
+                store.add_comparisons(system, sort_rows([*kept, *new.values()], here) + missing)
             old = [*(r for r in old if r.goal != name), *new.values()]
-            store.add_comparisons(system, in_order(old, here) + missing)
+            store.add_comparisons(system, sort_rows(old, here) + missing)
     answer({"goals": printed(Results.read(store).table("T6"), as_json)}, as_json)
 
 
-def in_order(rows: Iterable[Comparison], goals: Iterable[str]) -> list[Comparison]:
+def sort_rows(rows: Iterable[Comparison], goals: Iterable[str]) -> list[Comparison]:
     """Return rows in the order of the goals."""
     places = {name: place for place, name in enumerate(goals)}
     return sorted(rows, key=lambda row: places.get(row.goal, len(places)))
 
 
-def shown(row: Row) -> str:
+def format_row(row: Row) -> str:
     """Return a row as one line."""
     parts = [row.goal, row.what]
     if row.measured is not None:

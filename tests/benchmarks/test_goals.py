@@ -1,8 +1,6 @@
 """The goals for speed: what a row says, and that both sides of a ratio take the same step."""
 
-import sys
 from functools import partial
-from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
 
@@ -11,20 +9,13 @@ import torch
 from made import comparison
 from torch import nn
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+from benchmarks.goals import goals, implementations, on_cpu, on_gpu, peers
+from seqbench.cli import obey
+from seqbench.records.store import Store
+from seqbench.report.claims import CLAIMS
+from seqbench.report.claims.evidence import Evidence
 
-import goals  # noqa: E402
-import on_cpu  # noqa: E402
-import on_gpu  # noqa: E402
-import peers  # noqa: E402
-import sides  # noqa: E402
-from seqbench.cli import obey  # noqa: E402
-from seqbench.records.store import Store  # noqa: E402
-from seqbench.report.claims import CLAIMS  # noqa: E402
-from seqbench.report.claims.evidence import Evidence  # noqa: E402
-
-SMALL = sides.Shape(2, 3, 5, 4)
+SMALL = implementations.Shape(2, 3, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +27,10 @@ SMALL = sides.Shape(2, 3, 5, 4)
     ],
 )
 def test_a_goal_is_met_or_not(goal, met, missed, text):
-    assert goal.met(met) is True
-    assert goal.met(missed) is False
+    assert goal.is_met(met) is True
+    assert goal.is_met(missed) is False
     assert str(goal) == text
-    assert goals.Goal("a").met(3.0) is None
+    assert goals.Goal("a").is_met(3.0) is None
 
 
 @pytest.mark.parametrize("model", ["lstm", "gru", "rnn"])
@@ -47,11 +38,11 @@ def test_sides_take_the_same_step(model, monkeypatch):
     """From the same weights, the same ones: else their times could not be compared."""
     kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[model]
     nets = []
-    monkeypatch.setattr(sides, "Net", partial(made, sides.Net, nets))
+    monkeypatch.setattr(implementations, "Net", partial(made, implementations.Net, nets))
     stacks = []
-    monkeypatch.setattr(sides, "Stack", partial(made, sides.Stack, stacks))
-    ours = sides.members(model, SMALL, "reference")
-    theirs = sides.one_by_one(sides.module(kind), SMALL)
+    monkeypatch.setattr(implementations, "Stack", partial(made, implementations.Stack, stacks))
+    ours = implementations.make_ensemble(model, SMALL, "reference")
+    theirs = implementations.make_one_by_one(implementations.build_module, kind, SMALL)
     layer, readout = stacks[0].model.layers[0], stacks[0].model.readout
     with torch.no_grad():
         for net, weights, W, b in zip(
@@ -78,17 +69,18 @@ def made(kind, into, *args):
 def test_the_loop_is_torchs_module():
     torch.manual_seed(0)
     for kind in (nn.RNN, nn.LSTM, nn.GRU):
-        whole, loop = sides.module(kind)(SMALL), sides.loop(kind)(SMALL)
+        whole = implementations.build_module(kind, SMALL)
+        loop = implementations.build_loop(kind, SMALL)
         for p, q in zip(loop.parameters(), whole.parameters(), strict=True):
             p.data.copy_(q.data)
-        x, _ = SMALL.data()
+        x, _ = SMALL.draw()
         torch.testing.assert_close(loop(x[0])[0], whole(x[0])[0])
 
 
 def test_a_row_says_what_was_measured(monkeypatch):
     monkeypatch.setattr(goals, "SAMPLE", 0.0)
     slow, fast = (partial(slept, seconds) for seconds in (2e-3, 5e-4))
-    (row,) = goals.Peer(goals.Goal("a", at_least=1.5), "b", fast, slow).rows(3)
+    (row,) = goals.Peer(goals.Goal("a", at_least=1.5), "b", fast, slow).measure(3)
     assert row.measured > 1.5
     assert row.interval[0] <= row.measured <= row.interval[1]
     assert (row.met, row.rounds, row.aim) == (True, 3, ">= 1.5")
@@ -110,7 +102,7 @@ def test_a_peer_that_is_not_there_says_so():
     def some():
         yield goals.Peer(goals.Goal("a", at_least=1.0), "b", absent, absent)
 
-    (row,) = goals.compared(some, 3)
+    (row,) = goals.compare_peers(some, 3)
     assert row.measured is None
     assert row.met is None
     assert row.note == "not measured: ImportError: No module named 'torchrl'"
@@ -121,9 +113,11 @@ def test_the_claim_on_compiling_finds_first_steps_by_their_ids(monkeypatch):
         waits = iter([seconds, 0.0])
         return lambda: sleep(next(waits))
 
-    monkeypatch.setattr(on_cpu, "one_by_one", lambda make, shape: first_takes(shape.T / 400))
-    monkeypatch.setattr(on_cpu, "members", lambda model, shape: first_takes(0.01))
-    rows = [vars(row) for row in on_cpu.first_steps(1)]
+    monkeypatch.setattr(
+        on_cpu, "make_one_by_one", lambda build, kind, shape: first_takes(shape.T / 400)
+    )
+    monkeypatch.setattr(on_cpu, "make_ensemble", lambda model, shape: first_takes(0.01))
+    rows = [vars(row) for row in on_cpu.time_first_steps(1)]
     told = [comparison(**row | {"what": f"in other words, {k}"}) for k, row in enumerate(rows)]
     seen = Evidence(SimpleNamespace(comparisons=told))
     for need in CLAIMS["loop-compile"].needs:
@@ -144,7 +138,7 @@ def measured(monkeypatch, tmp_path):
             for value in values[name]:
                 seen.append(store.comparisons() if store.exists else [])
                 yield goals.Row.of(
-                    goals.Goal(name, at_most=1.0), f"{name} {value}", goals.once(value)
+                    goals.Goal(name, at_most=1.0), f"{name} {value}", goals.take_once(value)
                 )
 
         monkeypatch.setattr(on_cpu, "PARTS", {name: partial(part, name=name) for name in values})

@@ -1,0 +1,1 @@
+"""Scripts that measured what a decision rests on; each names its ADR."""

@@ -1,0 +1,1 @@
+"""What measures the goals for speed; ``python benchmarks/goals/peers.py`` runs all of it."""

@@ -1,0 +1,152 @@
+"""From jobs to records in a store: run them while there is time, and keep what they give as it comes."""
+
+import os
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from math import inf, nan
+from time import monotonic
+
+from seqbench import machine
+from seqbench.errors import BadInput, NotWritten, unknown
+from seqbench.measure.executors import ENGINES
+from seqbench.measure.job import Job
+from seqbench.measure.progress import Listener
+from seqbench.records.schema import Record
+from seqbench.records.store import Store
+from seqbench.text import shorten
+from seqbench.values.arguments import Seconds, Workers, check_arguments
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run is given; none of it changes a record.
+
+    Attributes
+    ----------
+    engine
+        Who runs the jobs: ``processes``, ``serial`` or ``dask``.
+    workers
+        How many of them run at once.
+    until
+        When no further job is started, on the clock of ``time.monotonic``.
+    """
+
+    engine: str
+    workers: int
+    until: float
+
+    @property
+    def seconds_left(self) -> float:
+        """How long further jobs may be started."""
+        return self.until - monotonic()
+
+    @property
+    def in_time(self) -> bool:
+        """Whether another job may be started."""
+        return self.seconds_left > 0
+
+
+@check_arguments
+def allot(engine: str, workers: Workers | None, budget: Seconds | None, device: str) -> Resources:
+    """Return what a run is given, from now on; raise where there is no such engine.
+
+    Parameters
+    ----------
+    workers
+        None: see ``default_workers``.
+    budget
+        Seconds; None: those of ``SEQBENCH_BUDGET``, else no end.
+    """
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    return Resources(engine, workers or default_workers(device), monotonic() + time_given(budget))
+
+
+@dataclass
+class Keeper:
+    """Keeps records as they come.
+
+    Attributes
+    ----------
+    replace
+        Whether what is measured takes the place of what is there, also of the same row under other conditions.
+    kept
+        What was kept so far.
+    """
+
+    store: Store
+    replace: bool = False
+    kept: list[Record] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[Record]:
+        """The records that need not be measured."""
+        return self.kept if self.replace else self.store.records()
+
+    def keep(self, job: Job, records: list[Record]) -> None:
+        """Keep what became of a job; of one without records its worker was killed, and the next run tries again."""
+        if not records:
+            return
+        if self.replace:
+            self.store.remove_records(job.unit, job.members)
+            self.store.remove_others(job.unit)
+        try:
+            self.store.append(records)
+        except NotWritten:  # what was measured is worth more than the way to it
+            job.checkpoint.clear()
+            try:
+                self.store.append(records)
+            except NotWritten as error:
+                raise BadInput(f"{error}; what was measured so far is kept") from error
+        job.checkpoint.clear()
+        self.kept.extend(records)
+
+
+def execute(jobs: Sequence[Job], given: Resources, keeper: Keeper, listen: Listener) -> None:
+    """Run the jobs while there is time; keep their records as they come."""
+    left = deque(jobs)
+
+    def next_jobs() -> Iterator[Job]:
+        while left and given.in_time:
+            yield left.popleft()
+
+    listen.begin(len(jobs), sum(job.unit.budget.steps * len(job.members) for job in jobs))
+    run = ENGINES[given.engine]
+    try:
+        # Closed at once, whatever happens: no worker outlives a Ctrl-C or a full disk.
+        with closing(run(next_jobs(), min(given.workers, len(jobs)), listen.step)) as ended:
+            for job, records in ended:
+                keeper.keep(job, records)
+                listen.done(job, records)
+        if left:
+            listen.say(f"the time is up: {len(left)} jobs were not started; run again to go on")
+    finally:
+        listen.end()
+
+
+def time_given(budget: float | None) -> float:
+    """Return the seconds that a run is given: the budget, else ``SEQBENCH_BUDGET``, else infinity."""
+    asked = os.environ.get("SEQBENCH_BUDGET", "")
+    try:
+        seconds = budget or float(asked or inf)
+    except ValueError:
+        seconds = nan
+    if not seconds > 0:
+        raise BadInput(f"SEQBENCH_BUDGET is a number of seconds; got '{shorten(asked, 40)}'")
+    return seconds
+
+
+def default_workers(device: str) -> int:
+    """Return one worker a core; on a GPU no more than four, since each takes some of its memory.
+
+    ``SEQBENCH_WORKERS`` says otherwise where several runs share a machine, as the notebooks of ``nox -s bench`` do.
+    """
+    asked = os.environ.get("SEQBENCH_WORKERS", "")
+    if asked:
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", asked):
+            raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{shorten(asked, 40)}'")
+        return int(asked)
+    return min(machine.cores(), 4) if device == "cuda" else machine.cores()

@@ -1,0 +1,200 @@
+"""From a selection and the records that are there to the jobs that are left.
+
+A profile that tunes is planned twice: first every learning rate on the tuning seeds; then, with the rate that did best
+on validation, the reporting seeds.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import chdir
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from statistics import median
+
+from seqbench.errors import DataMissing
+from seqbench.measure.job import Job
+from seqbench.measure.select import Selection
+from seqbench.measure.user_defined import is_user_defined, name_code, pickle_classes
+from seqbench.protocol.settings import best_rate
+from seqbench.records.schema import Member, Record, Unit
+from seqbench.tasks import TASKS
+
+MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
+
+
+@dataclass
+class Plan:
+    """What is left to be measured.
+
+    Attributes
+    ----------
+    jobs
+        What can be measured now, longest first.
+    done
+        How many members were measured before.
+    waiting
+        How many members wait for the tuning to end, by unit.
+    skipped
+        For each task whose data is missing, why.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    done: int = 0
+    waiting: dict[Unit, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def members(self) -> int:
+        """How many members can be measured now."""
+        return sum(len(job.members) for job in self.jobs)
+
+    @property
+    def work(self) -> int:
+        """A rough measure of how long all of it may take, to sort by."""
+        later = sum(work(unit, members) for unit, members in self.waiting.items())
+        return later + sum(work(job.unit, len(job.members)) for job in self.jobs)
+
+
+def plan(selection: Selection, records: Sequence[Record], unfinished: Path | None = None) -> Plan:
+    """Return what a selection asks for beside these records.
+
+    Parameters
+    ----------
+    unfinished
+        The folder in which long jobs keep their state.
+    """
+    result = Plan()
+    done = {record.key for record in records}
+    classes = pickle_classes(selection.units)
+    available: dict[str, bool] = {}
+    for unit, members, waiting in members_of(selection, records):
+        if unit.task not in available:
+            with chdir("."):  # a user-defined class may go elsewhere
+                missing = missing_data(unit)
+            available[unit.task] = missing is None
+            if missing:
+                result.skipped[unit.task] = str(missing)
+        if not available[unit.task]:
+            continue
+        lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in done]
+        result.done += len(members) - len(lacking)
+        if waiting:
+            result.waiting[unit] = waiting
+        result.jobs += jobs_of(unit, lacking, selection, classes, unfinished)
+    result.jobs.sort(key=lambda job: work(job.unit, len(job.members)), reverse=True)
+    return result
+
+
+def members_of(
+    selection: Selection, records: Iterable[Record]
+) -> Iterator[tuple[Unit, list[Member], int]]:
+    """Yield each unit with the members that can be measured now, and the number of those that wait for the tuning."""
+    profile = selection.profile
+    tuned: dict[str, list[Record]] = {}
+    for record in records:
+        if record.member.role == "tuning":
+            tuned.setdefault(record.unit_id, []).append(record)
+    for unit, condition in selection.units.items():
+        if not profile.tuned:
+            rate = condition.setting.learning_rate
+            yield unit, [Member(seed=s, learning_rate=rate) for s in selection.seeds], 0
+            continue
+        tuning = [
+            Member(seed=s, learning_rate=r, role="tuning")
+            for r in profile.grid
+            for s in profile.tuning_seeds
+        ]
+        finer = [
+            Member(seed=s, learning_rate=r, role="search")
+            for r in condition.setting.finer
+            for s in profile.tuning_seeds
+        ]
+        there = tuned.get(unit.id, [])
+        if len(there) < len(tuning):
+            yield unit, tuning + finer, len(selection.seeds)
+        else:
+            rate = best_rate(there)
+            reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
+            yield unit, tuning + finer + reporting, 0
+
+
+def jobs_of(
+    unit: Unit,
+    members: Sequence[Member],
+    selection: Selection,
+    classes: bytes,
+    unfinished: Path | None,
+) -> Iterator[Job]:
+    """Yield the jobs of some members of a unit, each of as many as are trained side by side."""
+    by = selection.provenance
+    if user_defined := is_user_defined(unit):
+        by = by.model_copy(update={"dirty": True})  # no commit names the code
+    classes = classes if user_defined else b""
+    code = name_code(unit, classes)
+    folder = str(unfinished / unit.task) if unfinished else ""
+    for part in shares(members, MEMBERS_AT_ONCE[by.device]):
+        yield Job(unit, part, by, selection.spec.scan, classes, code, folder)
+
+
+def missing_data(unit: Unit) -> DataMissing | None:
+    """Return why the data of a task is not to be had, if it is not; any other fault shows when it is measured."""
+    try:
+        task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
+        task.sample(task.keys("train", 0, 0, 1))
+    except DataMissing as missing:
+        return missing
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        if not is_user_defined(unit):
+            raise
+    return None
+
+
+def shares(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
+    """Return the members in as few parts as can be, all about as large and none larger than the most."""
+    parts = ceil(len(members) / most)
+    cuts = [len(members) * k // parts for k in range(parts + 1)] if parts else [0]
+    return [tuple(members[a:b]) for a, b in pairwise(cuts)]
+
+
+def work(unit: Unit, members: int) -> int:
+    """Return a rough measure of how long members of a unit may take, to sort by."""
+    return unit.budget.steps * unit.budget.batch * (unit.lag + 1) * members
+
+
+# What a dry run says
+
+
+def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterator[str]:
+    """Yield lines that say what a run would do, and how long that may take.
+
+    Parameters
+    ----------
+    known
+        Records whose cost is known.
+    """
+    yield from (f"{task} is skipped: {why}" for task, why in ahead.skipped.items())
+    seconds = {job: estimate(job, known) for job in ahead.jobs}
+    for job, guess in seconds.items():
+        yield f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}"
+    guesses = [guess for guess in seconds.values() if guess is not None]
+    waiting = sum(ahead.waiting.values())
+    later = f", {waiting} more once the tuning is done" if waiting else ""
+    blind = len(seconds) - len(guesses)
+    yield (
+        f"{ahead.members} members in {len(ahead.jobs)} jobs{later}; {ahead.done} are measured already. "
+        f"About {sum(guesses) / workers:.0f} s in {workers} workers"
+        + (f", and {blind} jobs of unknown length" if blind else "")
+    )
+
+
+def estimate(job: Job, known: Iterable[Record]) -> float | None:
+    """Return the seconds that a job may take, from records of its model: of the same task if there are any."""
+    same = [r for r in known if r.unit.model == job.unit.model and r.steps]
+    same = [r for r in same if r.unit.task == job.unit.task] or same
+    if not same:
+        return None
+    rates = [r.cost.seconds / (r.steps * r.unit.budget.batch * (r.unit.lag + 1)) for r in same]
+    return work(job.unit, len(job.members)) * median(rates)

@@ -1,0 +1,295 @@
+"""From a run specification to the units that it asks for: what is to be measured, on what, and by which code.
+
+Whatever can be wrong with a specification is found here, before anything is written or trained.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any, get_args
+
+from seqbench import machine
+from seqbench.catalogue import Catalogue
+from seqbench.errors import BadInput, describe, unknown
+from seqbench.measure.job import scale, scan_in
+from seqbench.models import MODELS
+from seqbench.models.sizing import common_size
+from seqbench.protocol.profiles import find_profile
+from seqbench.protocol.settings import SEQUENCE_MODELS, Condition, Profile
+from seqbench.random import Keys
+from seqbench.records.schema import Planned, Provenance, Unit
+from seqbench.records.spec import RunSpec
+from seqbench.scan import Scan
+from seqbench.tasks import TASKS
+from seqbench.tasks.base import LOSSES, Task
+from seqbench.values.options import check_options
+from seqbench.values.variants import parse, strip_options
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run is to measure.
+
+    Attributes
+    ----------
+    profile
+        The profile, with what the specification changes of it.
+    conditions
+        Each condition with the unit that measures it, in the order of the profile. Two parts of a profile may ask for
+        the same unit.
+    provenance
+        What the records will say of this code and this machine.
+    """
+
+    spec: RunSpec
+    profile: Profile
+    conditions: tuple[tuple[Unit, Condition], ...]
+    provenance: Provenance
+
+    @property
+    def units(self) -> dict[Unit, Condition]:
+        """Each unit once, with the last condition that asks for it."""
+        return dict(self.conditions)
+
+    @property
+    def seeds(self) -> range:
+        """The reporting seeds."""
+        return range(self.spec.seeds or self.profile.seeds)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of the profile that are measured, in their order."""
+        return list(dict.fromkeys(c.setting.part for _, c in self.conditions))
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of the tasks, without options."""
+        return list(dict.fromkeys(unit.task for unit, _ in self.conditions))
+
+    def of_part(self, part: str) -> "Selection":
+        """Return what is to be measured of one part of the profile."""
+        return self.where(lambda unit, condition: condition.setting.part == part)
+
+    def of_task(self, task: str) -> "Selection":
+        """Return what is to be measured of one task, whatever its options."""
+        return self.where(lambda unit, condition: unit.task == task)
+
+    def where(self, holds: Callable[[Unit, Condition], bool]) -> "Selection":
+        """Return what is to be measured of the conditions of which something holds."""
+        return replace(self, conditions=tuple(pair for pair in self.conditions if holds(*pair)))
+
+
+def spec_of(
+    spec: str | RunSpec,
+    options: dict[str, Any],
+    function: Callable[..., Any],
+    without: Collection[str] = (),
+) -> RunSpec:
+    """Return a specification with other values of some fields; classes are taken into the catalogues.
+
+    Parameters
+    ----------
+    spec
+        A specification, or the name of a profile.
+    options
+        Fields by name. A task or a model may be a class.
+    function
+        Which was given them: errors name it and its own arguments, too.
+    without
+        Fields that it can't do anything with.
+    """
+    fields = [name for name in RunSpec.model_fields if name not in without]
+    for name in options:
+        if name not in fields:
+            choices = {*fields, *signature(function).parameters} - {"options"}
+            raise unknown(f"argument of {function.__name__}", name, choices)
+    for field, catalogue in (("tasks", TASKS), ("models", MODELS)):
+        if isinstance(entries := options.get(field), list | tuple):
+            options[field] = [e if isinstance(e, str) else catalogue.add(e) for e in entries]
+    if isinstance(spec, str):
+        return RunSpec.of({"profile": spec} | options)
+    return spec.change(options)
+
+
+def select(spec: RunSpec) -> Selection:
+    """Return what a specification asks for.
+
+    Raises
+    ------
+    BadInput
+        With one sentence that names the culprit and the choices.
+    """
+    profile = find_profile(spec.profile).asked(spec)
+    if spec.scan not in get_args(Scan):
+        raise unknown("scan", spec.scan, get_args(Scan))
+    scan_in(spec.precision, spec.scan)
+    conditions = conditions_of(spec, profile)
+    device = machine.device(spec.device)
+    profile = replace(profile, precision=machine.precision(spec.precision, device))
+    with chdir("."):  # a user-defined class may go elsewhere
+        pairs = tuple((unit_of(condition, profile), condition) for condition in conditions)
+    return Selection(spec, profile, pairs, provenance_of(profile, device))
+
+
+def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
+    """Return the conditions that a specification asks for, by its names alone."""
+    tasks, models = names(TASKS, spec.tasks), names(MODELS, spec.models)
+    conditions = profile.select(tasks, models, spec.lags, spec.parts)
+    own = [condition.task[0] for condition in conditions if condition.setting in profile.settings]
+    if own and (spec.steps or spec.learning_rate):
+        raise BadInput(
+            f"profile '{profile.name}' says itself how task '{own[0]}' is measured; "
+            "steps and learning_rate are for tasks that it does not have"
+        )
+    if not spec.tasks:  # then those that the models can read are meant
+        conditions = [condition for condition in conditions if is_compatible(condition)]
+    if not conditions:
+        raise BadInput(
+            f"profile '{profile.name}' has nothing that these models can read at these lags"
+        )
+    return conditions
+
+
+def names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
+    """Return names, each once, if the catalogue has them and they have such options."""
+    entries = list(dict.fromkeys(entries))
+    for name in entries:
+        if strip_options(name) in catalogue:
+            check_options(
+                catalogue.kind, strip_options(name), catalogue[strip_options(name)], parse(name)[1]
+            )
+        elif "." in strip_options(name) and ":" in name:
+            raise BadInput(
+                f"'{name}' is the address of a {catalogue.kind}; one of your own is named by an entry point in the "
+                f"group {catalogue.group}, or passed to seqbench.run as a class"
+            )
+        else:
+            raise unknown(catalogue.kind, strip_options(name), catalogue)
+    return entries
+
+
+def provenance_of(profile: Profile, device: str) -> Provenance:
+    """Return what a record says of the code and the machine, if it is measured now and here."""
+    commit, dirty = machine.commit()
+    return Provenance(
+        commit=commit,
+        dirty=dirty,
+        profile=profile.name,
+        specification=profile.specification,
+        system=machine.system(device).id,
+        device=device,
+        threads=1,
+        deterministic=True,
+        flush_denormal=True,  # is asked of every worker; its records say whether it was so
+        code=machine.code(),
+    )
+
+
+def plan_of_folder(profile: Profile) -> list[Planned]:
+    """Return all that a folder of a profile is to hold, whatever of it is measured now."""
+    parts = {unit_of(c, profile): c.setting.part for c in reversed(list(profile.conditions()))}
+    return [Planned(unit=u, part=p, seeds=profile.seeds) for u, p in reversed(parts.items())]
+
+
+# Units
+
+
+def unit_of(condition: Condition, profile: Profile) -> Unit:
+    """Return the unit of a condition; raise where the task can't have the lag or the model can't read it."""
+    try:
+        return _unit_of(condition, profile)
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:  # in a user-defined class
+        what = f"{condition.setting.task} at lag {condition.lag} with {condition.model}"
+        raise BadInput(f"{what} can't be measured: {describe(error)}") from None
+
+
+def _unit_of(condition: Condition, profile: Profile) -> Unit:
+    (name, task_options), (net, layers, model_options) = condition.task, condition.net
+    task, facts = task_of(condition), MODELS.facts(net)
+    if (kind := input_of(condition)) != facts.reads:
+        raise BadInput(
+            f"model '{condition.model}' reads {facts.reads}, but task '{name}' is {kind}"
+        )
+    if sees_ahead(condition):
+        raise BadInput(
+            f"model '{condition.model}' reads both ways, but task '{name}' asks step by step"
+        )
+    task_options = check_options("task", name, TASKS[name], task_options)
+    model_options = check_options("model", net, MODELS[net], model_options)
+    if layers != facts.layers:
+        check_options("model", net, MODELS[net], {"layers": layers})
+    if layers != facts.layers or model_options or net not in MODELS.builtin:
+        try_model(condition.model, net, task, {"layers": layers} | model_options)
+    return Unit(
+        task=name,
+        task_version=task.version,
+        lag=condition.lag,
+        task_options=task_options,
+        model=net,
+        model_version=MODELS[net].version,
+        parameters=size(task, profile.parameters),
+        layers=layers,
+        model_options=model_options,
+        budget=condition.setting.budget(profile.tuned),
+        precision=profile.precision,
+    )
+
+
+def is_compatible(condition: Condition) -> bool:
+    """Return whether the model can read the task."""
+    wanted = MODELS.facts(condition.net[0]).reads
+    return input_of(condition) == wanted and not sees_ahead(condition)
+
+
+def input_of(condition: Condition) -> str:
+    """Return what the task of a condition is: ``video`` or ``sequence``."""
+    return "video" if isinstance(task_of(condition).inputs, tuple) else "sequence"
+
+
+def sees_ahead(condition: Condition) -> bool:
+    """Return whether the model would see what comes after an answer that is due."""
+    return TASKS[condition.task[0]].causal and MODELS.facts(condition.net[0]).both_ways
+
+
+def task_of(condition: Condition) -> Task:
+    """Return the task of a condition; raise where its class can't make it, or does not say how it is scored."""
+    name, options = condition.task
+    options = check_options("task", name, TASKS[name], options)
+    try:
+        task: Task = TASKS[name](lag=condition.lag, **options)
+        if name not in TASKS.builtin:
+            scale(task)
+            if task.loss not in LOSSES:
+                raise unknown(f"loss of task '{name}'", str(task.loss), LOSSES)
+        return task
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:
+        why = describe(error)
+        raise BadInput(f"task '{name}' can't be made at lag {condition.lag}: {why}") from None
+
+
+def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
+    """Raise where the model can't be made for the task with its options, before anything is measured."""
+    model = MODELS[net]
+    shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
+    shape |= options
+    try:
+        least = model.size_options(**shape)
+        model(Keys.span(net, 1, "weights", 0, 0, 0), **(least | shape))
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
+
+
+def size(task: Task, parameters: int) -> int:
+    """Return the number of parameters that the models of a task are matched to."""
+    if isinstance(task.inputs, tuple):
+        return parameters
+    return common_size(
+        SEQUENCE_MODELS, parameters, inputs=task.inputs, outputs=task.outputs, causal=task.causal
+    )

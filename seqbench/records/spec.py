@@ -1,0 +1,119 @@
+"""A run as a value: what is to be measured. It is read from options or a TOML file, and kept with the results.
+
+An example of such a file::
+
+    profile = "paper"
+    tasks = ["adding", "copy"]
+    models = ["lstm", "gru:hidden=64"]
+    grid = [0.001, 0.003]
+
+What it does not hold changes no record's content: the folder, the number of workers, the time that a run is given.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from seqbench.errors import BadInput, unknown
+from seqbench.records.schema import Strict, digest
+from seqbench.values.arguments import Count, Lag, Rate, refusal
+from seqbench.values.fields import Line
+
+Lines = Annotated[tuple[Line, ...], Field(strict=False)]  # a list will do
+Lags = Annotated[tuple[Lag, ...], Field(strict=False)]
+Rates = Annotated[tuple[Rate, ...], Field(strict=False)]
+
+
+class RunSpec(Strict):
+    """What a run measures.
+
+    Attributes
+    ----------
+    profile
+        ``smoke``, ``quick`` or ``paper``.
+    tasks, models, lags, parts
+        What to measure of it, by name; empty means all. A task or model may have options: ``lstm:layers=2``.
+    seeds
+        How many reporting seeds, instead of the profile's number.
+    grid
+        The learning rates over which a profile that tunes chooses, instead of its own. They are part of the
+        specification, so results of two grids never meet in one folder.
+    steps, learning_rate
+        Of tasks that the profile does not have, instead of the profile's for such; a profile that tunes finds the rate
+        itself.
+    device
+        ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
+    scan
+        How recurrences are run: ``auto``, ``reference``, ``native``, ``ensemble`` or ``fused``.
+    precision
+        ``float32`` or ``float64``; with CUDA also ``tf32`` (products) or ``bfloat16`` (the forward pass).
+    """
+
+    profile: Line = "quick"
+    tasks: Lines = ()
+    models: Lines = ()
+    lags: Lags = ()
+    parts: Lines = ()
+    seeds: Count | None = None
+    grid: Rates = ()
+    steps: Count | None = None
+    learning_rate: Rate | None = None
+    device: Line = "auto"
+    scan: Line = "auto"
+    precision: Line = "float32"
+
+    @classmethod
+    def of(cls, options: dict[str, Any], what: str = "field of a run specification") -> "RunSpec":
+        """Return the specification with these fields; all others have their defaults.
+
+        Parameters
+        ----------
+        options
+            The fields by name, as somebody gave them.
+        what
+            What an option is called where it is none.
+
+        Raises
+        ------
+        BadInput
+            With one sentence that names the field and what it may be.
+        """
+        for name in options:
+            if name not in cls.model_fields:
+                raise unknown(what, str(name), cls.model_fields)
+        given = {k: [*v] if isinstance(v, range) else v for k, v in options.items()}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            name = str(error.errors()[0]["loc"][0])
+            raise refusal(name, given[name], error) from None
+
+    @classmethod
+    def read(cls, file: Path) -> "RunSpec":
+        """Return the specification in a TOML file; raise ``BadInput`` where it is none."""
+        try:
+            return cls.of(tomllib.loads(file.read_text("utf-8")))
+        except OSError as error:
+            raise BadInput(f"can't read {file}: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested too deeply
+            raise BadInput(f"{file} is no TOML file: {error}") from None
+        except BadInput as error:
+            raise BadInput(f"{file}: {error}") from None
+
+    def change(self, options: dict[str, Any]) -> "RunSpec":
+        """Return the specification with other values of some fields; raise as ``of`` does."""
+        return self.of({name: getattr(self, name) for name in self.model_fields_set} | options)
+
+    @property
+    def id(self) -> str:
+        """The name of the specification: the hash of what is not left to its default."""
+        return digest(self.model_dump(mode="json", exclude_defaults=True))
+
+    def toml(self) -> str:
+        """Return the specification as TOML, a line for each field that has a value."""
+        fields = self.model_dump(mode="json", exclude_none=True)
+        # A list, a number or a printable text is written in TOML as it is in JSON.
+        return "".join(f"{k} = {json.dumps(v, ensure_ascii=False)}\n" for k, v in fields.items())
