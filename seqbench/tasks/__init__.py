@@ -1,4 +1,8 @@
-"""The tasks, by name."""
+"""The tasks, by name: one file per task, whose docstring is its page in the book.
+
+What may enter: keys, from which a task draws its sequences, and checked data files. Tasks know nothing of models or
+training.
+"""
 
 from seqbench.catalogue import Catalogue
 

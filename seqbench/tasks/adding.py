@@ -1,4 +1,4 @@
-r"""The adding problem: keep two numbers apart for a long time, then add them.
+r"""The adding problem: remember two marked numbers over a long sequence and add them.
 
 Each step shows a value in [0, 1) and a mark; one step of each half is marked. The answer, due at the end, is the sum
 of the two marked values. ::
@@ -6,12 +6,12 @@ of the two marked values. ::
     value   0.3  0.9  0.1  0.7  0.2  0.5
     mark     0    1    0    0    1    0        ->    y = 0.9 + 0.2 = 1.1
 
-An answer is right when it lies within .04 of the sum, as in 1997. A constant answer does best at 1, the peak of the
+An answer is right when it lies within .04 of the sum, as in 1997. The best constant answer is 1, the peak of the
 triangular density of the sum: it is right in a share of :math:`1 - (1 - .04)^2 = .0784` of the sequences, the
 *chance*, and its mean squared error is :math:`\mathrm{Var}(U_1 + U_2) = 1/6`.
 
 Source: Hochreiter and Schmidhuber (1997), experiment 4, with values and target as scaled by Le, Jaitly and Hinton
-(2015). Where the marks may fall differs between papers: here one in each half, as in Arjovsky, Shah and Bengio
+(2015). The places of the marks differ between papers: here one in each half, as in Arjovsky, Shah and Bengio
 (2016).
 """
 
@@ -54,5 +54,5 @@ class Adding(Task):
         return Batch.all_due(torch.stack([value, mark], dim=-1), total[:, None, None])
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
-        """Return which sums are met within .04."""
+        """Return which outputs are within .04 of the sum."""
         return ((output - y).abs() < TOLERANCE).squeeze(-1)

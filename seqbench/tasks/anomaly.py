@@ -1,25 +1,25 @@
-r"""Anomaly: read the last hours of a machine, a city or an office, then say whether something is wrong now.
+r"""Anomaly detection: read the last hours of a series and decide whether its last hour is anomalous.
 
-Three series of one value, each an hour's mean: the temperature of an industrial machine that fails, the taxi passengers
-of New York, the temperature of an office. People have marked when something was wrong (a shutdown, a marathon, a storm)
-as periods of some days. A sequence is a window of ``lag`` hours, and the answer, due at its end, is whether its last
-hour lies in such a period. ::
+Three univariate series of hourly means: the temperature of an industrial machine that fails, the number of taxi
+passengers in New York, the temperature of an office. Anomalies (a shutdown, a marathon, a storm) were labelled by
+people as periods of some days. A sequence is a window of ``lag`` hours, and the answer, due at its end, is whether its
+last hour lies in such a period. ::
 
     value    .3  .4  .2  .3  .1  -1.9 -3.2 -4.1      ->    y = 1
              |____________ lag hours __________|
 
 A value is standardised by the mean and the standard deviation of its own series' training part. Hours without a value
-are left out. Each series is cut by time: its first 60 % are to train on, up to 76 % is validation, the rest is the
-test. All three parts have marked hours: of the 11 periods 4 lie in the first part, 2 in the second, 5 in the last. What
-is asked lies in its part; the window may reach back. Training windows end anywhere, the others in one order that was
-drawn once and for all.
+are omitted. Each series is split by time: the first 60 % are the training part, up to 76 % validation, the rest the
+test. All parts have anomalous hours: of the 11 periods 4 are in the first part, 2 in the second, 5 in the last. The
+last hour of a window lies in its part; the window may reach back into the previous one. Training windows end anywhere;
+those of validation and test come in a fixed order, drawn once.
 
-So this is learning from labels. NAB itself asks for detectors that see none, and rewards an early alarm; its own score
-is not this one. Here the score is the area under the ROC curve: how likely a marked hour looks worse than one that is
-not, by the difference of the two outputs. A constant answer has 1/2, the *chance*, however rare marked hours are. The
-*threshold* is what the best of four alarms without learning gives, all computed from the series: how far the value lies
-from the training mean, from an exponentially weighted mean of the past, from the hour before, and from the same hour
-of the day before. With 5 periods in the test, take differences of some hundredths for noise.
+This is supervised learning. NAB itself evaluates detectors that see no labels, with a score that rewards early alarms.
+Here the score is the area under the ROC curve: the probability that an anomalous hour has a higher score than a normal
+one, by the difference of the two outputs. A constant answer has 1/2, the *chance*, however rare anomalies are. The
+*threshold* is the best of four detectors without learning, all computed from the series: the distance of the value from
+the training mean, from an exponentially weighted mean of the past, from the hour before, and from the same hour of the
+day before. With 5 periods in the test, differences of a few hundredths are noise.
 
 Source: Lavin and Ahmad (2015), Evaluating real-time anomaly detection algorithms: the Numenta anomaly benchmark; the
 periods are its ``combined_windows``.
@@ -51,7 +51,7 @@ HALF_LIFE = DAY  # hours, of the weights of the exponentially weighted mean
 
 @dataclass(frozen=True)
 class Anomaly(Task):
-    """Whether something is wrong in the last of ``lag`` hours."""
+    """Whether the last of ``lag`` hours is anomalous."""
 
     name = "anomaly"
     knob = "hours that are read"
@@ -65,11 +65,11 @@ class Anomaly(Task):
 
     @property
     def threshold(self) -> float:
-        """Return the best area of the alarms without learning."""
+        """Return the best area under the ROC curve of the detectors without learning."""
         return max(score_alarms().values())
 
     def sample(self, keys: Keys) -> Batch:
-        """Return x ``(N, lag, 1)``, standardised, and y ``(N, 1)``: 1 where something is wrong."""
+        """Return x ``(N, lag, 1)``, standardised, and y ``(N, 1)``: 1 for an anomaly."""
         value, wrong = stack_series(keys.seed.device)
         last = list_ends(keys.split, self.lag, keys.seed.device)
         end = last[choose_examples(keys, len(last))]  # (N,)
@@ -79,30 +79,30 @@ class Anomaly(Task):
     def score(
         self, output: Outputs, y: Int[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
     ) -> PerMember:
-        """Return each member's area under the ROC curve; 1/2 where there is nothing to tell apart."""
+        """Return each member's area under the ROC curve; 1/2 if there is only one class."""
         return compute_area(
             (output[..., 1] - output[..., 0]).flatten(1), y.flatten(1), mask.flatten(1)
         )
 
     def baselines(self) -> dict[str, float]:
-        """Return the areas of the alarms without learning, whatever the lag."""
+        """Return the areas of the detectors without learning, which do not depend on the lag."""
         return dict(score_alarms())
 
 
 def compute_area(
     alarm: Float[Tensor, "E n"], wrong: Int[Tensor, "E n"], counts: Bool[Tensor, "E n"]
 ) -> PerMember:
-    r"""Return the area under the ROC curve, by the mean rank of what is wrong (Mann and Whitney); ties count one half.
+    r"""Return the area under the ROC curve, from the ranks of the anomalous hours (Mann and Whitney); ties count half.
 
     .. math::
         A = \frac{\sum_{i\ \mathrm{wrong}} r_i - n_1 (n_1 + 1) / 2}{n_1\, n_0}
     """
-    low = alarm.masked_fill(~counts, -torch.inf)  # what does not count ranks lowest: n_x of them
+    low = alarm.masked_fill(~counts, -torch.inf)  # masked hours rank lowest
     ranked = low.sort(dim=1).values
     below = torch.searchsorted(ranked, low)
     up_to = torch.searchsorted(ranked, low, right=True)
     uncounted = (~counts).sum(dim=1, keepdim=True)
-    rank = (below + up_to + 1).double() / 2 - uncounted  # (E, n), from 1; the mean of equals
+    rank = (below + up_to + 1).double() / 2 - uncounted  # (E, n), from 1; ties have their mean rank
     yes, no = ((wrong == k) & counts for k in (1, 0))
     n1, n0 = yes.sum(dim=1), no.sum(dim=1)
     pairs = n1 * n0
@@ -112,7 +112,7 @@ def compute_area(
 
 @cache
 def read_series() -> tuple[tuple[NDArray[np.float64], NDArray[np.bool_]], ...]:
-    """Return each series: its standardised values by the hour, and whether something is wrong."""
+    """Return for each series its standardised hourly values, and whether each hour is anomalous."""
     periods = json.loads(locate("nab", "combined_windows.json").read_text("utf-8"))
     found = []
     for name in SERIES:
@@ -130,14 +130,14 @@ def read_series() -> tuple[tuple[NDArray[np.float64], NDArray[np.bool_]], ...]:
 def stack_series(
     device: torch.device,
 ) -> tuple[Float[Tensor, " stack_series"], Int[Tensor, " stack_series"]]:
-    """Return the values and labels of all series, one after the other."""
+    """Return the values and labels of all series, concatenated."""
     value, wrong = (torch.tensor(np.concatenate(part)) for part in zip(*read_series(), strict=True))
     return value.float().to(device), wrong.long().to(device)
 
 
 @cache
 def list_ends(split: str, lag: int, device: torch.device) -> Int[Tensor, " n"]:
-    """Return the last hours of all windows of a split, in its fixed order."""
+    """Return the index of the last hour of every window of a split, in its fixed order."""
     found, before = [], 0
     for value, _ in read_series():
         start, stop = (len(value) * part // 100 for part in PARTS[split])
@@ -150,7 +150,7 @@ def list_ends(split: str, lag: int, device: torch.device) -> Int[Tensor, " n"]:
 
 @cache
 def score_alarms() -> dict[str, float]:
-    """Return the areas of alarms without learning, over all hours of the test."""
+    """Return the areas of the detectors without learning, over all hours of the test."""
     loud: dict[str, list[NDArray[np.float64]]] = {}
     for value, _ in read_series():
         series = pd.Series(value)

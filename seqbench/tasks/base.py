@@ -1,7 +1,7 @@
-"""What a task is: a rule that turns identities into sequences and answers, and says when it is solved.
+"""The base class of tasks: a pure function from identities to sequences and answers, with a score and a threshold.
 
-A task knows nothing of members, devices or models. It draws N sequences from N identities at once, in whole-tensor
-operations on whatever device the identities lie; the trainer folds N = E * B into members and batches.
+A task knows nothing of members, devices or models. It draws N sequences from N identities at once, with whole-tensor
+operations on the device of the identities; the trainer reshapes N = E * B into members and batches.
 """
 
 from abc import ABC, abstractmethod
@@ -49,43 +49,43 @@ class Batch:
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """One task at one setting of its knob.
+    """One task at one lag.
 
-    A run ends once three validations in a row found it solved (but see ``graded``), so the lengths of the validation
-    split decide how long a model is trained. By default they are those of training. A task whose test has other lengths
-    says in its docstring by which of the two a run ends, and draws the split ``"validation"`` accordingly. The built-in
-    ones end by the lengths of training: the lengths of the test are to be new to the model when it meets them. Such a
-    run can have its steps to solve and be not solved in the test.
+    A run stops after three consecutive validations at or above the threshold (but see ``graded``), so the lengths of
+    the validation split decide how long a model is trained. By default they are the training lengths. A task whose test
+    has other lengths says in its docstring which of the two decide, and draws the split ``"validation"`` accordingly.
+    For the built-in tasks the training lengths decide, so that the test lengths are new to the model. Such a run may
+    have steps to solve and still not be solved in the test.
 
     Attributes
     ----------
     name, version
-        The stable id, and a number that grows whenever the data or the score of the task change.
+        The stable id, and a number that is raised whenever the data or the score of the task change.
     knob, lags
-        What ``lag`` means here, and which lags the task can have.
+        The meaning of ``lag`` for this task, and its allowed values.
     inputs
         D, the features of a step or the size of the alphabet; for video ``(channels, height, width)``. It may depend
         on the lag or on an option.
     outputs
         C, the number of classes or of output values.
     loss
-        ``"cross_entropy"`` over C classes, ``"mse"`` over C values, or ``"binary_cross_entropy"`` over C values, each
-        0 or 1 and an answer of its own.
+        ``"cross_entropy"`` over C classes, ``"mse"`` over C values, or ``"binary_cross_entropy"`` over C independent
+        values, each 0 or 1.
     causal
-        Whether an answer may use only what came before it. Where all answers are due at the end, or need what
-        comes later, a model may look both ways (False).
+        Whether an answer may depend only on earlier input. If all answers are due at the end, or need later input, a
+        bidirectional model is allowed (False).
     measure, higher_is_better
-        What the score is, and which way it improves.
+        The name of the score, and its direction.
     score_range
-        The lowest and the highest score there can be, ``inf`` where there is no end; a score outside is an error. None
-        stands for 0 and 1, the range of a share, where higher is better, and for no bounds where lower is.
+        The lowest and the highest possible score, ``inf`` if unbounded; a score outside is an error. None means 0 to 1,
+        the range of a share, if higher is better, and no bounds if lower is.
     chance
         The score of the best answer that ignores the input; derived in the task's docstring.
     threshold
         The score from which a run counts as solved.
     graded
-        Whether the score goes on to matter beyond the threshold, as it does on real data: such a run uses its whole
-        budget, while others end once they are solved.
+        Whether scores beyond the threshold matter, as on real data: such a run uses its whole budget, others stop once
+        they are solved.
     """
 
     lag: int
@@ -114,7 +114,7 @@ class Task(ABC):
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lag"}
         check_options("task", self.name, type(self), given)
 
-    # A task sets these four as it sets the others, or computes them where they depend on its lag, options or data.
+    # A task sets these four as class attributes, or as properties where they depend on its lag, options or data.
 
     @property
     @abstractmethod
@@ -138,7 +138,7 @@ class Task(ABC):
 
     @abstractmethod
     def sample(self, keys: Keys) -> Batch:
-        """Return the sequences of these identities; the same identity gives the same bits, always."""
+        """Return the sequences of these identities; the same identity always gives the same bits."""
 
     def keys(self, split: Split, seed: int, start: int, stop: int) -> Keys:
         """Return the identities ``start … stop - 1`` of a split."""
@@ -147,14 +147,14 @@ class Task(ABC):
     def score(
         self, output: Outputs, y: Shaped[Tensor, "E B A *C"], mask: Bool[Tensor, "E B A"]
     ) -> PerMember:
-        """Return each member's share of the answers due that are right."""
+        """Return each member's share of right answers among those due."""
         right = self.right(output, y) & mask
         return right.sum(dim=(1, 2)) / mask.sum(dim=(1, 2))
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A *C"]) -> Bool[Tensor, "E B A"]:
-        """Return which answers are right: here, where the likeliest class is the true one.
+        """Return which answers are right: by default, those whose most probable class is the true one.
 
-        A task of another loss than the cross-entropy has a ``right`` or a ``score`` of its own.
+        A task with another loss than the cross-entropy overrides ``right`` or ``score``.
         """
         if self.loss != "cross_entropy":
             raise TypeError(
@@ -164,7 +164,7 @@ class Task(ABC):
         return output.argmax(dim=-1) == y
 
     def baselines(self) -> dict[str, float]:
-        """Return what methods that need no network reach, by name: scored as ``score`` does, on the test part."""
+        """Return the scores of methods without a network on the test part, by name, in the measure of ``score``."""
         return {}
 
     def is_solved(self, score: float) -> bool:

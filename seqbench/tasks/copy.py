@@ -1,15 +1,15 @@
-r"""Copy memory: say ten symbols again after a long wait.
+r"""Copy memory: repeat ten symbols after a long delay.
 
-Ten symbols, drawn evenly from eight, come first; then blanks, and a delimiter that asks for them; then ten more
-blanks, while the ten symbols are due in order. Before that the answer is blank. ::
+Ten symbols, drawn uniformly from eight, come first; then blanks and a delimiter; then ten more blanks, at which the ten
+symbols are due in order. Before that the answer is blank. ::
 
     symbol   3 1 4 1 5 0 2 6 5 3  _ _ _ _ :  _ _ _ _ _ _ _ _ _ _
     y        _ _ _ _ _ _ _ _ _ _  _ _ _ _ _  3 1 4 1 5 0 2 6 5 3
 
-The wait, blanks and delimiter, is ``lag`` steps long, T = lag + 20. All answers enter the loss; the score is the share
-of the ten symbols recalled, so that blanks earn nothing. A constant answer recalls one symbol in eight, the *chance*.
+The delay, blanks and delimiter, is ``lag`` steps long, T = lag + 20. All answers enter the loss; the score is the share
+of the ten symbols recalled, so that blanks do not count. A constant answer recalls one symbol in eight, the *chance*.
 
-A model without memory does best with blanks up to the delimiter and then with the even distribution over the eight
+The best model without memory answers blanks up to the delimiter and then the uniform distribution over the eight
 symbols: 10 answers of T cost ln 8 nats each and the others nothing, a mean cross-entropy of :math:`10 \ln 8 / T`.
 
 Source: Arjovsky, Shah and Bengio (2016), after Hochreiter and Schmidhuber (1997).
@@ -32,7 +32,7 @@ BLANK, DELIMITER = 8, 9
 
 @dataclass(frozen=True)
 class Copy(Task):
-    """Copy memory over a wait of ``lag`` steps."""
+    """Copy memory over a delay of ``lag`` steps."""
 
     name = "copy"
     knob = "steps between the last symbol and the first answer"

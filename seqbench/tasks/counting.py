@@ -1,27 +1,27 @@
-r"""Counting: n times a, then n times b, and the string must end; say at every step what may come next.
+r"""Counting: strings of n times a and n times b; predict at every step which symbols may come next.
 
 Strings are :math:`a^n b^n`, and :math:`a^n b^n c^n` with ``symbols=3``, after a start symbol S. The answer at every
-step is the set of symbols that may come next, the end T among them: after an a another may come, or the first b; from
-then on n is settled, and one symbol is left. For n = 2::
+step is the set of symbols that may come next, the end T among them: after an a, another a or the first b may come; from
+then on n is determined, and only one symbol is possible. For n = 2::
 
     symbol   S  a  a  b  b            S  a  a  b  b  c  c
     y        a  a  a  b  T            a  a  a  b  c  c  T
                 b  b                     b  b
 
-Training and validation have n = 1 to 30, every n equally often, so that their strings are the same thirty; the test
-asks for 31 to ``lag``, both included. What follows a string, up to the common length, is blank. A run ends by what it
-reaches on the lengths of training: validation has no others.
+Training and validation have n = 1 to 30, every n equally often, so they share the same thirty strings; the test has 31
+to ``lag``, both included. Strings are padded with blanks to the common length. Training stops by the score on the
+training lengths: the validation set has no others.
 
-A prediction is right when exactly the symbols of the set have outputs above 0, which is 1/2 as a probability; the
-score is the share of strings in which every prediction is right. Whoever counts up to n and no further scores
-(n - 30) / (lag - 30) in the test, which gives the largest n back.
+A prediction is right when exactly the symbols of the set have outputs above 0, a probability of 1/2; the score is the
+share of strings in which every prediction is right. A model that counts correctly up to n scores (n - 30) / (lag - 30)
+in the test, from which its largest n can be computed.
 
-A constant answer is never right. One that ignores the input but not the clock is right for one n alone: in 1/30 of the
-strings trained on, the *chance*. Of the strings of the test, all longer, such a one gets none if it learned from the
-short ones.
+A constant answer is never right. An answer that depends on the time step but not on the input is right for a single n:
+in 1/30 of the training strings, the *chance*. If learned from the short strings, it is right for none of the longer
+test strings.
 
 Source: Gers and Schmidhuber (2001), LSTM recurrent networks learn simple context-free and context-sensitive languages.
-There the strings come one at a time; here in batches, and every symbol of a set is an output of its own.
+There strings are presented one at a time; here in batches, and every symbol of a set has its own output.
 """
 
 from dataclasses import dataclass
@@ -81,5 +81,5 @@ class Counting(Task):
         return (self.right(output, y) | ~mask).all(dim=2).float().mean(dim=1)
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
-        """Return where the outputs above 0 are those of the set."""
+        """Return where exactly the symbols of the set have outputs above 0."""
         return ((output > 0) == (y == 1)).all(dim=-1)

@@ -1,21 +1,20 @@
-r"""Cycle navigation: walk on a ring of five places, and say where you are.
+r"""Cycle navigation: track the position of a walk on a ring of five places.
 
-The sequence is a string of steps, drawn evenly from back, stay and forward (symbols 0, 1, 2), and the walk begins at
-place 0. The answer, due once, at the last step, is the place; what follows it, up to the common length T, is the
-blank symbol 3 and comes after the only answer that counts. ::
+The sequence is a string of steps, drawn uniformly from back, stay and forward (symbols 0, 1, 2), and the walk begins at
+place 0. The answer, due once, at the last step, is the place; the blank symbol 3 pads the sequence to the common length
+T. ::
 
     symbol   +  -  0  -  -  _  _                  ->    y = -2 = 3, at the fifth step
     y        1  0  0  4  3  3  3
     mask     .  .  .  .  x  .  .
 
-Strings of 1 to 40 steps, every length equally often, are for training and, drawn anew, for validation; the test asks
-for 41 to ``lag`` steps, both included. A run ends by what it reaches on the lengths of training:
-validation has no others.
+Strings of 1 to 40 steps, every length equally often, are used for training and validation; the test has 41 to ``lag``
+steps, both included. Training stops by the score on the training lengths: the validation set has no others.
 
-After n steps a place is more or less likely than 1/5 by no more than
-:math:`\frac{2}{5}(\lambda_1^n + \lambda_2^n)`, with :math:`\lambda_k = |1 + 2 \cos(2 \pi k / 5)| / 3`, .54 and .21: a
-constant answer is right in 1/5 of the test, the *chance*, to ten digits, and in .21 of the short strings of training if
-it is 0. So is whoever saw all steps but the first or the last few.
+After n steps the probability of a place differs from 1/5 by at most :math:`\frac{2}{5}(\lambda_1^n + \lambda_2^n)`,
+with :math:`\lambda_k = |1 + 2 \cos(2 \pi k / 5)| / 3`, .54 and .21: a constant answer is right in 1/5 of the test, the
+*chance*, to ten digits, and the constant 0 in .21 of the short training strings. A model that misses a few of the steps
+does no better.
 
 Source: Delétang et al. (2023), who train on lengths 1 to 40 and test on 41 to 500.
 """

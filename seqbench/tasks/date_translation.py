@@ -1,26 +1,26 @@
-r"""Date translation: read a date as people write it, and say it as ISO 8601 does.
+r"""Date translation: read a date in one of several formats and write it in ISO 8601.
 
-A date, written in one of ``lag`` ways, is read character by character; a colon asks for it, and at the next ten steps
-the ten characters of year, month and day are due. In place of the answers given so far there are blanks, so the whole
-date has to be kept, as in copying; what the date leaves of its 29 steps is blank, too, and comes first. ::
+A date, written in one of ``lag`` formats, is read character by character; a colon follows, and at the next ten steps
+the ten characters of year, month and day are due. The inputs at these steps are blanks, not the previous answers, so
+the whole date has to be remembered, as in copying. Dates are padded on the left with blanks to 29 steps. ::
 
     symbol   _ _ _ t h e _ 7 t h _ o f _ m a r c h _ 1 9 9 9 : _ _ _ _ _ _ _ _ _ _
     y                                                          1 9 9 9 - 0 3 - 0 7
 
-The ways to write are numbered; ``lag`` takes the first so many, every one equally often::
+The formats are numbered; the first ``lag`` of them are used, each equally often::
 
     7 march 1999    march 7, 1999     07.03.1999       sun 7 mar 1999             1999, march 7    march the 7th, 1999
     7 mar 1999      mar 7, 1999       03/07/1999       sunday, march 7, 1999      7.iii.1999       the 7th of march 1999
 
-With points the day comes first, with slashes the month, so that every one can be read in one way only. The dates are
-the 73,049 days of 1900 to 2099, weekdays included. They are split once and for all, by a permutation, into 58,439 to
-train on, 7,305 to validate and 7,305 to test, and drawn evenly from their part: no date of the test was ever read.
+With points the day comes first, with slashes the month, so that every date is unambiguous. The dates are the 73,049
+days of 1900 to 2099, weekdays included. A fixed permutation splits them into 58,439 for training, 7,305 for validation
+and 7,305 for the test; sequences are drawn uniformly from their part, so no date of the test occurs in training.
 
-The score is the share of dates with all ten characters right. One date, always answered, is right once in the days of
-the part that it belongs to: in the test 1/7305, the *chance*. All answers enter the loss.
+The score is the share of dates with all ten characters right. A constant date of the test part is right in 1/7305 of
+its dates, the *chance*. All answers enter the loss.
 
-Source: made for this benchmark, for the encoder and decoder whose last state is a bottleneck in Bahdanau, Cho and
-Bengio (2015).
+Source: made for this benchmark, after the bottleneck between encoder and decoder described by Bahdanau, Cho and Bengio
+(2015).
 """
 
 import re
@@ -51,7 +51,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 ENDINGS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 COLUMNS = ("none", "day", "month", "weekday", "year")  # parts of a date
-# What a field is called in WAYS: which part of the date it shows, and how each value is written.
+# For each field of WAYS: the part of the date that it shows, and the text of each value.
 FIELDS: dict[str, tuple[str, Sequence[str]]] = {
     "day": ("day", [str(k) for k in range(1, 32)]),
     "dd": ("day", [f"{k:02}" for k in range(1, 32)]),
@@ -104,10 +104,10 @@ class DateTranslation(Task):
 
 
 def write_dates(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor, "N L"]:
-    """Return dates as they are written, flush right."""
+    """Return the characters of dates in their formats, aligned to the right."""
     pieces, row, part = make_phrases(way.device)
     piece = row[way] + parts.gather(1, part[way])  # (N, pieces of a way)
-    letters = pieces[piece].flatten(1)  # with gaps of -1, since pieces differ in length
+    letters = pieces[piece].flatten(1)  # padded with -1, since pieces differ in length
     gaps_first = (letters >= 0).long().argsort(dim=1, stable=True)
     return letters.gather(1, gaps_first)[:, -LONGEST:].clamp(min=BLANK)
 
@@ -116,7 +116,7 @@ def write_dates(parts: Int[Tensor, "N 5"], way: Int[Tensor, " N"]) -> Int[Tensor
 def make_calendar(
     device: torch.device,
 ) -> tuple[Int[Tensor, "days 5"], Int[Tensor, "days 10"]]:
-    """Return the parts of every day as ``COLUMNS`` has them, and its ISO form, in an order that PARTS cuts."""
+    """Return the parts of every day as ``COLUMNS`` has them, and its ISO form, in the order that PARTS splits."""
     order = Keys.span("date-translation", 1, "order", 0, 0, 1).permutation("dates", len(DATES))[0]
     parts = [(0, d.day - 1, d.month - 1, d.weekday(), d.year - DATES[0].year) for d in DATES]
     iso = [[ANSWERS.index(a) for a in d.isoformat()] for d in DATES]
@@ -127,7 +127,7 @@ def make_calendar(
 def make_phrases(
     device: torch.device,
 ) -> tuple[Int[Tensor, "pieces W"], Int[Tensor, "ways S"], Int[Tensor, "ways S"]]:
-    """Return all pieces of writing; for every way, where the values of its pieces begin and which part they show."""
+    """Return all pieces of text, and for every format the first piece and the part of the date of each of its slots."""
     pieces = [""]
     first = {}
     for name, (_, values) in FIELDS.items():

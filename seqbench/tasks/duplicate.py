@@ -1,16 +1,16 @@
-r"""Duplicate: say a string of bits again, twice.
+r"""Duplicate: repeat a string of bits twice.
 
-The input is a string of even random bits; at the blanks that follow it, symbol 2, it is due two times without a gap. ::
+The input is a string of uniform random bits; at the blanks that follow it, symbol 2, it is due twice without a gap. ::
 
     symbol   0  1  1  _  _  _  _  _  _  _  _
     y        .  .  .  0  1  1  0  1  1  .  .
 
-Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. A run
-ends by what it reaches on the lengths of training: validation has no others. Every answer repeats a bit from as many
-steps ago as the string is long, or twice as many.
+Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. Training
+stops by the score on the training lengths: the validation set has no others. Every answer repeats a bit from one or two
+string lengths ago.
 
-The bits are even and apart from each other: whatever one answers without having seen a bit is right half of the time,
-the *chance*.
+The bits are uniform and independent: any answer given without having seen the bit is right half of the time, the
+*chance*.
 
 Source: Delétang et al. (2023), duplicate string: lengths 1 to 40 in training, 41 to 500 in the test.
 """
@@ -36,5 +36,5 @@ class Duplicate(Rewriting):
     def rewrite(
         self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
     ) -> Int[Tensor, "N T"]:
-        """Return the bit that stands where a stands within its round."""
+        """Return the bit at position a modulo the length."""
         return string.gather(1, a % length)

@@ -1,7 +1,7 @@
-"""What tasks on a finite set of real examples share: a fixed order, and which example an identity stands for.
+"""Common parts of tasks on a finite set of real examples: a fixed order, and the example of each identity.
 
-Training draws examples with replacement. Validation and test go through theirs in a fixed order, whatever the seed, and
-begin again past the last one: so every example is met once before any is met twice.
+Training draws examples with replacement. Validation and test use theirs in a fixed order, for every seed, and start
+again after the last one, so that every example is used once before any is used twice.
 """
 
 from jaxtyping import Int
@@ -11,12 +11,12 @@ from seqbench.random import Keys
 
 
 def choose_examples(keys: Keys, examples: int) -> Int[Tensor, "N"]:
-    """Return the place ``(N,)`` of each identity's example among all those of its split."""
+    """Return the index ``(N,)`` of each identity's example within its split."""
     if keys.split == "train":
         return keys.integers("example", 0, examples)
     return keys.index % examples
 
 
 def shuffle(name: str, examples: int) -> Int[Tensor, " n"]:
-    """Return the one order of all examples of a data set that is used wherever theirs means something."""
+    """Return the fixed random order of the examples of a data set."""
     return Keys.span(name, 1, "order", 0, 0, 1).permutation("examples", examples)[0]

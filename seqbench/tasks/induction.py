@@ -1,16 +1,16 @@
-r"""Induction: say what followed the trigger the last time.
+r"""Induction: recall the symbol that followed the trigger the first time.
 
-The sequence is random, of symbols 0 to 15 drawn evenly; but once, at a random place, stands the trigger, symbol 16, and
-it stands there again at the end. The answer, due at the end, is the symbol that followed it the first time. ::
+The sequence consists of symbols 0 to 15 drawn uniformly, with the trigger, symbol 16, once at a random place and again
+at the end. The answer, due at the end, is the symbol that followed the trigger the first time. ::
 
     symbol   c  a  f  !  d  b  b  e  !             ->    y = d
 
-Training and validation have 64 steps, the test has ``lag``, which may be fewer or more: whoever has learned the rule,
-and not the places, answers at any length. A run ends by what it reaches on the lengths of training: validation has no
-others.
+Training and validation have 64 steps, the test has ``lag``, which may be fewer or more: a model that has learned the
+rule rather than positions answers at any length. Training stops by the score on the training lengths: the validation
+set has no others.
 
-Every symbol is drawn evenly and apart from the others: a constant answer is right in 1/16, the *chance*, and so is
-the symbol from any fixed number of steps ago, but for the 1 in T - 2 sequences in which the trigger stood just before.
+Every symbol is drawn uniformly and independently: a constant answer is right in 1/16, the *chance*. So is the symbol a
+fixed number of steps ago, except in the 1 of T - 2 sequences in which the trigger came just before it.
 
 Source: Gu and Dao (2023), who train on one length and test on others, after the induction heads that Olsson et al.
 (2022) found in language models.
@@ -42,7 +42,7 @@ class Induction(Task):
         """Return x ``(N, T)`` of symbols, y ``(N, 1)``; T = 64, in the test T = lag."""
         T = self.lag if keys.split == "test" else LENGTH
         x = keys.integers("symbols", 0, SYMBOLS, T)
-        place = keys.integers("place", 0, T - 2, 1)  # (N, 1): one symbol at least lies in between
+        place = keys.integers("place", 0, T - 2, 1)  # (N, 1): at least one symbol lies in between
         y = x.gather(1, place + 1)
         x.scatter_(1, place, TRIGGER)
         x[:, -1] = TRIGGER

@@ -1,7 +1,7 @@
-"""What the character language models share: windows of a text, bits a character, and what counting gives.
+"""Common parts of character language models: windows of a text, bits per character, and n-gram baselines.
 
-The text is cut into parts once, in order. To train, windows begin anywhere in their part; to validate and to test they
-lie side by side, and begin again past the last one.
+The text is split into parts in order. Training windows begin anywhere in their part; those of validation and test are
+adjacent, and start again after the last one.
 """
 
 from abc import abstractmethod
@@ -23,7 +23,7 @@ from seqbench.tasks.base import Batch, Task
 
 @dataclass(frozen=True)
 class LanguageModel(Task):
-    """Name the next character, at every step of a window of ``lag`` characters."""
+    """Predict the next character at every step of a window of ``lag`` characters."""
 
     alphabet: ClassVar[str]
     knob = "characters of context"
@@ -40,7 +40,7 @@ class LanguageModel(Task):
 
     @property
     def chance(self) -> float:
-        """Return the bits a character of the frequencies alone."""
+        """Return the bits per character of the character frequencies."""
         return bits_of_frequencies(self.text("train"))
 
     def sample(self, keys: Keys) -> Batch:
@@ -58,18 +58,18 @@ class LanguageModel(Task):
     def score(
         self, output: Outputs, y: Int[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
     ) -> PerMember:
-        """Return each member's bits a character."""
+        """Return each member's bits per character."""
         nats = -output.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
         return (nats * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)) / log(2)
 
     def baselines(self) -> dict[str, float]:
-        """Return the bits a character of n-grams on the windows of the test."""
+        """Return the bits per character of n-grams on the windows of the test."""
         return ngram.baselines(self.text("train"), self.text("test"), self.lag, len(self.alphabet))
 
 
 @cache
 def encode(text: str, alphabet: str, device: torch.device) -> Int[Tensor, "characters"]:
-    """Return a text as numbers of symbols."""
+    """Return the symbols of a text as integers."""
     place = {a: n for n, a in enumerate(alphabet)}
     return torch.tensor([place[a] for a in text], device=device)
 

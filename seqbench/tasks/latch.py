@@ -1,16 +1,16 @@
-r"""The latch problem: the first symbol decides, and noise follows.
+r"""The latch problem: remember the first symbol through noise.
 
-A cue, one of two symbols, opens the sequence; ``lag`` distractors follow, drawn evenly from eight other symbols. The
+A cue, one of two symbols, opens the sequence; ``lag`` distractors follow, drawn uniformly from eight other symbols. The
 answer, due at the last distractor, is the cue. Symbols 0 and 1 are the cues, 2 to 9 the distractors a to h. ::
 
     symbol   1  c  a  h  h  d                  ->    y = 1
 
-The cue is drawn evenly and nothing after it depends on it: whoever does not look at the first step is right in half
+The cue is drawn uniformly and the distractors do not depend on it: a model that ignores the first step is right in half
 of the sequences, the *chance*.
 
 Source: the latching problem of Bengio, Simard and Frasconi (1994), with symbols in place of real-valued noise, as in
-experiment 2c of Hochreiter and Schmidhuber (1997). There a trigger symbol comes before the answer and the lag varies;
-here the lag is fixed and no trigger is needed.
+experiment 2c of Hochreiter and Schmidhuber (1997). There a trigger symbol precedes the answer and the lag varies; here
+the lag is fixed and no trigger is needed.
 """
 
 from dataclasses import dataclass

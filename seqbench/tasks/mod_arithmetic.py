@@ -1,19 +1,19 @@
-r"""Modular arithmetic: work out a sum of products, modulo five.
+r"""Modular arithmetic: evaluate an expression of sums and products, modulo five.
 
 The sequence is an expression without brackets: numbers 0 to 4, and between them operators +, -, * (symbols 5, 6, 7),
-all drawn evenly; products bind before sums. The answer, due once, at the last number, is the value modulo 5; what
-follows it, up to the common length T, is the blank symbol 8 and comes after the only answer that counts. ::
+all drawn uniformly; multiplication takes precedence. The answer, due once, at the last number, is the value modulo 5;
+the blank symbol 8 pads the sequence to the common length T. ::
 
     symbol   1  +  4  *  3  -  2  _  _          ->    y = 1 + 12 - 2 = 1, at the seventh step
     mask     .  .  .  .  .  .  x  .  .
 
-An expression of n numbers has 2n - 1 symbols. Those of 1 to 39 symbols, every odd length equally often, are for
-training and, drawn anew, for validation; the test asks for 41 symbols up to ``lag``, or lag - 1 where that is even.
-A run ends by what it reaches on the lengths of training: validation has no others.
+An expression of n numbers has 2n - 1 symbols. Those of 1 to 39 symbols, every odd length equally often, are used for
+training and validation; the test has 41 to ``lag`` symbols, or to lag - 1 if that is even. Training stops by the score
+on the training lengths: the validation set has no others.
 
-A term of one factor is spread evenly over 0 to 4, and so is every sum that holds one. Else the value is 0 more often:
-a product of k factors is 0 with probability :math:`1 - (4/5)^k`. Over the expressions of training 0 is the value of
-.206, over those of the test of .2000 of them: the *chance* is 1/5.
+A term of one factor is uniform on 0 to 4, and so is every sum that contains one. Otherwise 0 is more frequent: a
+product of k factors is 0 with probability :math:`1 - (4/5)^k`. The value is 0 in .206 of the training expressions and
+in .2000 of the test expressions: the *chance* is 1/5.
 
 Source: Delétang et al. (2023), modular arithmetic (simple), who train on lengths 1 to 40 and test on 41 to 500.
 """
@@ -61,10 +61,10 @@ class ModArithmetic(Task):
 def evaluate(
     number: Int[Tensor, "N L"], operator: Int[Tensor, "N L"], inside: Bool[Tensor, "N L"]
 ) -> Int[Tensor, " N"]:
-    """Return the value of the numbers inside, each with the operator before it, modulo 5.
+    """Return the value modulo 5 of the numbers inside the expression, each with the operator before it.
 
-    Products become sums: 1, 2, 4, 3 are 2 to the powers 0, 1, 2, 3, so a term without a zero is 2 to the sum of the
-    logarithms of its factors; that sum is what a running sum has gained since the term began.
+    Products become sums: 1, 2, 4, 3 are 2 to the powers 0, 1, 2, 3 modulo 5, so a term without a zero is 2 to the sum
+    of the discrete logarithms of its factors. That sum is a difference of cumulative sums.
     """
     k = torch.arange(number.shape[1], device=number.device)
     begins = operator != TIMES
@@ -78,6 +78,6 @@ def evaluate(
 
 
 def sum_within_term(part: Int[Tensor, "N L"], first: Int[Tensor, "N L"]) -> Int[Tensor, "N L"]:
-    """Return the sum of the parts from the first of each term on."""
+    """Return the cumulative sum within each term."""
     total = part.cumsum(dim=1)
     return total - (total - part).gather(1, first)

@@ -1,21 +1,21 @@
-r"""Moving shapes: a video of a shape that circles, clockwise or not; then nothing for a long time.
+r"""Moving shapes: a video of a shape that circles, clockwise or counter-clockwise, followed by blank frames.
 
 A square, a plus or a ring of 3 by 3 pixels moves along a circle of 16 places, one a frame, for 8 frames, from a place
-drawn evenly; every pixel is a little noisy. ``lag`` blank frames follow, as if something stood before it. The answer,
-due at the last frame, is the sense of the motion: 0 clockwise, 1 counter-clockwise. ::
+drawn uniformly; every pixel has a little noise. ``lag`` blank frames follow. The answer, due at the last frame, is the
+direction of the motion: 0 clockwise, 1 counter-clockwise. ::
 
     . . . .     . # . .     . . # .     . . . .
     # . . .     . . . .     . . . .     . . . #    …  blank frames    ->    y = 0
     . . . .     . . . .     . . . .     . . . .
 
-*Chance* is 1/2, and a model that looks at the frames without their order is held to it exactly. One clockwise video
-is drawn, noise and all; the answer is drawn apart from it, and where it is 1 the 8 moving frames are shown in reverse,
-which is a counter-clockwise video. So the set of frames, and with it the frame average, is the same under both
-answers: :math:`P(y \mid \text{set of frames}) = P(y) = 1/2`. Any single frame is undecided as well: in either class
-the k-th shows the shape at one of the 16 places, all equally likely. Only two frames in their order tell.
+*Chance* is 1/2, and a model that ignores the order of the frames can't exceed it. A clockwise video is drawn, including
+its noise; the answer is drawn independently, and if it is 1 the 8 moving frames are shown in reverse, which is a
+counter-clockwise video. So the set of frames, and with it the frame average, is the same under both answers:
+:math:`P(y \mid \text{set of frames}) = P(y) = 1/2`. A single frame is uninformative as well: in either class the k-th
+frame shows the shape at one of the 16 places with equal probability. Only the order of two frames is informative.
 
-With ``label="shape"`` the same videos are asked for the shape: 0 square, 1 plus, 2 ring, drawn evenly, so that chance
-is 1/3. Any one of the moving frames tells it, in whatever order they come.
+With ``label="shape"`` the same videos are asked for the shape: 0 square, 1 plus, 2 ring, drawn uniformly, so that
+chance is 1/3. Any one of the moving frames shows it, in any order.
 
 Source: made for this benchmark, in the spirit of the bouncing digits of Srivastava, Mansimov and Salakhutdinov (2015)
 and of models that put a recurrence on top of a convolution (Donahue et al., 2015).
@@ -40,14 +40,14 @@ SIDE = 12  # P, the height and width of a frame
 RADIUS = 4
 PLACES = 16
 MOVING = 8  # frames
-NOISE = 0.2  # the shape has the rest of the range
+NOISE = 0.2  # the shape has the rest of the range [0, 1]
 SHAPES = (("###", "###", "###"), (".#.", "###", ".#."), ("###", "#.#", "###"))  # square, plus, ring
-LABELS = {"order": 2, "shape": len(SHAPES)}  # what is asked, and its number of classes
+LABELS = {"order": 2, "shape": len(SHAPES)}  # the question, and its number of classes
 
 
 @dataclass(frozen=True)
 class MovingShapes(Task):
-    """Sense of a circular motion, or the shape that moved, seen ``lag`` frames ago."""
+    """Direction of a circular motion, or the moving shape, seen ``lag`` frames ago."""
 
     label: Annotated[str, OneOf("order", "shape"), Field(description="what is asked for")] = "order"
 
@@ -59,7 +59,7 @@ class MovingShapes(Task):
 
     @property
     def outputs(self) -> int:
-        """Return the number of senses or of shapes."""
+        """Return the number of directions or of shapes."""
         return LABELS[self.label]
 
     @property
@@ -81,7 +81,7 @@ class MovingShapes(Task):
 
 
 def noise(keys: Keys) -> Float[Tensor, "N T 1 P P"]:
-    """Return noise in [0, .2), a byte a pixel: numbers cost more than all else here, and a word has four."""
+    """Return noise in [0, .2) from one byte per pixel; a random word gives four, which saves most of the time."""
     words = keys.words("noise", MOVING * SIDE * SIDE // 4)  # (N, words)
     pixels = words.to(torch.int32).view(torch.uint8).view(-1, MOVING, 1, SIDE, SIDE)
     return pixels.to(torch.float32).mul_(NOISE / 256)

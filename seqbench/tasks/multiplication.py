@@ -1,4 +1,4 @@
-r"""The multiplication problem: two marked values among many, and the answer is their product.
+r"""The multiplication problem: remember two marked values and multiply them.
 
 As in the adding problem of 1997, each step shows a value and a mark: -1 at the first and the last step, 1 at one of
 the nine steps after the first and at another one of the first half. Values lie in [0, 1) here, and the answer, due at
@@ -10,13 +10,13 @@ the last step, is :math:`X_1 X_2`. ::
 
 A sequence has ``lag`` steps and up to a tenth more, every length equally often; zeros follow up to the longest.
 
-An answer is right when it lies within .04. The product of two even numbers has the density :math:`-\ln p` and the
-distribution :math:`F(p) = p - p \ln p`. The density falls, so a constant answer does best with the lowest window,
-[0, .08), at .04: it is right in a share of :math:`F(.08) = .2821` of the sequences, the *chance*. The constant that
-costs least is the mean 1/4, with the squared error :math:`\frac19 - \frac1{16} = 7/144`; it is right in fewer, .1112.
+An answer is right when it lies within .04. The product of two uniform numbers has the density :math:`-\ln p` and the
+distribution :math:`F(p) = p - p \ln p`. The density decreases, so the best constant answer is .04, whose window is [0,
+.08): it is right in a share of :math:`F(.08) = .2821` of the sequences, the *chance*. The constant with the least
+squared error is the mean 1/4, with the squared error :math:`\frac19 - \frac1{16} = 7/144`; it is right in fewer, .1112.
 
-Source: Hochreiter and Schmidhuber (1997), experiment 5. There the first step may bear one of the two marks, too;
-here it never does.
+Source: Hochreiter and Schmidhuber (1997), experiment 5. There the first step may also have one of the two marks;
+here it never has.
 """
 
 from dataclasses import dataclass
@@ -52,5 +52,5 @@ class Multiplication(Task):
         return Batch(x, y[:, None, None].expand(*mask.shape, 1), mask)
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
-        """Return which products are met within .04."""
+        """Return which outputs are within .04 of the product."""
         return ((output - y).abs() < TOLERANCE).squeeze(-1)

@@ -1,16 +1,17 @@
-r"""What counting gives in a character language model: n-grams, interpolated after Witten and Bell.
+r"""Character n-grams, interpolated after Witten and Bell: the baseline of the language models.
 
-The probability of a symbol :math:`a` after the last symbols :math:`h` is counted in the training text and mixed with
-that after one symbol less, :math:`h'`; the more different symbols have followed :math:`h`, the more likely is one that
-has not yet:
+The probability of a symbol :math:`a` after a context :math:`h` is its relative frequency in the training text, mixed
+with the probability after the context shortened by one symbol, :math:`h'`; the more different symbols have followed
+:math:`h`, the larger the weight of the latter:
 
 .. math::
     p(a \mid h) = \frac{c(h a) + t(h)\, p(a \mid h')}{c(h) + t(h)}
 
-:math:`c(h a)` counts how often :math:`a` follows :math:`h`, :math:`c(h)` how often anything does, :math:`t(h)` how many
-different symbols do. Where nothing ever did, it is :math:`p(a \mid h')`; below no context at all lies the even spread.
+:math:`c(h a)` is the number of times :math:`a` follows :math:`h`, :math:`c(h)` the number of times any symbol does, and
+:math:`t(h)` the number of different symbols that do. For an unseen :math:`h` it is :math:`p(a \mid h')`; the empty
+context is mixed with the uniform distribution.
 
-No more of the text is seen than a network sees: in windows of the same length, each from its first character on.
+An n-gram has the same context as a network: windows of the same length, starting at their first character.
 
 Source: Witten and Bell (1991) for the estimate; Chen and Goodman (1999) for its interpolated form.
 """
@@ -24,14 +25,14 @@ ORDERS = (1, 2, 3, 5)
 
 
 class NGram:
-    """The counts of a text, and what they say of the next symbol.
+    """The counts of a text, and the probabilities of the next symbol.
 
     Parameters
     ----------
     n
-        Symbols in the longest piece that is counted: n - 1 of context, and the one that follows.
+        The order: n - 1 symbols of context and the one that follows.
     symbols
-        How many different ones there are.
+        The size of the alphabet.
     """
 
     def __init__(self, text: str, n: int, symbols: int) -> None:
@@ -56,7 +57,7 @@ class NGram:
         return p
 
     def bits(self, windows: Iterable[str]) -> float:
-        """Return the bits a symbol of these windows; the first symbol of each is only read."""
+        """Return the bits per symbol of these windows; the first symbol of each is not predicted."""
         costs = [
             -log2(self.probability(window[t], window[max(0, t + 1 - self.n) : t]))
             for window in windows
@@ -73,11 +74,11 @@ def count(text: str, n: int, symbols: int) -> NGram:
 
 @cache
 def bits(train: str, test: str, lag: int, n: int, symbols: int) -> float:
-    """Return the bits a character of an n-gram on the windows of ``lag`` characters that lie side by side in a text."""
+    """Return the bits per character of an n-gram on the adjacent windows of ``lag`` characters of a text."""
     starts = range(0, (len(test) - 1) // lag * lag, lag)
     return count(train, n, symbols).bits(test[start : start + lag + 1] for start in starts)
 
 
 def baselines(train: str, test: str, lag: int, symbols: int) -> dict[str, float]:
-    """Return the bits a character of n-grams of several orders."""
+    """Return the bits per character of n-grams of several orders."""
     return {f"{n}-gram": bits(train, test, lag, n, symbols) for n in ORDERS}

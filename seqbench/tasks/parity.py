@@ -1,21 +1,21 @@
-r"""Parity: is the number of ones odd? Learned on short strings, asked on longer ones.
+r"""Parity: whether the number of ones is odd, trained on short strings and tested on longer ones.
 
-The sequence is a string of even random bits. The answer, due once, at the last bit, is the parity of all of them;
-what follows it, up to the common length T, is the blank symbol 2 and comes after the only answer that counts. ::
+The sequence is a string of uniform random bits. The answer, due once, at the last bit, is the parity of all of them;
+the blank symbol 2 pads the sequence to the common length T. ::
 
     symbol   1  0  1  1  2  2                  ->    y = 1, at the fourth step
     y        1  1  0  1  1  1
     mask     .  .  .  x  .  .
 
-Strings of 1 to 40 bits, every length equally often, are for training and, drawn anew, for validation; the test asks
-for 41 to ``lag`` bits, both included. The shortest recur (there are but two of one bit); those of the test are all new.
-A run ends by what it reaches on the lengths of training: validation has no others.
+Strings of 1 to 40 bits, every length equally often, are used for training and validation; the test has 41 to ``lag``
+bits, both included. The shortest strings recur (only two have one bit); those of the test are all new. Training stops
+by the score on the training lengths: the validation set has no others.
 
-One even bit makes the parity of a string even: a constant answer is right in half of them, the *chance*, whatever the
+One uniform bit makes the parity uniform: a constant answer is right in half of the strings, the *chance*, at any
 length.
 
-Source: Delétang et al. (2023), who train on lengths 1 to 40 and test on 41 to 500 with the mean of the accuracies
-over lengths; lengths are drawn evenly here, which is that mean.
+Source: Delétang et al. (2023), who train on lengths 1 to 40 and test on 41 to 500 and report the mean accuracy
+over lengths; here lengths are drawn uniformly, which gives the same mean.
 """
 
 from dataclasses import dataclass

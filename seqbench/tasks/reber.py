@@ -1,31 +1,32 @@
-r"""Embedded Reber grammar: say which symbols may come next, one of which was settled long before.
+r"""Embedded Reber grammar: predict the set of symbols that may come next.
 
-A Reber string is a walk from node 0 to node 7; every edge says a symbol, and where two leave a node, either is as
-likely as the other::
+A Reber string is a walk from node 0 to node 7; every edge emits a symbol, and two edges leaving a node are equally
+probable::
 
     0 -B-> 1    1 -T-> 2    2 -S-> 2    3 -T-> 3    4 -X-> 3    5 -P-> 4    6 -E-> 7
                 1 -P-> 3    2 -X-> 4    3 -V-> 5    4 -S-> 6    5 -V-> 6
 
-It is embedded: before it stand B and one of T and P, drawn evenly, and after it the *same* one of T and P, and E. The
+It is embedded: B and one of T and P, drawn uniformly, precede it, and the *same* one of T and P, and E, follow it. The
 answer at every step is the set of symbols that may come next. ::
 
     symbol   B  P  B  T  X  S  E  P  E
     y        T  B  T  S  S  E  P  E  .
              P     P  X  X
 
-With ``lag`` > 1 the result is embedded again, ``lag`` times in all, and the letters come back in reverse order,
-B P B T … T E P E. The innermost string has 8 symbols on average; where it has more than 30, which is so in one of
-2,700, the sequence is cut after :math:`4\,\mathrm{lag} + 30` symbols. What follows a shorter one is blank.
+With ``lag`` > 1 the result is embedded again, ``lag`` times in total, and the letters return in reverse order, B P B T
+… T E P E. The innermost string has 8 symbols on average; if it has more than 30, one case in 2,700, the sequence is cut
+after :math:`4\,\mathrm{lag} + 30` symbols. Shorter sequences are padded with blanks.
 
-A prediction is right when the outputs of all symbols that may come next are larger than those of all others; the
-score is the share of strings in which every prediction is right. Whoever knows the grammar but forgets the letters
-guesses each when it comes back, and is right in :math:`2^{-\mathrm{lag}}` of the strings. Whoever does not see the
-input has to guess the innermost string as well: no two walks have the same sets, and the likeliest, T X S and P V V,
-take three even choices. So the best blind answer is right in :math:`2^{-3-\mathrm{lag}}` of them, the *chance*.
+A prediction is right when the outputs of all symbols that may come next are larger than those of all others; the score
+is the share of strings in which every prediction is right. A model that knows the grammar but forgets the letters
+guesses each one when it returns, and is right in :math:`2^{-\mathrm{lag}}` of the strings. A model that ignores the
+input has to guess the innermost string as well: no two walks have the same sets, and the most probable ones, T X S and
+P V V, take three choices of probability 1/2. So the best answer that ignores the input is right in
+:math:`2^{-3-\mathrm{lag}}` of them, the *chance*.
 
-Source: Hochreiter and Schmidhuber (1997), experiment 1. There the target is the symbol that does come next; here it is
-the set of those that may, each an output of its own. There the strings are two fixed sets; here all are drawn anew, and
-short ones recur.
+Source: Hochreiter and Schmidhuber (1997), experiment 1. There the target is the actual next symbol; here it is the set
+of possible ones, each with its own output. There the strings are two fixed sets; here all are newly drawn, and short
+ones recur.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ SYMBOLS = "BTPSXVE"
 BLANK = len(SYMBOLS)
 EDGES = ("B1", "T2 P3", "S2 X4", "T3 V5", "X3 S6", "P4 V6", "E7")  # those that leave nodes 0 to 6
 END = len(EDGES)
-LONGEST = 30  # symbols of the innermost string for which there is room
+LONGEST = 30  # largest length of the innermost string
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Reber(Task):
 
     @property
     def chance(self) -> float:
-        """Return the share of the likeliest string, its three choices and its letters."""
+        """Return the probability of the most probable string: its three choices and its letters."""
         return float(2.0 ** (-3 - self.lag))
 
     def sample(self, keys: Keys) -> Batch:
@@ -92,12 +93,12 @@ class Reber(Task):
         return (self.right(output, y) | ~mask).all(dim=2).float().mean(dim=1)
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
-        """Return where all that may come next is above all else."""
+        """Return where the possible next symbols have the largest outputs."""
         return ranks_first(output, y)
 
 
 def ranks_first(output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
-    """Return where the least output of the symbols in y is larger than the largest of the others."""
+    """Return where the smallest output of the symbols in y exceeds the largest of the others."""
     least = output.masked_fill(y == 0, inf).amin(dim=-1)
     most = output.masked_fill(y == 1, -inf).amax(dim=-1)
     return least > most
@@ -107,7 +108,7 @@ def ranks_first(output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "
 def tables(
     edges: tuple[str, ...], device: torch.device
 ) -> tuple[Int[Tensor, "nodes 2"], Int[Tensor, "nodes 2"], Float[Tensor, "nodes 7"]]:
-    """Return the symbol of each edge of each node, the node after it, and which symbols may leave the node.
+    """Return for each node the symbols of its two edges, the nodes they lead to, and which symbols may follow.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def tables(
 
 
 def walk(after: Int[Tensor, "nodes 2"], coins: Int[Tensor, "N T"]) -> Int[Tensor, "N T"]:
-    """Return the nodes of N walks from node 0, each the one before its step."""
+    """Return the nodes of N walks from node 0, each before its step."""
     node, nodes = torch.zeros_like(coins[:, 0]), []
     for coin in coins.unbind(dim=1):
         nodes.append(node)

@@ -1,8 +1,8 @@
-r"""Continual Reber grammar: embedded strings one after the other, and nothing says where one begins.
+r"""Continual Reber grammar: a stream of embedded strings without marks between them.
 
-The stream is made of embedded Reber strings (see ``reber``), the first from its beginning, and breaks off after
-``lag`` symbols. The network is not reset in between, so it has to drop a letter that came back, and keep the next. The
-answer at every step is the set of symbols that may come next. ::
+The stream consists of embedded Reber strings (see ``reber``) and is cut after ``lag`` symbols. The network is not reset
+between strings, so it has to forget a letter once it has returned, and store the next. The answer at every step is the
+set of symbols that may come next. ::
 
     symbol   B  P  B  T  X  S  E  P  E  B  T  B  …
     y        T  B  T  S  S  E  P  E  B  T  B  T  …
@@ -11,16 +11,16 @@ answer at every step is the set of symbols that may come next. ::
 A prediction is right when the outputs of all symbols that may come next are larger than those of all others. The score
 is the share of the stream that lies before the first mistake, on average over streams.
 
-Whoever does not see the input does best to follow the likeliest string, T X S with a guess of its letter, on
-and on: the sets after B, T, B are always right, the two after T and X in 1/2 of the streams, the one after S in 1/8,
-and that of the letter and the two after it in 1/16; in these streams it begins again. That makes
+The best answer that ignores the input repeats the most probable string, T X S with a guessed letter: the sets after B,
+T, B are always right, the two after T and X in 1/2 of the streams, the one after S in 1/8, and that of the letter and
+the two after it in 1/16; in these streams it starts again. That makes
 :math:`V = 3 + 2 \cdot \frac12 + \frac18 + 3 \cdot \frac1{16} + \frac1{16} V = 4.6` right predictions before the first
-mistake, and the *chance* is 4.6 / ``lag``; the end of the stream, from 50 symbols on, takes less than a millionth off.
-Whoever knows the grammar and forgets the letters fails at every second one.
+mistake, and the *chance* is 4.6 / ``lag``; the end of the stream, at 50 symbols or later, subtracts less than a
+millionth. A model that knows the grammar but forgets the letters fails at every second one.
 
-Source: Gers, Schmidhuber and Cummins (2000), who count the symbols before the first mistake. There a stream goes on
-until a mistake, in training, too, is learned online, and its target is the symbol that does come next; here streams
-have one length, come in batches, and the target is the set of those that may, each an output of its own.
+Source: Gers, Schmidhuber and Cummins (2000), who count the symbols before the first mistake. There a stream continues
+until a mistake, also in training, is learned online, and its target is the actual next symbol; here streams have a
+fixed length, come in batches, and the target is the set of possible symbols, each with its own output.
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class ReberStream(Task):
 
     @property
     def chance(self) -> float:
-        """Return the share of the stream that the likeliest string gets through."""
+        """Return the expected share before the first mistake of the best answer that ignores the input."""
         return 4.6 / self.lag
 
     def sample(self, keys: Keys) -> Batch:
@@ -79,5 +79,5 @@ class ReberStream(Task):
         return self.right(output, y).int().cumprod(dim=2).float().mean(dim=(1, 2))
 
     def right(self, output: Outputs, y: Shaped[Tensor, "E B A C"]) -> Bool[Tensor, "E B A"]:
-        """Return where all that may come next is above all else."""
+        """Return where the possible next symbols have the largest outputs."""
         return ranks_first(output, y)

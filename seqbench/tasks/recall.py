@@ -1,20 +1,20 @@
-r"""Multi-query associative recall: read pairs of key and value, then name the value of each key.
+r"""Multi-query associative recall: read pairs of key and value, then recall the value of each key.
 
-``lag`` pairs come first, key and value in turn; then every key is asked for once, in random order, and the answer is
-due at the step that asks. A sequence has distinct keys, out of 64; its values are drawn evenly and one by one from 16,
-so that two keys may share one. Keys are symbols 0 to 63, values 64 to 79. ::
+``lag`` pairs come first, key and value in turn; then every key is queried once, in random order, and its value is
+due at that step. The keys of a sequence are distinct, out of 64; its values are drawn uniformly and independently
+from 16, so that two keys may share one. Keys are symbols 0 to 63, values 64 to 79. ::
 
     symbol   c  2  a  7  d  2  |  d  c  a
     y        .  .  .  .  .  .  |  2  2  7
 
-A value has nothing to do with anything else in the sequence: a constant answer is right 1/16 of the time, the
-*chance*. Whoever keeps the values but not their keys does best with the most frequent one, and scores more than that:
-.26 with 8 pairs, .15 with 32.
+A value is independent of everything else in the sequence: a constant answer is right 1/16 of the time, the *chance*. A
+model that remembers the values but not their keys does best with the most frequent one, and scores more: .26 with 8
+pairs, .15 with 32.
 
 Source: Arora et al. (2023), Zoology. There the vocabulary has 8,192 symbols, half of them keys and half values, the
 values of a sequence are distinct, too, and the questions come after gaps that follow a power law, filled with random
-symbols. Here the alphabet is small and the questions follow at once, so that a small model on a CPU meets the
-binding of keys to values and nothing else.
+symbols. Here the alphabet is small and the questions follow at once, so that a small model on a CPU is tested on
+the binding of keys to values alone.
 """
 
 from dataclasses import dataclass

@@ -1,16 +1,16 @@
-r"""Reverse: say a string of bits backwards.
+r"""Reverse: repeat a string of bits in reverse order.
 
-The input is a string of even random bits; at the blanks that follow it, symbol 2, it is due from its last bit to its
+The input is a string of uniform random bits; at the blanks that follow it, symbol 2, it is due from its last bit to its
 first. ::
 
     symbol   0  1  1  _  _  _  _  _
     y        .  .  .  1  1  0  .  .
 
-Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. A run
-ends by what it reaches on the lengths of training: validation has no others.
+Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. Training
+stops by the score on the training lengths: the validation set has no others.
 
-The bits are even and apart from each other: whatever one answers without having seen a bit is right half of the time,
-the *chance*, and a string can't be kept in fewer bits than it has.
+The bits are uniform and independent: any answer given without having seen the bit is right half of the time, the
+*chance*, and a string can't be stored in fewer bits than it has.
 
 Source: Delétang et al. (2023), reverse string: lengths 1 to 40 in training, 41 to 500 in the test.
 """

@@ -1,16 +1,16 @@
-r"""Selective copying: say sixteen symbols again that were scattered among noise.
+r"""Selective copying: repeat sixteen symbols that are scattered among noise.
 
-Sixteen symbols, drawn evenly from sixteen, stand in order at random places of the first ``lag`` steps; at all others is
-noise, the symbol 16. Then the symbol 17 asks sixteen times, and the sixteen are due in order. With three of them::
+Sixteen symbols, drawn uniformly from sixteen, are at random places of the first ``lag`` steps; all other steps have the
+noise symbol 16. Then come sixteen query symbols 17, at which the sixteen symbols are due in order. With three of them::
 
     symbol   .  c  .  .  a  .  .  .  c  ?  ?  ?
     y                                   c  a  c
 
-T = lag + 16. Where the symbols stand differs from sequence to sequence, so a fixed delay, which solves plain copying,
-is of no use here: what to keep has to be chosen by what it is.
+T = lag + 16. The places differ from sequence to sequence, so a fixed delay, which solves plain copying, does not help:
+the symbols to remember have to be selected by content.
 
-The symbols are drawn apart from each other: a constant answer is right in 1/16, the *chance*, and so is one who has
-seen any number of the other symbols but not the one that is due.
+The symbols are drawn independently: a constant answer is right in 1/16, the *chance*, and so is any answer from the
+other symbols alone.
 
 Source: Gu and Dao (2023).
 """

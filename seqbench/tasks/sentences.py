@@ -1,17 +1,18 @@
-r"""What the tasks on sentences share: characters, the end of a sentence as a window, and words counted as a baseline.
+r"""Common parts of sentence classification: characters, windows at the end of a sentence, and a bag-of-words baseline.
 
-A sentence is lower-cased, a digit becomes 0, blanks become one, and whatever is not in the alphabet then becomes ``*``.
-Its last ``lag`` characters are shown, so that the last step is the last character; to the left of a shorter one stands
-padding. ::
+A sentence is lower-cased, digits become 0, whitespace becomes one blank, and any other character outside the alphabet
+becomes ``*``. Its last ``lag`` characters are the input, so that the last step is the last character; shorter sentences
+are padded on the left. ::
 
     lag = 16      o v e d _ t h i s _ p l a c e .     "Wow... Loved this place." has lost its beginning
                   ▁ ▁ ▁ ▁ ▁ ▁ g o o d _ c a s e .     "Good case." stands at the right
 
-Characters and not words: models are matched by all their parameters, those that read the input included, and some
-hundred words would leave none for remembering. The alphabet is fixed beforehand, so nothing of the test can be in it.
+The input is characters rather than words because models are matched by all their parameters, including the input
+weights, and a vocabulary of some hundred words would use them up. The alphabet is fixed in advance, so it contains no
+information about the test.
 
-The linear baseline counts the words of the same windows: logistic regression on their tf-idf, with scikit-learn's usual
-settings. It knows which words there are, and nothing of their order.
+The linear baseline is logistic regression on the tf-idf of the words of the same windows, with scikit-learn's default
+settings. It uses which words occur, but not their order.
 """
 
 import re
@@ -36,7 +37,7 @@ Sentences = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """Say of which class a sentence is, having read its last ``lag`` characters."""
+    """Classify a sentence from its last ``lag`` characters."""
 
     knob = "characters that are read, up to the last one"
     lags = range(16, 513)
@@ -96,7 +97,7 @@ def encode(
 
 @cache
 def score_words(train: Sentences, test: Sentences, lag: int) -> float:
-    """Return the accuracy of logistic regression on the tf-idf of the words that the windows show."""
+    """Return the accuracy of logistic regression on the tf-idf of the words in the windows."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

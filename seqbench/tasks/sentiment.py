@@ -1,14 +1,14 @@
-r"""Sentiment: read a sentence of a review, character by character, then say whether it was content.
+r"""Sentiment: read a sentence of a review, character by character, then classify it as positive or negative.
 
 Sentences from reviews of goods, films and restaurants, a thousand of each, half of them positive and half negative. The
 answer is due after the last character. ::
 
     x   ▁ ▁ ▁ c r u s t _ i s _ n o t _ g o o d .      ->    y = 0
 
-What is shown, and how, is said in ``seqbench.tasks.sentences``. A sentence that is there twice is taken once, under its
-first label: 2,979 are left. There is no official split: in one order drawn once and for all, the first 70 % are to
-train on (drawn with replacement), the next 10 % are for validation and the last 20 % for the test. *Chance* is the
-share of the more frequent answer in the test, the *threshold* what counting words gives; both are computed from them.
+The input is described in ``seqbench.tasks.sentences``. Duplicate sentences are removed, keeping the first label: 2,979
+remain. There is no official split: in a fixed random order, the first 70 % are for training (drawn with replacement),
+the next 10 % for validation and the last 20 % for the test. *Chance* is the share of the more frequent class in the
+test, the *threshold* the accuracy of the bag-of-words baseline; both are computed from the data.
 
 Source: Kotzias, Denil, de Freitas and Smyth (2015), From group to individual labels using deep features.
 """
@@ -30,7 +30,9 @@ def sentences(split: str) -> Sentences:
     found: dict[str, int] = {}
     for file in FILES:
         lines = locate("uci_sentiment", f"{file}_labelled.txt").read_text("utf-8").split("\n")
-        for line in filter(None, lines):  # a form feed or the like in a sentence ends no line
+        for line in filter(
+            None, lines
+        ):  # a form feed or the like in a sentence does not end a line
             sentence, _, label = line.rpartition("\t")
             found.setdefault(normalise(sentence), int(label))
     every = tuple(found.items())

@@ -1,4 +1,4 @@
-r"""Digits, pixel by pixel: see 64 grey values one at a time, then say which digit it was.
+r"""Sequential digits: read 64 grey values one at a time, then classify the digit.
 
 An image of 8 by 8 pixels is read row by row, one value in [0, 1] a step, and ``lag`` blank steps of value 0 follow.
 The answer, due at the end, is the digit. ::
@@ -6,12 +6,11 @@ The answer, due at the end, is the digit. ::
     value    0  0  .31  .81  .56  .06  …  .62  0  0  0   0  0  0      ->    y = 0
              |______________ 64 pixels ____________|  |_ lag _|
 
-No mark tells blank steps from white pixels: an image always has 64, and no answer is due in between, so a mark would
-say nothing that the step does not.
+Blank steps are not marked: an image always has 64 pixels, so the step number already distinguishes them.
 
-The images are the 1,797 of scikit-learn's ``load_digits``, split once and for all into 1,197 to train on (drawn with
-replacement), 300 to validate and 300 to test (in order; more than 300 begin again). The most frequent digit, 3, has
-183 of the 1,797 images: a constant answer is right in 183/1797 = .102 of them, the *chance*.
+The images are the 1,797 of scikit-learn's ``load_digits``, with a fixed split into 1,197 for training (drawn with
+replacement), 300 for validation and 300 for the test (in order; after 300 they start again). The most frequent digit,
+3, has 183 of the 1,797 images: a constant answer is right in 183/1797 = .102 of them, the *chance*.
 
 Source: the pixel-by-pixel images of Le, Jaitly and Hinton (2015), with the small digits of Alpaydin and Kaynak (1998)
 in place of MNIST.
@@ -61,7 +60,7 @@ class SequentialDigits(Task):
 
 @cache
 def read_images(device: torch.device) -> tuple[Float[Tensor, "1797 64"], Int[Tensor, "1797"]]:
-    """Return the grey values and digits of all images, in an order that PARTS cuts into splits."""
+    """Return the grey values and digits of all images, in the order that PARTS splits."""
     data = load_digits()
     order = Keys.span("sequential-digits", 1, "order", 0, 0, 1).permutation("images", IMAGES)[0]
     value = torch.tensor(data.data, dtype=torch.float32)[order] / 16

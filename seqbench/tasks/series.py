@@ -1,4 +1,4 @@
-r"""A series: read the loads and the oil temperature of a transformer hour by hour, then say the next 24 temperatures.
+r"""Time series: read the loads and oil temperature of an electrical transformer, then forecast the next 24 hours.
 
 Seven values an hour, for two years: six loads and, last, the temperature of the oil. A sequence is a window of ``lag``
 hours; the answer, due at its end, is the temperature in each of the 24 hours that follow. ::
@@ -7,15 +7,15 @@ hours; the answer, due at its end, is the temperature in each of the 24 hours th
     temperature    30.5 27.8 27.8  …  21.9      ->    y = 21.2  20.7  …  23.4
                    |________ lag ________|            |_____ 24 hours ____|
 
-All values are standardised: less the mean of the training part, by its standard deviation, each kind by its own. The
-parts are those of the literature, by time: 12 months of 30 days to train on, the next 4 for validation, 4 for the test.
-What is forecast lies in its part; the window may reach back into the one before, so that every lag forecasts the same.
-Training windows end anywhere; the others come in one order that was drawn once and for all.
+Each of the seven values is standardised by the mean and standard deviation of its training part. The parts are those of
+the literature, by time: 12 months of 30 days for training, the next 4 for validation, 4 for the test. The forecast
+hours lie in their part; the window may reach back into the previous one, so that every lag forecasts the same hours.
+Training windows end anywhere; those of validation and test come in a fixed random order.
 
-The score is the mean squared error, lower is better. *Chance* is the error of the training mean, 1 by construction
-where it was computed (the test, in a cooler season of another year, lies further off: see ``baselines``). The
-*threshold* is what the better of two forecasts gives that need no learning, on the test: every hour as the last one
-shown, or as the same hour of the last day.
+The score is the mean squared error, lower is better. *Chance* is the error of the training mean, which is 1 on the
+training part by construction (on the test, in a cooler season, it is larger: see ``baselines``). The *threshold* is the
+test error of the better of two forecasts without learning: every hour equals the last observed one, or the same hour of
+the last day.
 
 Source: Zhou et al. (2021), Informer: beyond efficient transformer for long sequence time-series forecasting: the
 data set ETTh1, all seven values to one.
@@ -88,13 +88,13 @@ class Series(Task):
         return (each * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2))
 
     def baselines(self) -> dict[str, float]:
-        """Return the errors of three forecasts without learning, whatever the lag."""
+        """Return the errors of three forecasts without learning, which do not depend on the lag."""
         return dict(compute_errors())
 
 
 @cache
 def read_standardised(device: torch.device) -> Float[Tensor, "hours 7"]:
-    """Return all values of all hours."""
+    """Return the standardised values of all hours."""
     table = pd.read_csv(locate("etth1", "ETTh1.csv"), usecols=list(VALUES))[list(VALUES)].to_numpy()
     train = table[: PARTS["train"][1] * MONTH]
     return torch.tensor((table - train.mean(0)) / train.std(0), dtype=torch.float32, device=device)
@@ -102,7 +102,7 @@ def read_standardised(device: torch.device) -> Float[Tensor, "hours 7"]:
 
 @cache
 def list_starts(split: str, device: torch.device) -> Int[Tensor, " n"]:
-    """Return the first hours of all forecasts of a split; in order for training, in that of the split else."""
+    """Return the first hour of every forecast of a split: in time order for training, else in the fixed order."""
     start, stop = (month * MONTH for month in PARTS[split])
     first = torch.arange(start, stop - HORIZON + 1)
     order = slice(None) if split == "train" else shuffle(f"etth1 {split}", len(first))

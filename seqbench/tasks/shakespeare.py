@@ -1,17 +1,17 @@
-r"""Tiny Shakespeare, character by character: name the next one.
+r"""Tiny Shakespeare: predict the next character.
 
-A million characters of Shakespeare's plays, as they stand: 65 different ones, capitals, punctuation and the ends of
-lines among them. A sequence is a window of ``lag`` characters, and the answer at every step is the one that follows. ::
+A million characters of Shakespeare's plays, unchanged: 65 different ones, including capitals, punctuation and line
+breaks. A sequence is a window of ``lag`` characters, and the answer at every step is the one that follows. ::
 
     x   F i r s t _ C i t i z e n :
     y   i r s t _ C i t i z e n : ⏎
 
-The text is cut once: the first 90 % are to train on, windows beginning anywhere; the next 5 % are for validation and
-the last 5 % for the test, in windows side by side (past the last one they begin again).
+The first 90 % of the text are for training, with windows beginning anywhere; the next 5 % are for validation and the
+last 5 % for the test, in adjacent windows (after the last one they start again).
 
-The score is in bits a character, lower is better. *Chance* is what the frequencies of the characters alone give: the
-entropy :math:`-\sum_a p(a) \log_2 p(a)` of the training text. The *threshold* is what one character of context gives,
-a 2-gram on the test part; longer n-grams are among the ``baselines``. All are computed from the text.
+The score is in bits per character, lower is better. *Chance* is the entropy of the character frequencies,
+:math:`-\sum_a p(a) \log_2 p(a)` in the training text. The *threshold* is that of one character of context, a 2-gram on
+the test part; longer n-grams are among the ``baselines``. All are computed from the text.
 
 Source: Karpathy (2015), The unreasonable effectiveness of recurrent neural networks, whose selection this is.
 """
@@ -47,6 +47,6 @@ class Shakespeare(LanguageModel):
 
     @property
     def threshold(self) -> float:
-        """Return the bits a character of a 2-gram, on the test part as one window."""
+        """Return the bits per character of a 2-gram, on the test part as one window."""
         test = text("test")
         return ngram.bits(text("train"), test, len(test) - 1, 2, len(ALPHABET))

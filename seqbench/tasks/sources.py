@@ -1,11 +1,11 @@
-"""Where the data sets lie: found on this machine, else fetched once, and never used unless their bytes are right.
+"""The files of real data sets: found on this machine or downloaded once, and verified by their SHA-256.
 
-A file is looked for in ``$SEQBENCH_DATA/<name>/<file>`` first, then in the user's cache; only then is it fetched into
-the cache, from the first address that answers. Its SHA-256 stands below, so all that differs is refused. Nothing of
-these data sets is shipped with the package.
+A file is looked for in ``$SEQBENCH_DATA/<name>/<file>``, then in the user's cache; if it is in neither, it is
+downloaded into the cache from the first address that answers. Files with another SHA-256 than listed below are refused.
+No data set is shipped with the package.
 
-Some files come inside an archive: then the file is taken out, and it is the file's hash that counts. One data set *is*
-an archive, which its host packs anew as it likes: there the hash is that of the list of what it holds.
+Some files are members of an archive: they are extracted, and the hash is that of the file. One data set *is* an archive
+that its host repacks from time to time: its hash is that of the list of its members.
 """
 
 import logging
@@ -24,22 +24,22 @@ from zipfile import BadZipFile, ZipFile
 from seqbench.errors import BadInput, DataMissing, unknown
 
 VARIABLE = "SEQBENCH_DATA"
-PATIENCE = 8.0  # seconds for a fetch, all addresses together, beside what the bytes take
-RATE = 2**20  # bytes a second that a line is trusted to have
+PATIENCE = 8.0  # seconds for a download from all addresses together, plus the time for the bytes
+RATE = 2**20  # assumed bytes per second of the connection
 UCI = "https://archive.ics.uci.edu/static/public/331/sentiment+labelled+sentences.zip"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file of a data set: its licence, its size, its bytes, and where they can be had.
+    """One file of a data set: its licence, size, hash, and addresses.
 
     Attributes
     ----------
     addresses
         ``https://…/archive.zip#file`` is a file in an archive.
     members
-        Of an archive, a pattern for the files in it that count: ``sha256`` is then that of the lines
-        ``<sha256>  <file>``, one for each, in the order of their names.
+        For an archive, a pattern for its relevant members: ``sha256`` is then that of the lines ``<sha256>  <file>``,
+        one per member, sorted by name.
     """
 
     name: str
@@ -236,15 +236,15 @@ SOURCES = (
 
 
 def locate(name: str, file: str) -> Path:
-    """Return the path of a file whose bytes are right, fetched first where need be.
+    """Return the path of a verified file, downloading it if necessary.
 
     Raises
     ------
     BadInput
-        If there is no such data set, if what is there can't be read or has other bytes, or if ``$SEQBENCH_DATA`` is no
+        If there is no such data set, if the file can't be read or has another hash, or if ``$SEQBENCH_DATA`` is not a
         directory.
     DataMissing
-        If the file is not there and can't be fetched.
+        If the file is missing and can't be downloaded.
     """
     source = find_source(name, file)
     for path in list_places(source):
@@ -271,7 +271,7 @@ def locate(name: str, file: str) -> Path:
 
 
 def explain_refusal(folder: Path) -> str:
-    """Return why nothing can be put into a folder, or nothing; make it where it is not there."""
+    """Return why a folder can't be written to, or an empty string; make it if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix="."):
@@ -281,7 +281,7 @@ def explain_refusal(folder: Path) -> str:
 
 
 def hash_at(source: Source, path: Path) -> str | None:
-    """Return the SHA-256 of what lies at a path, None if nothing does; raise where it can't be read."""
+    """Return the SHA-256 of the file at a path, None if there is none; raise ``BadInput`` if it can't be read."""
     try:
         if path.is_dir():
             raise BadInput(f"{path} is a directory; put the file {source.file} in its place")
@@ -295,7 +295,7 @@ def hash_at(source: Source, path: Path) -> str | None:
 
 
 def explain(error: OSError) -> str:
-    """Return why the system refused, in its words."""
+    """Return the system's message of an error."""
     return (error.strerror or type(error).__name__).lower()
 
 
@@ -308,7 +308,7 @@ def list_status() -> list[dict[str, Any]]:
 
 
 def describe_place(source: Source) -> str:
-    """Return where a file lies, and say so if its bytes are not right; fetch nothing."""
+    """Return where a file is, or that it differs, is unreadable or missing; nothing is downloaded."""
     for path in list_places(source):
         try:
             there = hash_at(source, path)
@@ -328,12 +328,12 @@ def find_source(name: str, file: str) -> Source:
 
 
 def list_places(source: Source) -> list[Path]:
-    """Return where a file may lie, in the order in which it is looked for; the last is the cache."""
+    """Return where a file may be, in the order of the search; the last is the cache."""
     import pooch  # here, since it is slow to import
 
     own = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
     for root in own:
-        # Where it is not there, or not to be seen, its files are looked for, and that is told.
+        # If the directory is missing or unreadable, its files count as missing.
         with suppress(OSError):
             if not S_ISDIR(root.stat().st_mode):
                 raise BadInput(f"{VARIABLE} is '{root}', which is no directory")
@@ -341,7 +341,7 @@ def list_places(source: Source) -> list[Path]:
 
 
 def hash_file(source: Source, path: Path) -> str:
-    """Return the SHA-256 of a file, or of the list of what an archive holds."""
+    """Return the SHA-256 of a file, or of the list of an archive's members."""
     if source.members:
         with suppress(BadZipFile), ZipFile(path) as archive:
             lines = (
@@ -353,13 +353,13 @@ def hash_file(source: Source, path: Path) -> str:
 
 
 def fetch(source: Source, path: Path) -> bool:
-    """Fetch a file to its place, and return whether it is there; never take much longer than it may."""
+    """Download a file, within a time limit, and return whether it is there."""
     import pooch
 
     def attempt() -> None:
         for address in source.addresses:
             url, _, member = address.partition("#")
-            # No network, no answer, no such file; no archive, or nothing of this name in it.
+            # Suppressed: no network, no answer, no such file, not an archive, or no such member.
             with (
                 suppress(OSError, ValueError, BadZipFile, StopIteration),
                 TemporaryDirectory(dir=path.parent, prefix=".") as aside,
@@ -373,7 +373,7 @@ def fetch(source: Source, path: Path) -> bool:
                     return
 
     pooch.get_logger().setLevel(logging.ERROR)
-    # In a thread, since looking up the name of a host has no time limit of its own.
+    # In a thread, since a DNS lookup has no time limit.
     thread = Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(PATIENCE + source.bytes / RATE)
@@ -381,7 +381,7 @@ def fetch(source: Source, path: Path) -> bool:
 
 
 def unpack(path: Path, member: str) -> None:
-    """Put a file of an archive, in whatever folder of it, in the place of the archive."""
+    """Replace an archive by one of its members, in any folder of the archive."""
     with ZipFile(path) as archive:
         name = next(n for n in archive.namelist() if PurePosixPath(n).name == member)
         content = archive.read(name)

@@ -1,22 +1,22 @@
-r"""Spoken digits: hear one of ten words, frame by frame, then say which it was.
+r"""Spoken digits: read the spectrum of a spoken digit frame by frame, then classify it.
 
-Six people say each digit fifty times. A recording is heard in frames of 256 samples (32 ms at 8 kHz), one every 128:
-of each, the power in 20 bands that are evenly spaced on the mel scale and overlap by half, in decibels below the
-loudest band of the recording. Sixty decibels become the range [0, 1], in 255 steps, so that no rounding of a transform
-can show in the data. ::
+Six people say each digit fifty times. A recording is divided into frames of 256 samples (32 ms at 8 kHz), one every 128
+samples. The input is the power of a frame in 20 bands that are evenly spaced on the mel scale and overlap by half, in
+decibels below the loudest band of the recording. A range of 60 decibels is mapped to [0, 1] and quantised to 255 steps,
+so that rounding in the transform does not affect the data. ::
 
     band 19    .  .  .  ░  ▒  ░  .  .  .  .  0  0
     …          .  ░  ▒  ▒  ▓  ▒  ░  .  .  .  0  0
     band 0     .  ░  ▓  █  ▓  ▒  ▒  ░  .  .  0  0       ->    y = 7  (at the end)
                |_____ up to 64 frames ____|  |lag|
 
-A recording begins at the first step, and silence fills it up to 64 frames, 1.04 s; longer ones are cut there.
-``lag`` more steps of silence follow.
+A recording begins at the first step and is padded with silence, or cut, to 64 frames, 1.04 s. ``lag`` more steps of
+silence follow.
 
-Recordings 0 to 4 of every speaker and digit are the test, as the authors of the set have it; 5 to 9 are for validation,
-10 to 49 to train on. All ten digits are as frequent: a constant answer is right in 1/10, the *chance*. The *threshold*
-is what logistic regression makes of the mean of the 64 frames, which knows nothing of their order; it is computed from
-the recordings.
+Recordings 0 to 4 of every speaker and digit are the test, as in the original split; 5 to 9 are for validation, 10 to 49
+for training. All ten digits are equally frequent: a constant answer is right in 1/10, the *chance*. The *threshold* is
+the accuracy of logistic regression on the mean of the 64 frames, which ignores their order; it is computed from the
+recordings.
 
 Source: Jackson (2016), Free Spoken Digit Dataset, release 1.0.10.
 """
@@ -118,7 +118,7 @@ def filters() -> NDArray[np.float64]:
 
 
 def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a frequency on the mel scale, as O'Shaughnessy (1987) writes it."""
+    """Return a frequency on the mel scale of O'Shaughnessy (1987)."""
     return 2595 * np.log10(1 + hertz / 700)
 
 

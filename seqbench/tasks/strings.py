@@ -1,13 +1,12 @@
-r"""Strings of many lengths: short ones to train on, longer ones to be asked about.
+r"""Tasks on strings of varying length: short ones for training, longer ones for the test.
 
-Training and validation draw from 1 to 40 symbols, every length equally often; the test draws from 41 to ``lag``, both
-included. So a model meets no length of the test before the test, and whatever it learned for each length by heart is
-worth nothing there.
+Training and validation strings have 1 to 40 symbols, every length equally often; test strings 41 to ``lag``, both
+included. So the test lengths are new to the model, and solutions memorised per length do not help.
 
-``Rewriting`` is the task whose answer is a string again. The input comes first; the answers are due one by one at the
-blanks that follow it, and what comes after the last of them, up to the common length T, is blank as well and comes
-after all that counts. The score is the mean, over the strings, of the share of answers that are right: every length
-weighs the same, which is the mean of the accuracies over lengths.
+``Rewriting`` is the base of tasks whose answer is a string. The input comes first; the answers are due one by one at
+the blanks that follow it, and further blanks pad the sequence to the common length T. The score is the mean over
+strings of the share of right answers: every length has the same weight, which is the mean of the accuracies over
+lengths.
 
 Source: Delétang et al. (2023).
 """
@@ -35,12 +34,12 @@ def get_limits(split: str, lag: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Rewriting(Task):
-    """Strings to be rewritten, tested on up to ``lag`` symbols; the blank is the symbol after the alphabet.
+    """Rewriting of strings, tested on up to ``lag`` symbols; the blank is the symbol after the alphabet.
 
     Attributes
     ----------
     times
-        The length of the answer, in lengths of the input.
+        The length of the answer, as a multiple of the input length.
     """
 
     knob = "longest string of the test"
@@ -53,7 +52,7 @@ class Rewriting(Task):
     def rewrite(
         self, string: Int[Tensor, "N L"], length: Int[Tensor, "N 1"], a: Int[Tensor, "N T"]
     ) -> Int[Tensor, "N T"]:
-        """Return the a-th symbol of the answer, a from 0; beyond its length the string is blank."""
+        """Return the a-th symbol of the answer, from 0; the string is padded with blanks."""
 
     def sample(self, keys: Keys) -> Batch:
         """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = (1 + times) 40, in the test (1 + times) lag."""
@@ -71,6 +70,6 @@ class Rewriting(Task):
     def score(
         self, output: Outputs, y: Shaped[Tensor, "E B A"], mask: Bool[Tensor, "E B A"]
     ) -> PerMember:
-        """Return each member's mean over the strings of the share of answers that are right."""
+        """Return each member's mean over strings of the share of right answers."""
         right = (self.right(output, y) & mask).sum(dim=2)
         return (right / mask.sum(dim=2)).mean(dim=1)

@@ -1,20 +1,20 @@
-r"""Tagging: some words mean one thing only, the others what the next cue makes of them.
+r"""Tagging: the tag of an ambiguous word depends on the next cue.
 
-A step shows a word or a cue. Words are drawn evenly from 0 to 7, cues from four, symbols 8 to 11; the first step is a
-word, the last a cue, and any other is a cue with probability 1 / ``lag``, so that the next cue is about ``lag`` steps
+A step shows a word or a cue. Words are drawn uniformly from 0 to 7, cues from four, symbols 8 to 11; the first step is
+a word, the last a cue, and any other is a cue with probability 1 / ``lag``, so that the next cue is about ``lag`` steps
 ahead. Every word has one of four tags: the plain words 0 to 3 their own number; the ambiguous words 4 to 7, less 4,
-plus that of the next cue, modulo 4. At a cue nothing is asked. ::
+plus that of the next cue, modulo 4. At a cue no answer is due. ::
 
     symbol   5  2  6  C1  0  7  C3
     y        2  2  3  .   0  2  .         5: 1 + 1        6: 2 + 1        7: 3 + 3 = 2
 
-T = 4 lag. Tags are spread evenly over the four: a constant answer is right in 1/4, the *chance*.
+T = 4 lag. Tags are uniform over the four: a constant answer is right in 1/4, the *chance*.
 
-What has been seen up to a word says nothing of the cue that follows it, and an even cue makes every tag of an ambiguous
-word equally likely. So a model that reads forwards only is right in all plain words and in a quarter of the others,
-:math:`\frac{1}{2} + \frac{1}{2} \cdot \frac{1}{4} = \frac{5}{8}`: its *ceiling*. A model may look both ways here.
+The input up to a word is independent of the next cue, and a uniform cue makes every tag of an ambiguous word equally
+probable. So a unidirectional model is right in all plain words and in a quarter of the others,
+:math:`\frac{1}{2} + \frac{1}{2} \cdot \frac{1}{4} = \frac{5}{8}`: its *ceiling*. Bidirectional models are allowed here.
 
-Source: made for this benchmark, for the claim of Schuster and Paliwal (1997) that what comes later helps.
+Source: made for this benchmark, for the claim of Schuster and Paliwal (1997) that future context helps.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ import torch
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
 
-TAGS = 4  # and as many cues
+TAGS = 4  # also the number of cues
 WORDS = 2 * TAGS  # plain ones, then ambiguous ones
 
 

@@ -1,19 +1,20 @@
-r"""Temporal order: two relevant symbols far apart, and the answer is which came when.
+r"""Temporal order: remember the order of two relevant symbols that are far apart.
 
-The sequence opens with E and closes with B; between them lie distractors a, b, c, d, drawn evenly, and two relevant
-symbols, each X or Y. The answer, due at B, is one of four classes, XX, XY, YX and YY. With ``relevant=3`` a third
-symbol makes them eight. ::
+The sequence opens with E and closes with B; between them lie distractors a, b, c, d, drawn uniformly, and two relevant
+symbols, each X or Y. The answer, due at B, is one of four classes, XX, XY, YX and YY. With ``relevant=3`` there are
+three symbols and eight classes. ::
 
     symbol   E  b  X  d  a  a  c  Y  b  B      ->    y = XY = 1
 
-The relevant symbols stand at random places, the first in [.10 T, .20 T), the second in [.50 T, .60 T); of three, the
+The relevant symbols are at random places, the first in [.10 T, .20 T), the second in [.50 T, .60 T); of three, the
 second in [.33 T, .43 T) and the third in [.66 T, .76 T).
 
-X and Y are drawn evenly and apart from all else: a constant answer is right in :math:`2^{-2}` of the sequences
-(:math:`2^{-3}` of three), the *chance*. Whoever sees one of the two symbols only is right in half of them.
+X and Y are drawn uniformly and independently of everything else: a constant answer is right in :math:`2^{-2}` of the
+sequences (:math:`2^{-3}` of three), the *chance*. A model that remembers only one of the two symbols is right in half
+of them.
 
 Source: Hochreiter and Schmidhuber (1997), experiments 6a and 6b. There the length varies from 100 to 110; here it is
-fixed, and the places are scaled with it.
+fixed, and the places scale with it.
 """
 
 from dataclasses import dataclass

@@ -1,23 +1,22 @@
-r"""The Time Machine, character by character: name the next one.
+r"""The Time Machine: predict the next character.
 
-The text of H. G. Wells, lower-cased; whatever is not a letter becomes one space, so that 27 symbols are left, the
-space 0 and a to z 1 to 26. A sequence is a window of ``lag`` characters, and the answer at every step is the
-character that follows. ::
+The text of H. G. Wells, lower-cased; every run of other characters becomes one space, so that 27 symbols remain, the
+space 0 and a to z 1 to 26. A sequence is a window of ``lag`` characters, and the answer at every step is the character
+that follows. ::
 
     x   t h e _ t i m e _ t r a v e l l e
     y   h e _ t i m e _ t r a v e l l e r
 
-The text is cut once: the first 80 % are to train on, windows beginning anywhere; the next 10 % are for validation and
-the last 10 % for the test, in windows side by side (past the last one they begin again).
+The first 80 % of the text are for training, with windows beginning anywhere; the next 10 % are for validation and the
+last 10 % for the test, in adjacent windows (after the last one they start again).
 
-The score is in bits a character, lower is better. *Chance* is what the frequencies of the characters alone give: the
-entropy :math:`-\sum_a p(a) \log_2 p(a)` of the training text, 4.08 bits. The *threshold* is what one character of
-context gives: a table of the pairs of the training text, each counted once more than it occurs, costs 3.26 bits a
-character on the held-out text. A run that beats it uses more than one. Both are computed from the text, and so are the
-n-grams among the ``baselines``.
+The score is in bits per character, lower is better. *Chance* is the entropy of the character frequencies,
+:math:`-\sum_a p(a) \log_2 p(a)` in the training text, 4.08 bits. The *threshold* is that of one character of context: a
+table of the character pairs of the training text with add-one smoothing has 3.26 bits per character on the held-out
+text. A run that beats it uses more context. Both are computed from the text, like the n-grams among the ``baselines``.
 
-Source: Zhang, Lipton, Li and Smola (2023), Dive into Deep Learning, whose text and symbols these are; they hold no
-part of it out for a test.
+Source: Zhang, Lipton, Li and Smola (2023), Dive into Deep Learning, whose text and symbols are used here; they hold
+out no part of it for a test.
 """
 
 import re
@@ -45,7 +44,7 @@ def text(split: str) -> str:
 
 @cache
 def bits_of_pairs() -> float:
-    """Return the cost of the held-out text under the pairs of the training text, each counted once more."""
+    """Return the bits per character of the held-out text under the training pairs, with add-one smoothing."""
     pairs = Counter(pairwise(text("train")))
     first = Counter(text("train")[:-1])
     held_out = list(pairwise(text("validation") + text("test")))
@@ -65,5 +64,5 @@ class TimeMachine(LanguageModel):
 
     @property
     def threshold(self) -> float:
-        """Return the bits a character of a table of pairs, on the held-out text."""
+        """Return the bits per character of a table of pairs, on the held-out text."""
         return bits_of_pairs()

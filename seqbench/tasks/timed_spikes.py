@@ -1,24 +1,25 @@
-r"""Timed spikes: after one spike of the input, spike every F steps, with nothing more to go by.
+r"""Timed spikes: after one input spike, produce a spike every F steps.
 
-The input is silent but for one spike, at a step drawn evenly from the first F. From then on the answer at every step
-is whether to spike: F steps after the input's spike, F steps after that, and so on, five times in all; F is ``lag``,
-and T = 6 F holds exactly five for every start. Before the input's spike nothing is asked. For F = 4 and two spikes::
+The input is zero except for one spike, at a step drawn uniformly from the first F. From then on the answer at every
+step is whether to produce a spike: F steps after the input's spike, F steps after that, and so on, five times in all; F
+is ``lag``, and T = 6 F has room for exactly five at every start. Before the input spike no answer is due. For F = 4 and
+two spikes::
 
     input    0  0  1  0  0  0  0  0  0  0  0  0
     y        .  .  0  0  0  0  1  0  0  0  1  0
 
-The period F is the same in all sequences and is learned; the phase has to be read. So every answer follows from the
-input up to its step. The network has to count F silent steps, start over by itself, and not drift. There are only F
-different sequences, so the test holds none that training has not: asked is whether it can be done at all.
+The period F is the same in all sequences and has to be learned; the phase is given by the input. The network has to
+count F steps without input, reset its count, and not drift. There are only F different sequences, so the test has none
+that are new: the question is whether the task can be solved at all.
 
 The score is the share of sequences in which every step from the input's spike on is right. A constant answer is never
-right. One that ignores the input but not the clock can be a train of spikes of one phase, which is right in the
-sequences of that phase and wrong in all others: 1/F, the *chance*.
+right. The best answer that depends on the time step but not on the input is a spike train of one phase, which is right
+in the sequences of that phase only: 1/F, the *chance*.
 
 Source: generating timed spikes, experiment 2 of Gers, Schraudolph and Schmidhuber (2002). There the input is constant
-and says how long each interval is, the intervals differ, and one stream without an end is learned online with the
-squared error; here the period is fixed, the input only sets the phase, and the answers are two classes learned from
-batches with the cross-entropy.
+and gives the length of each interval, the intervals vary, and one endless stream is learned online with the squared
+error; here the period is fixed, the input only sets the phase, and the answers are two classes learned from batches
+with the cross-entropy.
 """
 
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class TimedSpikes(Task):
 
     @property
     def chance(self) -> float:
-        """Return the share of the phase that a fixed train has."""
+        """Return the probability of one phase."""
         return 1 / self.lag
 
     def sample(self, keys: Keys) -> Batch:

@@ -1,13 +1,13 @@
-r"""Topics: read a question to a bank, character by character, then say which of 77 matters it is about.
+r"""Topics: read a customer's question to a bank, character by character, then classify it into 77 intents.
 
-The answer is due after the last character; the classes are the 77 categories by the alphabet. ::
+The answer is due after the last character; the classes are the 77 categories in alphabetical order. ::
 
     x   ▁ ▁ h o w _ d o _ i _ l o c a t e _ m y _ c a r d ?      ->    y = 11  (card_arrival)
 
-What is shown, and how, is said in ``seqbench.tasks.sentences``. The 3,080 questions of the test are the official ones,
-40 of each matter: a constant answer is right in 40/3080 = 1/77 of them, the *chance*. Of the 10,003 to train on, 1,000
-drawn once and for all are for validation. There the matters are not as frequent as each other, from 35 to 187. The
-*threshold* is what counting words gives, and is computed from the questions.
+The input is described in ``seqbench.tasks.sentences``. The 3,080 test questions are the official ones, 40 per class: a
+constant answer is right in 40/3080 = 1/77 of them, the *chance*. Of the 10,003 training questions, a fixed random
+sample of 1,000 is for validation. There the classes have different frequencies, from 35 to 187. The *threshold* is the
+accuracy of the bag-of-words baseline, and is computed from the questions.
 
 Source: Casanueva, Temčinas, Gerz, Henderson and Vulić (2020), Efficient intent detection with dual sentence encoders:
 the data set Banking77.
@@ -41,7 +41,7 @@ def sentences(split: str) -> Sentences:
 
 @dataclass(frozen=True)
 class Topics(Classification):
-    """The matter of a question, after its last ``lag`` characters."""
+    """The intent of a question, after its last ``lag`` characters."""
 
     name = "topics"
     classes = 77

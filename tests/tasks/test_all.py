@@ -509,7 +509,7 @@ def test_an_option_that_a_task_cannot_have_is_refused_with_the_choices(
             TASKS[name](TASKS[name].lags.start, **{option: value})
 
 
-ENDS = re.compile(r"A run ends by what it reaches on the lengths of (training|the test)")
+ENDS = re.compile(r"Training stops by the score on the (training|test) lengths")
 
 
 @pytest.mark.parametrize("name", TASKS)
