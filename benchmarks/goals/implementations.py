@@ -19,7 +19,7 @@ from seqbench.machine import products_in
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.training.cuda_graph import CudaGraph
-from seqbench.training.loop import Stack
+from seqbench.training.stack import Stack
 
 D = 2
 RATE = 1e-4  # small: what is timed is not what the weights become

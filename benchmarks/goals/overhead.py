@@ -35,7 +35,8 @@ from seqbench.protocol.settings import Condition, Setting
 from seqbench.records.schema import Budget, Member, Provenance, Unit
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
-from seqbench.training.loop import Feed, train
+from seqbench.training.feed import Feed
+from seqbench.training.loop import train
 
 T = 100
 PARAMETERS = 10_000

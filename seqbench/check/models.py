@@ -19,7 +19,9 @@ from seqbench.models.sizing import count, match_sizes
 from seqbench.models.streaming import stream
 from seqbench.random import Keys
 from seqbench.tasks.base import Batch, Task
-from seqbench.training.loop import Stack, answered, draw, encoded, losses
+from seqbench.training.feed import draw, encode
+from seqbench.training.loop import compute_losses, predict
+from seqbench.training.stack import Stack
 
 SYMBOLS = 4
 SEEDS = (3, 5, 7)
@@ -95,7 +97,7 @@ def build_for_evaluation(model: type[Model], seeds: Sequence[int] = SEEDS) -> Mo
 def draw_inputs(model: type[Model], seeds: Sequence[int] = SEEDS, B: int = 4) -> Tensor:
     """Return what the model reads, ``(E, B, T, …)``: other sequences for each member."""
     task = example(model)
-    return encoded(task, draw(task, "train", seeds, 0, B, CPU).x)
+    return encode(task, draw(task, "train", seeds, 0, B, CPU).x)
 
 
 def model_declared(model: type[Model]) -> str | None:
@@ -129,7 +131,7 @@ def model_outputs(model: type[Model]) -> str | None:
     """It gives (E, B, A, C) for every number A of answers."""
     net, x = build_for_evaluation(model), draw_inputs(model)
     for A in (1, 2, x.shape[2]):
-        answered(example(model), net, x, A)
+        predict(example(model), net, x, A)
     if not is_close(net(x, 2), net(x, x.shape[2])[:, :, -2:]):
         return "the last 2 of all answers are not the same as 2 answers"
     return None
@@ -280,11 +282,11 @@ def train_briefly(model: type[Model], seeds: Sequence[int], steps: int) -> Tenso
     """Train on one batch; return the losses ``(steps, E)``."""
     task, net = example(model), build_example(model, seeds)
     data = draw(task, "train", seeds, 0, 16, CPU)
-    x = encoded(task, data.x)
+    x = encode(task, data.x)
     stack = Stack(net, [1e-2] * len(seeds))
     history = []
     for t in range(steps):
-        loss = losses(task, answered(task, net, x, data.y.shape[2]), data.y, data.mask)
+        loss = compute_losses(task, predict(task, net, x, data.y.shape[2]), data.y, data.mask)
         stack.step(stack.gradient(loss), t + 1, 1.0)
         history.append(loss.detach())
     return torch.stack(history)

@@ -19,7 +19,7 @@ from seqbench.diagnostics import age, attention, gates, gradient
 from seqbench.diagnostics.series import Series
 from seqbench.models.base import Model
 from seqbench.tasks.base import Task
-from seqbench.training.loop import Folded
+from seqbench.training.feed import Folded
 
 
 class Instrument(NamedTuple):

@@ -18,7 +18,7 @@ from seqbench.diagnostics.relevant import RELEVANT, Relevance
 from seqbench.diagnostics.series import Series, round_numbers
 from seqbench.models.base import Model
 from seqbench.tasks.base import Task
-from seqbench.training.loop import Folded, encoded
+from seqbench.training.feed import Folded, encode
 
 
 def applies(task: Task, model: Model) -> bool:
@@ -35,7 +35,7 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     """Return the share of right answers against the age of what they ask for, for each member."""
     known = RELEVANT[task.name](data.x[0])
     parameter = next(model.parameters())
-    x = encoded(task, data.x, parameter.dtype)
+    x = encode(task, data.x, parameter.dtype)
     E, y = len(parameter), data.y
     output = model(x.expand(E, *x.shape[1:]), y.shape[2])
     right = task.right(output, y.expand(E, *y.shape[1:]))  # (E, B, A)

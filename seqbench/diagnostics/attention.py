@@ -25,7 +25,7 @@ from seqbench.diagnostics.relevant import RELEVANT, Relevance
 from seqbench.diagnostics.series import Series, round_numbers
 from seqbench.models.base import Model
 from seqbench.tasks.base import Task
-from seqbench.training.loop import Folded, encoded
+from seqbench.training.feed import Folded, encode
 
 ROWS = 12  # answers in the map
 
@@ -40,7 +40,7 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     """Return the share of the weight that lies on relevant steps, and a map, for each member."""
     known = RELEVANT[task.name](data.x[0])
     parameter = next(model.parameters())
-    x = encoded(task, data.x, parameter.dtype)
+    x = encode(task, data.x, parameter.dtype)
     W = model.attend(x.expand(len(parameter), *x.shape[1:]), data.y.shape[2])
     asked, steps = known.asked, known.steps  # (B, A), (B, A, T)
     share = (W * steps[:, None]).sum(dim=-1).transpose(2, 3)[:, asked].mean(dim=1)  # (E, M)

@@ -31,7 +31,7 @@ from seqbench.diagnostics.series import Series, round_numbers
 from seqbench.models.base import Cell, Model, affine
 from seqbench.scan.specs import GRUSpec, LSTMSpec
 from seqbench.tasks.base import Task
-from seqbench.training.loop import Folded, encoded
+from seqbench.training.feed import Folded, encode
 
 GATES = ("input", "forget", "output", "reset", "update")
 
@@ -94,7 +94,7 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     """Return traces of the gates and the areas under their ROCs, for each member."""
     cell = model.cells[0]
     known = RELEVANT[task.name](data.x[0])
-    x = encoded(task, data.x, cell.W_h.dtype).expand(len(cell.W_h), *data.x.shape[1:3], -1)
+    x = encode(task, data.x, cell.W_h.dtype).expand(len(cell.W_h), *data.x.shape[1:3], -1)
     _, steps = model.record_steps(x, 1)
     at = [compute_gates(cell, step.a, *step.before) for step in steps]
     traces = {g: torch.stack([s[g] for s in at], dim=2) for g in GATES if g in at[0]}

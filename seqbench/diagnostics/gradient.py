@@ -28,7 +28,8 @@ from torch import Tensor
 from seqbench.diagnostics.series import Series, round_numbers
 from seqbench.models.base import Model
 from seqbench.tasks.base import Task
-from seqbench.training.loop import Folded, encoded, losses
+from seqbench.training.feed import Folded, encode
+from seqbench.training.loop import compute_losses
 
 SEQUENCES = 32  # at most: every state of every step is kept until the end
 
@@ -44,11 +45,13 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     model = deepcopy(model).double()
     E = len(next(model.parameters()))
     B, T = data.x.shape[1:3]
-    x = encoded(task, data.x, torch.float64)
+    x = encode(task, data.x, torch.float64)
     last = select_last_due(data.mask[0])  # (B, A)
     output, passed = model.forward_with_states(x.expand(E, *x.shape[1:]), data.y.shape[2])
     y = data.y.expand(E, *data.y.shape[1:])
-    L = losses(task, output, y, last.expand(E, *last.shape)).sum() * B  # no mean over the sequences
+    L = (
+        compute_losses(task, output, y, last.expand(E, *last.shape)).sum() * B
+    )  # no mean over the sequences
     due = T - last.shape[1] + last.int().argmax(dim=1)  # (B,)
     flat = [step for steps in passed.values() for step in steps]
     gradients = iter(torch.autograd.grad(L, flat, materialize_grads=True))

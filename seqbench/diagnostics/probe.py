@@ -26,7 +26,9 @@ from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, dige
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.tasks import TASKS
-from seqbench.training.loop import Outcome, Weights, draw, train
+from seqbench.training.feed import draw
+from seqbench.training.loop import Outcome, train
+from seqbench.training.stack import Weights
 from seqbench.values.arguments import check_arguments
 
 SEQUENCES = 128
@@ -198,7 +200,7 @@ def train_and_look(
 
     start = look(fresh(who), who)
     with machine.products_in(unit.precision):
-        outcomes = train(task, fresh(who), who, unit.budget, device, hold=held.__setitem__)
+        outcomes = train(task, fresh(who), who, unit.budget, device, on_finish=held.__setitem__)
     finite = [outcome.member for outcome in outcomes if outcome.verdict != "diverged"]
     end: dict[Member, dict[str, Series]] = {m: {name: {} for name in instruments} for m in who}
     if finite:

@@ -54,8 +54,9 @@ from seqbench.tasks.moving_shapes import MOVING
 from seqbench.text import shorten
 from seqbench.training.cuda_graph import WARM_UP as UNCAPTURED
 from seqbench.training.cuda_graph import CudaGraph
-from seqbench.training.loop import Stack, draw, encoded
-from seqbench.training.loop import step as take_step
+from seqbench.training.feed import draw, encode
+from seqbench.training.loop import take_step
+from seqbench.training.stack import Stack
 from seqbench.values.arguments import check_arguments, show
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -143,7 +144,7 @@ class Subject:
         self.model.use_scan(scan_in(case.precision, case.scan))
         self.data = draw(self.task, "train", seeds, 0, case.batch, self.on)
         self.stack = Stack(self.model, [RATE] * case.members)
-        self.x = encoded(self.task, self.data.x, self.stack.theta.dtype)
+        self.x = encode(self.task, self.data.x, self.stack.theta.dtype)
         self.advance = CudaGraph(partial(take_step, self.task, self.stack, CLIP), self.on)
         self.steps = 0
 

@@ -7,7 +7,7 @@ from seqbench.diagnostics import age
 from seqbench.models.base import Model
 from seqbench.tasks import TASKS
 from seqbench.tasks.recall import KEYS
-from seqbench.training.loop import draw
+from seqbench.training.feed import draw
 
 CPU = torch.device("cpu")
 

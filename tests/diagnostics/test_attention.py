@@ -7,7 +7,7 @@ from seqbench.diagnostics import attention
 from seqbench.diagnostics.relevant import RELEVANT
 from seqbench.models.base import Model
 from seqbench.tasks import TASKS
-from seqbench.training.loop import draw, encoded
+from seqbench.training.feed import draw, encode
 
 CPU = torch.device("cpu")
 RECALL = TASKS["recall"](lag=4)
@@ -50,7 +50,7 @@ def test_the_share_by_hand(make, task):
     model = make("transformer", task.inputs, task.outputs, 16, causal=task.causal)
     data = draw(task, "test", [0], 0, 6, CPU)
     found = attention.look(task, model, data)
-    x = encoded(task, data.x, torch.float64).expand(2, -1, -1, -1)
+    x = encode(task, data.x, torch.float64).expand(2, -1, -1, -1)
     A, T = data.y.shape[2], data.x.shape[2]
     with torch.no_grad():
         W = model.attend(x, A)

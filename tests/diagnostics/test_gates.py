@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from seqbench.diagnostics import gates
 from seqbench.diagnostics.relevant import RELEVANT
 from seqbench.tasks import TASKS
-from seqbench.training.loop import draw, encoded
+from seqbench.training.feed import draw, encode
 
 CPU = torch.device("cpu")
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -34,7 +34,7 @@ def model(make, request):
 
 @pytest.mark.parametrize("model", GATED, indirect=True)
 def test_the_gates_give_the_step_again(model):
-    x = encoded(ORDER, draw(ORDER, "test", [0], 0, 5, CPU).x, torch.float64)
+    x = encode(ORDER, draw(ORDER, "test", [0], 0, 5, CPU).x, torch.float64)
     with torch.no_grad():
         _, steps = model.record_steps(x.expand(2, -1, -1, -1), 1)
         assert len(steps) == 12
@@ -56,7 +56,7 @@ def test_the_area_is_the_share_of_pairs_in_order(model):
     data = draw(ORDER, "test", [0], 0, 6, CPU)
     found = gates.look(ORDER, model, data)
     known = RELEVANT["temporal-order"](data.x[0])
-    x = encoded(ORDER, data.x, torch.float64).expand(2, -1, -1, -1)
+    x = encode(ORDER, data.x, torch.float64).expand(2, -1, -1, -1)
     with torch.no_grad():
         _, steps = model.record_steps(x, 1)
         at = [gates.compute_gates(model.layers[0], a, *before) for a, before, _ in steps]

@@ -9,7 +9,8 @@ from seqbench.diagnostics import gradient
 from seqbench.diagnostics.gates import compute_gates
 from seqbench.models.base import Model
 from seqbench.tasks import TASKS
-from seqbench.training.loop import draw, encoded, losses
+from seqbench.training.feed import draw, encode
+from seqbench.training.loop import compute_losses
 
 CPU = torch.device("cpu")
 LATCH = TASKS["latch"](lag=5)
@@ -25,7 +26,7 @@ def test_of_a_plain_network_it_is_the_product_of_jacobians(make, activation):
     model = make("rnn", LATCH.inputs, LATCH.outputs, activation=activation)
     data = draw(LATCH, "test", [0], 0, 3, CPU)
     found = gradient.look(LATCH, model, data)
-    x = encoded(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
+    x = encode(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
     W, W_y = model.layers[0].W_h, model.readout.W
     with torch.no_grad():
         output, steps = model.record_steps(x, 1)
@@ -55,7 +56,7 @@ def test_of_a_gated_cell_it_is_what_a_nudge_of_the_state_does(make, name):
             model.layers[0].p.copy_(torch.linspace(-2, 2, 24).view(2, 3, 4))
     data = draw(LATCH, "test", [0], 0, 2, CPU)
     found = gradient.look(LATCH, model, data)
-    x = encoded(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
+    x = encode(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
     y, mask = data.y.expand(2, -1, -1), data.mask.expand(2, -1, -1)
     cell, nudge = model.layers[0], 1e-5
     a = cell.project(x)
@@ -76,7 +77,7 @@ def test_of_a_gated_cell_it_is_what_a_nudge_of_the_state_does(make, name):
                     o = o.sigmoid()
                 state = (o * state[1].tanh(), state[1])
         output = model.readout(state[0])[:, :, None]
-        return losses(LATCH, output[:, [b]], y[:, [b]], mask[:, [b]])
+        return compute_losses(LATCH, output[:, [b]], y[:, [b]], mask[:, [b]])
 
     for part, series in enumerate(("hidden", "cell")[: cell.parts]):
         for k in (0, 1, 4):
@@ -135,10 +136,10 @@ def test_of_a_transformer_it_is_by_the_embedding(make, causal):
     model = make("transformer", LATCH.inputs, LATCH.outputs, 16, causal=causal)
     data = draw(LATCH, "test", [0], 0, 3, CPU)
     found = gradient.look(LATCH, model, data)
-    x = encoded(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
+    x = encode(LATCH, data.x, torch.float64).expand(2, -1, -1, -1)
     embedded = model.embed(x).detach().requires_grad_()
     model.embed = torch.nn.Identity()
-    L = losses(LATCH, model(embedded, 1), data.y.expand(2, 3, 1), data.mask.expand(2, 3, 1))
+    L = compute_losses(LATCH, model(embedded, 1), data.y.expand(2, 3, 1), data.mask.expand(2, 3, 1))
     (g,) = torch.autograd.grad(L.sum() * 3, embedded)
     for e in range(2):
         norms = [[g[e, b, 5 - k].norm().item() for b in range(3)] for k in range(6)]

@@ -17,7 +17,8 @@ from seqbench.protocol.profiles import PROFILES, SMOKE
 from seqbench.records.schema import Member
 from seqbench.records.spec import RunSpec
 from seqbench.tasks import TASKS
-from seqbench.training.loop import draw, evaluate, train
+from seqbench.training.feed import draw
+from seqbench.training.loop import evaluate, train
 
 CPU = torch.device("cpu")
 LATCH = SMOKE.select(["latch"], ["lstm"])[0]
@@ -58,7 +59,9 @@ def test_weights_are_held_before_they_leave():
     task = TASKS["latch"](lag=6)
     held = {}
     model, _ = build(UNIT, task, [m.seed for m in WHO], CPU)
-    train(task, model, WHO, UNIT.budget, CPU, hold=lambda m, w: held.setdefault(m, []).append(w))
+    train(
+        task, model, WHO, UNIT.budget, CPU, on_finish=lambda m, w: held.setdefault(m, []).append(w)
+    )
     assert {m: len(times) for m, times in held.items()} == dict.fromkeys(WHO, 1)
     for name, table in build(UNIT, task, [0], CPU)[0].state_dict().items():
         assert {weights[name].shape for (weights,) in held.values()} == {table.shape[1:]}

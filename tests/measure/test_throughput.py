@@ -16,7 +16,8 @@ from seqbench.models.adapter import adapt
 from seqbench.protocol.profiles import SMOKE, TIMINGS, Timing
 from seqbench.records.schema import Throughput
 from seqbench.records.store import Store
-from seqbench.training.loop import Stack, losses
+from seqbench.training.loop import compute_losses
+from seqbench.training.stack import Stack
 
 SIZE = 1_000
 
@@ -182,7 +183,9 @@ def test_a_training_step_is_the_trainers():
     stack = Stack(other.model, [throughput.RATE] * 2)
     for t in (1, 2):
         subject.training()
-        loss = losses(other.task, other.model(other.data.x, 1), other.data.y, other.data.mask)
+        loss = compute_losses(
+            other.task, other.model(other.data.x, 1), other.data.y, other.data.mask
+        )
         stack.step(stack.gradient(loss), t, throughput.CLIP)
     assert torch.equal(subject.stack.theta, stack.theta)
     subject.inference()

@@ -9,7 +9,7 @@ from torch import nn
 from seqbench.errors import BadInput
 from seqbench.models.adapter import adapt
 from seqbench.models.sizing import count, match_sizes
-from seqbench.training.loop import Stack
+from seqbench.training.stack import Stack
 
 from . import FRAME, SEEDS, gradients, identities, normal
 

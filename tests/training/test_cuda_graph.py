@@ -24,7 +24,9 @@ from seqbench.tasks.base import Task
 from seqbench.training import cuda_graph
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import WARM_UP, CudaGraph
-from seqbench.training.loop import Feed, Stack, step, train
+from seqbench.training.feed import Feed
+from seqbench.training.loop import train
+from seqbench.training.stack import Stack
 
 from .test_loop import ADDING, ECHO, budget, close, members, model_of, trained
 
@@ -101,7 +103,7 @@ def a_few_steps(task: Task, stack: Stack, spoil=lambda: None) -> None:
     with NoWords(), NoWaiting():
         for t in range(4):
             data = feed.step(t)
-            step(task, stack, 1.0, data.x, data.y, data.mask, t + 1)
+            take_step(task, stack, 1.0, data.x, data.y, data.mask, t + 1)
             spoil()
 
 
@@ -380,7 +382,7 @@ def test_cuda_itself_sees_no_waiting(name, model):
     try:
         for t in range(4):
             data = feed.step(t)
-            step(task, stack, 1.0, data.x, data.y, data.mask, t + 1)
+            take_step(task, stack, 1.0, data.x, data.y, data.mask, t + 1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -21,7 +21,9 @@ from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
 from seqbench.training import loop as trainer
 from seqbench.training.checkpoint import Checkpoint
-from seqbench.training.loop import Feed, Outcome, Stack, draw, encoded, evaluate, losses, train
+from seqbench.training.feed import Feed, draw, encode
+from seqbench.training.loop import Outcome, compute_losses, evaluate, train
+from seqbench.training.stack import Stack
 
 CPU = torch.device("cpu")
 
@@ -115,8 +117,8 @@ def test_a_step_is_torchs_adam_for_each_member_alone(name, clip):
     clipped = 0
     for t in range(50):
         data = step_data(ADDING, [0, 1, 2], t)
-        output = stack.model(encoded(ADDING, data.x, torch.float64), 1)
-        g = stack.gradient(losses(ADDING, output, data.y, data.mask))
+        output = stack.model(encode(ADDING, data.x, torch.float64), 1)
+        g = stack.gradient(compute_losses(ADDING, output, data.y, data.mask))
         stack.step(g, t + 1, clip)
         for e, (model, optimizer) in enumerate(zip(alone, optimizers, strict=True)):
             output = model(data.x[e : e + 1].double(), 1)
@@ -284,30 +286,30 @@ def test_a_solved_member_leaves_after_three_validations_in_a_row():
 def test_three_in_a_row_and_not_three_in_all(scores, first):
     outcome = Outcome(members(0.1)[0])
     for k, mark in enumerate(scores):
-        assert not outcome.settled(ECHO)
-        outcome.validated(ECHO, 10 * (k + 1), 0.1, 1.0 if mark == "+" else 0.5)
+        assert not outcome.is_settled(ECHO)
+        outcome.note_validation(ECHO, 10 * (k + 1), 0.1, 1.0 if mark == "+" else 0.5)
     assert outcome.steps_to_solve == first
-    assert outcome.settled(ECHO) == (first is not None)
+    assert outcome.is_settled(ECHO) == (first is not None)
     assert outcome.steps == 10 * len(scores)
 
 
 @pytest.mark.parametrize(("loss", "score"), [(nan, 0.5), (inf, 0.5), (0.1, nan)])
 def test_what_is_not_finite_has_diverged_and_is_not_tested(loss, score):
     outcome = Outcome(members(0.1)[0])
-    outcome.validated(ECHO, 10, 0.1, 0.5)
-    outcome.validated(ECHO, 20, loss, score)
+    outcome.note_validation(ECHO, 10, 0.1, 0.5)
+    outcome.note_validation(ECHO, 20, loss, score)
     assert outcome.verdict == "diverged"
-    assert outcome.settled(ECHO)
+    assert outcome.is_settled(ECHO)
     assert outcome.curve.step == [10, 20]
     assert None in (outcome.curve.loss[1], outcome.curve.score[1])
-    outcome.tested(ECHO, 0.1, 0.5)
+    outcome.note_test(ECHO, 0.1, 0.5)
     assert (outcome.verdict, outcome.score, outcome.test_loss) == ("diverged", None, None)
 
 
 def test_what_is_not_finite_on_the_test_alone_has_diverged_too():
     outcome = Outcome(members(0.1)[0])
-    outcome.validated(ECHO, 10, 0.1, 0.5)
-    outcome.tested(ECHO, nan, 0.5)
+    outcome.note_validation(ECHO, 10, 0.1, 0.5)
+    outcome.note_test(ECHO, nan, 0.5)
     assert (outcome.verdict, outcome.score, outcome.test_loss) == ("diverged", None, None)
 
 
@@ -508,11 +510,11 @@ def test_progress_is_told_at_every_validation():
 
 def test_symbols_become_one_hot_vectors_and_values_stay():
     x = torch.tensor([[[1, 0, 1]]])
-    assert encoded(ECHO, x).tolist() == [[[[0, 1], [1, 0], [0, 1]]]]
-    assert encoded(ECHO, x, torch.float64).dtype == torch.float64
+    assert encode(ECHO, x).tolist() == [[[[0, 1], [1, 0], [0, 1]]]]
+    assert encode(ECHO, x, torch.float64).dtype == torch.float64
     values = torch.rand(1, 2, 3, 2)
-    assert encoded(ADDING, values) is values
-    assert encoded(ADDING, values, torch.float64).dtype == torch.float64
+    assert encode(ADDING, values) is values
+    assert encode(ADDING, values, torch.float64).dtype == torch.float64
 
 
 # Losses
@@ -548,7 +550,7 @@ def test_the_loss_is_the_mean_over_the_answers_due(kind):
                 else:
                     each.append(-(o[y[e, b, a]] - o.exp().sum().log()))
         expected.append(sum(each) / len(each))
-    found = losses(task, output, y, mask)
+    found = compute_losses(task, output, y, mask)
     torch.testing.assert_close(found, torch.stack(expected), rtol=1e-12, atol=0)
 
 
@@ -556,7 +558,7 @@ def test_an_answer_that_is_not_due_moves_no_weight():
     task = Ragged(lag=5)
     data = draw(task, "train", [0], 0, 8, CPU)
     output = torch.randn(1, 8, 5, 2, requires_grad=True)
-    losses(task, output, data.y, data.mask).sum().backward()
+    compute_losses(task, output, data.y, data.mask).sum().backward()
     assert not output.grad[~data.mask].any()
     assert output.grad[data.mask].all()
 
@@ -567,10 +569,10 @@ def test_evaluating_in_parts_is_evaluating_the_whole(monkeypatch, task, name):
     model = model_of(name, task, [0, 1, 2]).double()
     data = draw(task, "test", [0], 0, 50, CPU)
     whole = evaluate(task, model, data, 3)
-    x = encoded(task, data.x, torch.float64).expand(3, -1, -1, -1)
+    x = encode(task, data.x, torch.float64).expand(3, -1, -1, -1)
     y, mask = (part.expand(3, *part.shape[1:]) for part in (data.y, data.mask))
     output = model(x, data.y.shape[2]).detach()
-    assert whole[0] == pytest.approx(losses(task, output, y, mask).tolist(), rel=1e-12)
+    assert whole[0] == pytest.approx(compute_losses(task, output, y, mask).tolist(), rel=1e-12)
     assert whole[1] == pytest.approx(task.score(output, y, mask).tolist(), rel=1e-12)
     for tokens in (1, 3 * 6 * 7, 10**9):
         monkeypatch.setattr(trainer, "TOKENS_AT_ONCE", tokens)
@@ -610,9 +612,9 @@ def test_training_stays_on_its_device_and_never_waits_for_it(monkeypatch, name):
     def unseen(task, model, data, E):
         part = data.columns(0, 8)
         with torch.no_grad():
-            x = encoded(task, part.x)
+            x = encode(task, part.x)
             output = model(x.expand(E, *x.shape[1:]), part.y.shape[2])
-            losses(task, output[:1], part.y, part.mask)
+            compute_losses(task, output[:1], part.y, part.mask)
             task.score(output[:1], part.y, part.mask)
         return [nan if E == 3 and e == 1 else 1.0 for e in range(E)], [task.chance] * E
 
@@ -672,7 +674,7 @@ def test_bfloat16_goes_forward_in_it_and_all_else_is_float32(name):
     assert seen == [torch.bfloat16]
     assert output.dtype == torch.float32
     assert 0 < (output - exact).abs().max() < 0.05
-    g = stack.gradient(losses(ADDING, output, data.y, data.mask))
+    g = stack.gradient(compute_losses(ADDING, output, data.y, data.mask))
     assert g.dtype == stack.theta.dtype == torch.float32
     assert g.isfinite().all()
     outcomes = train(ADDING, model, members(1e-2, 1e-2), budget(steps=10), CPU)
