@@ -14,7 +14,7 @@ from seqbench.models.base import Cell, Recurrent
 from seqbench.models.lstm import LSTM, LSTMCell
 from seqbench.models.sizing import count, match_sizes
 from seqbench.random import Keys
-from seqbench.report.claims.claim import lacking
+from seqbench.report.claims.claim import list_missing
 from seqbench.tasks.base import Task
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
@@ -97,5 +97,5 @@ def test_the_claim_is_decided_by_its_rule():
     seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="not solved")] * 10)
     assert [finding.says for finding in claim.rule(seen)] == ["against"]
     nothing = SimpleNamespace(runs=lambda where: [])
-    assert lacking(claim.needs, nothing) == ("runs of latch 50 lstm: 0 of 10",)
+    assert list_missing(claim.needs, nothing) == ("runs of latch 50 lstm: 0 of 10",)
     assert "most runs" in claim.rule_in_words

@@ -24,7 +24,7 @@ from seqbench.measure.progress import Live, Plain
 from seqbench.measure.runs import run
 from seqbench.measure.select import is_compatible, select, unit_of
 from seqbench.models import MODELS
-from seqbench.models.base import count
+from seqbench.models.sizing import count
 from seqbench.protocol import profiles
 from seqbench.protocol.profiles import SMOKE
 from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, best_rate
