@@ -16,7 +16,8 @@ from seqbench.errors import BadInput, shorten_warnings
 from seqbench.measure import runs
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE
-from seqbench.records.store import Store, write
+from seqbench.records.rows import write
+from seqbench.records.store import Store
 from seqbench.report.results import Results
 from seqbench.report.table import FORMATS
 from seqbench.tasks import TASKS

@@ -93,9 +93,9 @@ def test_the_claim_is_decided_by_its_rule():
     exec(block, names)
     claim = names["LATCHING"]
     seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="solved")] * 10)
-    assert [finding.says for finding in claim.rule(seen)] == ["for"]
+    assert [finding.vote for finding in claim.rule(seen)] == ["for"]
     seen = SimpleNamespace(runs=lambda where: [SimpleNamespace(verdict="not solved")] * 10)
-    assert [finding.says for finding in claim.rule(seen)] == ["against"]
+    assert [finding.vote for finding in claim.rule(seen)] == ["against"]
     nothing = SimpleNamespace(runs=lambda where: [])
     assert list_missing(claim.needs, nothing) == ("runs of latch 50 lstm: 0 of 10",)
     assert "most runs" in claim.rule_in_words

@@ -23,22 +23,29 @@ untrusted source: no link in it is followed. Hidden files, and those that deskto
 ignored.
 """
 
-import errno
 import fcntl
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
-from seqbench.errors import BadInput, NotWritten, SpecificationDiffers
+from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records import layout
 from seqbench.records.facts import Facts
-from seqbench.records.files import write_atomically
+from seqbench.records.lock import hold_lock
+from seqbench.records.rows import (
+    WINDOWS,
+    explain_write_errors,
+    iterate_lines,
+    parse,
+    parse_row,
+    read_bytes,
+    read_object,
+    write,
+    write_rows,
+)
 from seqbench.records.schema import (
     SCHEMA,
     Baseline,
@@ -58,13 +65,7 @@ from seqbench.records.schema import (
 )
 from seqbench.records.spec import RunSpec
 
-T = TypeVar("T", bound=Strict)
 Row = TypeVar("Row", Record, Throughput, Comparison, Baseline, Probe, Trial)
-
-WINDOWS = (
-    "its line ends are those of Windows: it was converted on its way here; "
-    "copy the folder as it is (with git: set core.autocrlf to false, and clone again)"
-)
 
 
 class Store:
@@ -99,7 +100,7 @@ class Store:
         file = self.path / "manifest.json"
         if not self.exists:
             raise BadInput(f"{self.path} is no results folder: it has no manifest.json")
-        return _read_object(Manifest, file)
+        return read_object(Manifest, file)
 
     def create(self, manifest: Manifest) -> "Store":
         """Make the folder, or check that the existing one was made for the same profile and specification."""
@@ -148,7 +149,7 @@ class Store:
         keys = {(unit.id, m.seed, m.learning_rate) for m in members}
         reporting = {m.seed for m in members if m.role == "reporting"}
         for file in self._list_unit_files(unit):
-            rows = [_parse_row(Record, line, where) for where, line in _iterate_lines(file)]
+            rows = [parse_row(Record, line, where) for where, line in iterate_lines(file)]
             kept = [
                 r
                 for r in rows
@@ -158,14 +159,14 @@ class Store:
             if kept:
                 write_rows(file, kept)
             else:
-                with _explain_write_errors(file):
+                with explain_write_errors(file):
                     file.unlink()
 
     def remove_others(self, unit: Unit) -> None:
         """Remove the records of all other units with the task, lag and model of this one."""
         for other in self.find_same_condition(unit):
             for file in self._list_unit_files(other):
-                with _explain_write_errors(file):
+                with explain_write_errors(file):
                     file.unlink()
 
     def find_same_condition(self, unit: Unit) -> list[Unit]:
@@ -191,8 +192,8 @@ class Store:
             return []
         there: dict[str, str] = {}
         rows = []
-        for where, line in _iterate_lines(file):
-            rows.append(_parse_row(Planned, line, where))
+        for where, line in iterate_lines(file):
+            rows.append(parse_row(Planned, line, where))
             if (first := there.setdefault(rows[-1].unit.id, where)) != where:
                 raise BadInput(f"{where}: the same condition as {first}")
         return rows
@@ -214,7 +215,7 @@ class Store:
     def facts(self) -> Facts | None:
         """Return the facts of an edition; None if the folder has none."""
         file = self.path / "facts.json"
-        return _read_object(Facts, file) if file.is_file() else None
+        return read_object(Facts, file) if file.is_file() else None
 
     def add_throughput(self, name: str, rows: Iterable[Throughput]) -> None:
         """Write step times under a name, replacing older ones of that name."""
@@ -270,7 +271,7 @@ class Store:
 
     def systems(self) -> dict[str, System]:
         """Return the machines by id."""
-        return {file.stem: _read_object(System, file) for file in self.list_files("systems")}
+        return {file.stem: read_object(System, file) for file in self.list_files("systems")}
 
     def validate(self) -> list[str]:
         """Return a sentence for everything that is wrong with the folder."""
@@ -280,26 +281,47 @@ class Store:
             wrong.append(
                 f"{self.path} has schema {manifest.schema_version}; this seqbench reads {SCHEMA}"
             )
-        systems = {}
-        for file in self.list_files("systems", strict=False):
-            try:
-                systems[file.stem] = _read_object(System, file)
-            except BadInput as error:
-                wrong.append(str(error))
-                continue
-            if systems[file.stem].id != file.stem:
-                wrong.append(f"{file}: its content hashes to {systems[file.stem].id}")
-        for file in self.list_files("specs", strict=False):
-            try:
-                if (spec := RunSpec.read(file)).id != file.stem:
-                    wrong.append(f"{file}: its content hashes to {spec.id}")
-            except BadInput as error:
-                wrong.append(str(error))
+        systems, errors = self._check_systems()
+        wrong += errors
+        wrong += self._check_specs()
         for read in (self.plan, self.facts):
             try:
                 read()
             except BadInput as error:
                 wrong.append(str(error))
+        wrong += self._check_rows(manifest.specification, systems)
+        converted = [line for line in wrong if line.endswith(WINDOWS)]
+        if converted:  # one cause, reported once
+            others = [line for line in wrong if line not in converted]
+            more = f"; so are {len(converted) - 1} more lines" if converted[1:] else ""
+            return [*others, converted[0] + more]
+        return wrong + self._check_seal(manifest)
+
+    def _check_systems(self) -> tuple[set[str], list[str]]:
+        """Return the ids of the machines that can be read, and what is wrong with their files."""
+        found, wrong = set(), []
+        for file in self.list_files("systems", strict=False):
+            try:
+                system = read_object(System, file)
+            except BadInput as error:
+                wrong.append(str(error))
+                continue
+            found.add(file.stem)
+            if system.id != file.stem:
+                wrong.append(f"{file}: its content hashes to {system.id}")
+        return found, wrong
+
+    def _check_specs(self) -> Iterator[str]:
+        """Yield what is wrong with the specifications of runs."""
+        for file in self.list_files("specs", strict=False):
+            try:
+                if (spec := RunSpec.read(file)).id != file.stem:
+                    yield f"{file}: its content hashes to {spec.id}"
+            except BadInput as error:
+                yield str(error)
+
+    def _check_rows(self, specification: str, systems: Container[str]) -> Iterator[str]:
+        """Yield what is wrong with the rows of all measurements."""
         rows = chain(
             self._read_lines(Record, "records", strict=False),
             self._read_lines(Throughput, "throughput", strict=False),
@@ -312,40 +334,44 @@ class Store:
         units: dict[tuple[str, int, str], str] = {}  # by task, lag and model
         for where, row in rows:
             if isinstance(row, BadInput):
-                wrong.append(str(row))
+                yield str(row)
                 continue
-            if isinstance(row, Record) and row.member.role == "reporting":
-                rate = row.member.learning_rate
-                if rates.setdefault((row.unit_id, row.member.seed), rate) != rate:
-                    wrong.append(f"{where}: seed {row.member.seed} reports at two learning rates")
             if isinstance(row, Record):
-                if units.setdefault(row.unit.condition, row.unit_id) != row.unit_id:
-                    wrong.append(
-                        f"{where}: {' '.join(map(str, row.unit.condition))} was measured under other conditions, too, "
-                        f"as unit {units[row.unit.condition]}"
-                    )
-                if not where.startswith(str(self._make_prefix(row.unit))):
-                    wrong.append(
-                        f"{where}: records of this unit belong to {self._make_prefix(row.unit)}…"
-                    )
+                yield from self._check_record(where, row, rates, units)
             if row.system_id not in systems:
-                wrong.append(f"{where}: its system {row.system_id} has no file in systems/")
-            elif isinstance(row, Record) and (
-                row.provenance.specification != manifest.specification
-            ):
-                wrong.append(
+                yield f"{where}: its system {row.system_id} has no file in systems/"
+            elif isinstance(row, Record) and row.provenance.specification != specification:
+                yield (
                     f"{where}: measured under specification {row.provenance.specification}, "
-                    f"the manifest says {manifest.specification}"
+                    f"the manifest says {specification}"
                 )
-        if converted := [
-            line for line in wrong if line.endswith(WINDOWS)
-        ]:  # one cause, reported once
-            others = [line for line in wrong if line not in converted]
-            more = f"; so are {len(converted) - 1} more lines" if converted[1:] else ""
-            return [*others, converted[0] + more]
-        files = (
-            self._hash_files() if manifest.files else {}
-        )  # only a sealed folder has hashes to compare
+
+    def _check_record(
+        self,
+        where: str,
+        record: Record,
+        rates: dict[tuple[str, int], float],
+        units: dict[tuple[str, int, str], str],
+    ) -> Iterator[str]:
+        """Yield what is wrong with a record, given the rates and units of the records before it."""
+        unit, member = record.unit, record.member
+        if member.role == "reporting":
+            rate = rates.setdefault((record.unit_id, member.seed), member.learning_rate)
+            if rate != member.learning_rate:
+                yield f"{where}: seed {member.seed} reports at two learning rates"
+        other = units.setdefault(unit.condition, record.unit_id)
+        if other != record.unit_id:
+            condition = " ".join(map(str, unit.condition))
+            yield f"{where}: {condition} was measured under other conditions, too, as unit {other}"
+        if not where.startswith(str(self._make_prefix(unit))):
+            yield f"{where}: records of this unit belong to {self._make_prefix(unit)}…"
+
+    def _check_seal(self, manifest: Manifest) -> list[str]:
+        """Return a sentence for each file that differs from the hashes of a sealed folder."""
+        if not manifest.files:
+            return []
+        files = self._hash_files()
+        wrong = []
         for path in sorted(files.keys() | manifest.files.keys()):
             found, expected = (h.get(path, "no such file") for h in (files, manifest.files))
             if found != expected:
@@ -358,7 +384,7 @@ class Store:
         """Write the sha256 of every file into the manifest, so that any later change is detected."""
         sealed = self.manifest().model_copy(update={"files": self._hash_files()}).canonical()
         file = self.path / "manifest.json"
-        _parse(
+        parse(
             Manifest, sealed.encode(), f"{file}"
         )  # fails if a file name is not allowed in the manifest
         write(file, f"{sealed}\n")
@@ -368,31 +394,14 @@ class Store:
         """Lock the folder, or only some tasks in it; a second run into it at the same time is refused."""
         with ExitStack() as held:
             whole = fcntl.LOCK_SH if tasks else fcntl.LOCK_EX
-            held.enter_context(self._lock_file(".lock", whole, "this folder"))
+            held.enter_context(hold_lock(self.path / ".lock", whole, "this folder"))
             for task in sorted(tasks):
                 held.enter_context(
-                    self._lock_file(f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'")
+                    hold_lock(self.path / f".lock-{task}", fcntl.LOCK_EX, f"task '{task}'")
                 )
             for leftover in layout.find_leftovers(self.path, tasks):
                 with suppress(OSError):
                     leftover.unlink()
-            yield
-
-    @contextmanager
-    def _lock_file(self, name: str, how: int, what: str) -> Iterator[None]:
-        with _explain_write_errors(self.path / name):
-            self.path.mkdir(parents=True, exist_ok=True)
-            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
-            file = os.fdopen(os.open(self.path / name, flags, 0o666), "r+")
-        with file:
-            try:
-                fcntl.flock(file, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BadInput(
-                    f"another run writes to {what} in {self.path}; wait for it or choose --out"
-                ) from None
-            except OSError:
-                pass  # some file systems have no locks
             yield
 
     def list_misplaced(self) -> list[str]:
@@ -407,7 +416,7 @@ class Store:
     def _hash_files(self) -> dict[str, str]:
         """Return the sha256 of every file except the manifest and hidden files, by path."""
         return {
-            file.relative_to(self.path).as_posix(): sha256(_read(file)).hexdigest()
+            file.relative_to(self.path).as_posix(): sha256(read_bytes(file)).hexdigest()
             for file in sorted(self.path.rglob("[!.]*"))
             if file.is_file()
             and not layout.is_litter(file.name)
@@ -441,9 +450,9 @@ class Store:
         """Yield the place of each line, and its row or the error in it."""
         seen: dict[tuple[object, ...], str] = {}
         for file in self.list_files(folder, strict):
-            for where, line in _iterate_lines(file):
+            for where, line in iterate_lines(file):
                 try:
-                    row = _parse_row(kind, line, where)
+                    row = parse_row(kind, line, where)
                 except BadInput as error:
                     yield where, error
                     continue
@@ -458,76 +467,3 @@ class Store:
             if isinstance(row, BadInput):
                 raise row
             yield row
-
-
-def write(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with _explain_write_errors(path):
-        write_atomically(path, text.encode())
-
-
-def write_rows(path: Path, rows: Iterable[Strict]) -> None:
-    """Write a file of rows, one line each, after checking that each line can be read again."""
-    lines = []
-    for number, row in enumerate(rows, start=1):
-        lines.append(row.canonical())
-        _parse_row(type(row), lines[-1].encode(), f"{path}, line {number} (not written)")
-    write(path, "".join(f"{line}\n" for line in lines))
-
-
-@contextmanager
-def _explain_write_errors(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` into ``NotWritten``, with one sentence."""
-    try:
-        yield
-    except OSError as error:
-        why = {errno.ENOSPC: "no space left on the disk", errno.EACCES: "no permission to write"}
-        raise NotWritten(
-            f"can't write {path}: {why.get(error.errno or 0, error.strerror or error)}"
-        ) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"can't read {path}: {error.strerror}") from error
-
-
-def _iterate_lines(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the place and the content of each line; a file has at least one."""
-    for number, line in enumerate(_read(file).removesuffix(b"\n").split(b"\n"), start=1):
-        yield f"{file}, line {number}", line
-
-
-def _parse_row(kind: type[T], line: bytes, where: str) -> T:
-    row = _parse(kind, line.removesuffix(b"\r"), where)
-    if line.endswith(b"\r"):
-        raise BadInput(f"{where}: {WINDOWS}")
-    if row.canonical().encode() != line:
-        raise BadInput(
-            f"{where}: not as seqbench writes it: a field is missing, twice or spelled otherwise"
-        )
-    return row
-
-
-def _read_object(kind: type[T], file: Path) -> T:
-    """Return the object in a file of one object."""
-    text = _read(file)
-    if b"\r\n" in text:
-        raise BadInput(f"{file}: {WINDOWS}")
-    whole = _parse(kind, text, str(file))
-    if (
-        len(text) > len(whole.canonical()) + 1
-    ):  # a file of an older version may lack fields that have defaults
-        raise BadInput(f"{file}: not as seqbench writes it: a field is twice or spelled otherwise")
-    return whole
-
-
-def _parse(kind: type[T], text: bytes, where: str) -> T:
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{where}: {f'{field}: ' if field else ''}{first['msg']}") from None

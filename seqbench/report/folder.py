@@ -12,7 +12,8 @@ from typing import Any
 
 from seqbench.errors import BadInput
 from seqbench.records.layout import is_litter
-from seqbench.records.store import Store, write
+from seqbench.records.rows import write
+from seqbench.records.store import Store
 from seqbench.report.results import Results
 from seqbench.report.table import FORMATS, Table
 

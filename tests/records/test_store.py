@@ -13,8 +13,9 @@ import pytest
 from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, throughput
 
 from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.records.rows import write
 from seqbench.records.schema import Member, Planned, canonical
-from seqbench.records.store import Store, write
+from seqbench.records.store import Store
 from seqbench.report.results import Results
 
 
@@ -610,7 +611,7 @@ def test_a_file_where_the_folder_should_be(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from seqbench.records.store import write
+from seqbench.records.rows import write
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 write(Path(sys.argv[1]), "half a line")
 """
@@ -640,7 +641,7 @@ def test_a_write_replaces_at_once(tmp_path):
 
 
 def test_what_is_written_is_utf_8_whatever_the_locale(tmp_path):
-    text = "from pathlib import Path; from seqbench.records.store import write; write(Path('a'), chr(197))"
+    text = "from pathlib import Path; from seqbench.records.rows import write; write(Path('a'), chr(197))"
     environment = os.environ | {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     path = os.pathsep.join([str(Path.cwd()), *sys.path])
     subprocess.run(

@@ -12,9 +12,10 @@ from seqbench import cli
 from seqbench.measure.job import Job, failed
 from seqbench.measure.select import select, unit_of
 from seqbench.protocol.profiles import SMOKE
+from seqbench.records.rows import write
 from seqbench.records.schema import Member
 from seqbench.records.spec import RunSpec
-from seqbench.records.store import Store, write
+from seqbench.records.store import Store
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tools"))

@@ -45,9 +45,11 @@ def diagnostics(results: Results) -> Content:
     rows: list[Row] = []
     for probes in group_probes(results.probes, results.facts):
         first = probes[0]
-        told = [STATISTICS[first.instrument](probe.series) for probe in probes if probe.series]
-        for statistic in dict.fromkeys(name for each in told for name in each):
-            values = [each[statistic] for each in told if statistic in each]
+        statistics = [
+            STATISTICS[first.instrument](probe.series) for probe in probes if probe.series
+        ]
+        for statistic in dict.fromkeys(name for each in statistics for name in each):
+            values = [each[statistic] for each in statistics if statistic in each]
             spread = stats.Spread(median(values), min(values), max(values))
             rows.append(
                 {
