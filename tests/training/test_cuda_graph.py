@@ -25,7 +25,7 @@ from seqbench.training import cuda_graph
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import WARM_UP, CudaGraph
 from seqbench.training.feed import Feed
-from seqbench.training.loop import train
+from seqbench.training.loop import take_step, train
 from seqbench.training.stack import Stack
 
 from .test_loop import ADDING, ECHO, budget, close, members, model_of, trained

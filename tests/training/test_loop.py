@@ -19,6 +19,7 @@ from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member, Precision
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import Batch, Task
+from seqbench.training import feed as feeding
 from seqbench.training import loop as trainer
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.feed import Feed, draw, encode
@@ -476,7 +477,7 @@ def test_whoever_stays_is_not_tested_yet(monkeypatch):
     tested = []
     monkeypatch.setattr(
         Outcome,
-        "tested",
+        "note_test",
         lambda self, task, loss, score: tested.append((self.steps, self.member.seed)),
     )
     stack = trained(ECHO, members(1e-6, 3e-2, 2e-3))
@@ -486,7 +487,7 @@ def test_whoever_stays_is_not_tested_yet(monkeypatch):
 
 @pytest.mark.parametrize("numbers", [1, 200, 2**18])
 def test_drawing_several_steps_at_once_changes_no_bit(monkeypatch, numbers):
-    monkeypatch.setattr(trainer, "NUMBERS_AT_ONCE", numbers)
+    monkeypatch.setattr(feeding, "NUMBERS_AT_ONCE", numbers)
     task, seeds = Ragged(lag=5), [3, 5, 9]
     feed = Feed(task, seeds, budget(steps=30), CPU)
     assert feed.chunk == {1: 1, 200: 3, 2**18: 2**18 // 60}[numbers]
