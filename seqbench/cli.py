@@ -216,7 +216,13 @@ def models(options: bool) -> Rows:
     """Return the models."""
     from seqbench.models import MODELS
 
-    return entries(MODELS, options)
+    rows = entries(MODELS, options)
+    for row in rows if options else ():
+        try:
+            row["facts"] = asdict(MODELS.facts(row["name"]))
+        except BadInput:  # an entry point that leads nowhere: its line says so
+            row["facts"] = None
+    return rows
 
 
 def tasks(options: bool) -> Rows:
@@ -295,7 +301,7 @@ def list_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models, tasks, profiles, claims and tables there are; with --json also the options of the first two."""
+    """List the models, tasks, profiles, claims and tables there are; with --json also options, and facts of models."""
     if kind is not None and kind not in KINDS:
         raise unknown("kind of thing", kind, KINDS)
     answer({name: rows(as_json) for name, rows in KINDS.items() if kind in (None, name)}, as_json)

@@ -229,7 +229,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         lag=condition.lag,
         task_options=task_options,
         model=net,
-        model_version=MODELS[net].version,
+        model_version=facts.version,
         parameters=size(task, profile.parameters),
         layers=layers,
         model_options=model_options,

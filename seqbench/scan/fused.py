@@ -123,7 +123,7 @@ class Configuration:
 
 # Width, warps and stages for H up to 16, 32, 64, 128, 256. All of these compile for sm_90 with no register spilled and
 # at most 227 KB of shared memory (tests/scan/test_compile.py), and W_h stays on the chip as long as it fits. None was
-# timed: benchmarks/sweep.py does that, on a GPU.
+# timed: benchmarks/decisions/sweep.py does that, on a GPU.
 SHIPPED = {
     ("rnn", "bf16", "forward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (256, 8, 2)),
     ("rnn", "bf16", "backward"): ((16, 2, 2), (32, 4, 2), (64, 4, 2), (128, 8, 2), (256, 8, 2)),

@@ -48,7 +48,7 @@ class TablePage(BasePage):
     def goals(self) -> Table | Text:
         """Return T6."""
         return self.find_table("T6") or Text(
-            "*Nothing was compared yet: `python benchmarks/peers.py` does it.*"
+            "*Nothing was compared yet: `python benchmarks/goals/peers.py` does it.*"
         )
 
     def ledger(self) -> Table | Text:

@@ -46,7 +46,7 @@ def diagnostics(results: Results) -> Content:
     for probes in group_probes(results.probes, results.facts):
         first = probes[0]
         statistics = [
-            STATISTICS[first.instrument](probe.series) for probe in probes if probe.series
+            STATISTICS.get(first.instrument, summarise_series)(probe.series) for probe in probes if probe.series
         ]
         for statistic in dict.fromkeys(name for each in statistics for name in each):
             values = [each[statistic] for each in statistics if statistic in each]
@@ -144,6 +144,12 @@ def summarise_age(series: Series) -> Statistics:
         "accuracy, newest item": newest,
         "newest − oldest": newest - oldest,
     }
+
+
+def summarise_series(series: Series) -> Statistics:
+    """Return the median of each series: for an instrument that has no statistics of its own."""
+    finite = {name: drop_missing(values) for name, values in series.items()}
+    return {name: median(values) for name, values in finite.items() if values}
 
 
 STATISTICS: dict[str, Callable[[Series], Statistics]] = {
