@@ -82,8 +82,7 @@ def _learn_blocks(
     leading = [name for name in shape.gates if name != "o"]  # their weights reach a cell
     start = np.zeros((E, 1 + len(leading), M, S, D + R + 1), x.dtype)
     p = start if state.p is None else state.p
-    ys = np.empty(d.shape, x.dtype)
-    one = np.ones((E, 1), x.dtype)
+    ys, one = np.empty(d.shape, x.dtype), np.ones((E, 1), x.dtype)
     for t in range(T):
         live = due[:, t, None, None]
         s = np.concatenate([x[:, t], a[:, net.first :], one], axis=1)

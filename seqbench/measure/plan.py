@@ -15,7 +15,7 @@ from statistics import median
 from seqbench.errors import DataMissing
 from seqbench.measure.job import Job
 from seqbench.measure.select import Selection
-from seqbench.measure.user_defined import is_user_defined, name_code, pickle_classes
+from seqbench.measure.user_defined import is_user_defined, name_code
 from seqbench.protocol.settings import best_rate
 from seqbench.records.schema import Member, Record, Unit
 from seqbench.tasks import TASKS
@@ -66,7 +66,6 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
     """
     result = Plan()
     done = {record.key for record in records}
-    classes = pickle_classes(selection.units)
     available: dict[str, bool] = {}
     for unit, members, waiting in members_of(selection, records):
         if unit.task not in available:
@@ -81,7 +80,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
         result.done += len(members) - len(lacking)
         if waiting:
             result.waiting[unit] = waiting
-        result.jobs += jobs_of(unit, lacking, selection, classes, unfinished)
+        result.jobs += jobs_of(unit, lacking, selection, unfinished)
     result.jobs.sort(key=lambda job: work(job.unit, len(job.members)), reverse=True)
     return result
 
@@ -120,17 +119,13 @@ def members_of(
 
 
 def jobs_of(
-    unit: Unit,
-    members: Sequence[Member],
-    selection: Selection,
-    classes: bytes,
-    unfinished: Path | None,
+    unit: Unit, members: Sequence[Member], selection: Selection, unfinished: Path | None
 ) -> Iterator[Job]:
     """Yield the jobs of some members of a unit, each of as many as are trained side by side."""
     by = selection.provenance
     if user_defined := is_user_defined(unit):
         by = by.model_copy(update={"dirty": True})  # no commit names the code
-    classes = classes if user_defined else b""
+    classes = selection.classes if user_defined else b""
     code = name_code(unit, classes)
     folder = str(unfinished / unit.task) if unfinished else ""
     for part in shares(members, MEMBERS_AT_ONCE[by.device]):

@@ -13,6 +13,7 @@ from seqbench import machine
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, describe, unknown
 from seqbench.measure.job import scale, scan_in
+from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
 from seqbench.models.sizing import common_size
 from seqbench.protocol.profiles import find_profile
@@ -40,12 +41,15 @@ class Selection:
         the same unit.
     provenance
         What the records will say of this code and this machine.
+    classes
+        The tasks and models that were passed as classes, pickled with their code.
     """
 
     spec: RunSpec
     profile: Profile
     conditions: tuple[tuple[Unit, Condition], ...]
     provenance: Provenance
+    classes: bytes
 
     @property
     def units(self) -> dict[Unit, Condition]:
@@ -129,7 +133,8 @@ def select(spec: RunSpec) -> Selection:
     profile = replace(profile, precision=machine.precision(spec.precision, device))
     with chdir("."):  # a user-defined class may go elsewhere
         pairs = tuple((unit_of(condition, profile), condition) for condition in conditions)
-    return Selection(spec, profile, pairs, provenance_of(profile, device))
+    classes = pickle_classes(unit for unit, _ in pairs)
+    return Selection(spec, profile, pairs, provenance_of(profile, device), classes)
 
 
 def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:

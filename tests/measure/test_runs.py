@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import threading
 from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
@@ -915,3 +916,15 @@ def test_elsewhere_it_says_plain_lines_on_standard_error(tmp_path, capsys):
 
 def test_run_is_part_of_the_interface():
     assert seqbench.run is run
+
+
+def test_a_class_that_no_worker_can_be_given_is_refused_before_anything_is_written(tmp_path):
+    class Locked(user_defined.Last):
+        """Holds what can't be pickled."""
+
+        name = "locked"
+        lock = threading.Lock()
+
+    with pytest.raises(BadInput, match="worker processes can't be given locked: "):
+        smoke(tmp_path / "out", models=[Locked])
+    assert list(tmp_path.iterdir()) == []
