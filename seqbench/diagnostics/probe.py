@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import InstanceOf
 
 from seqbench import machine
 from seqbench.diagnostics import INSTRUMENTS
@@ -37,7 +38,7 @@ SeriesByMoment = dict[Moment, dict[Member, dict[str, Series]]]  # and by instrum
 
 @check_arguments
 def run(
-    spec: str | RunSpec = "quick",
+    spec: str | InstanceOf[RunSpec] = "quick",
     *,
     instruments: Sequence[str] = (),
     out: str | Path | None = None,
