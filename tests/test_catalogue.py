@@ -152,7 +152,7 @@ def test_of_two_packages_one_is_taken(catalogue, tmp_path, monkeypatch):
 
 def test_the_commands_go_on_without_it(catalogue, monkeypatch, capsys):
     monkeypatch.setattr("seqbench.models.MODELS", catalogue)
-    cli.list_("models", as_json=True)
+    cli.listing.list_("models", as_json=True)
     about = {row["name"]: row["about"] for row in json.loads(capsys.readouterr().out)["models"]}
     assert about["sound"] == "A sound model."
     assert of("gone") in about["gone"]

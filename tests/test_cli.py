@@ -41,7 +41,7 @@ def call(capsys):
 
     def called(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
-            cli.obey(cli.app, [str(argument) for argument in arguments])
+            cli.terminal.obey(cli.app, [str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
 
@@ -296,7 +296,7 @@ def test_everything_has_a_line_in_the_list(call):
 def test_listing_imports_nothing_heavy(words, heavy):
     program = (
         "import sys; from seqbench import cli\n"
-        f"try: cli.obey(cli.app, ['list', *{words}])\n"
+        f"try: cli.terminal.obey(cli.app, ['list', *{words}])\n"
         "except SystemExit: pass\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
@@ -471,25 +471,25 @@ def test_a_check_tells_how_each_went(call):
     ("text", "seconds"), [("90", 90), ("90s", 90), ("9m", 540), ("1.5h", 5400), (None, None)]
 )
 def test_durations(text, seconds):
-    assert cli.duration(text) == seconds
+    assert cli.options.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "m", "-3", "9 m", "1d", "1e3"])
 def test_what_is_no_duration(text):
     with pytest.raises(BadInput, match="90s, 9m"):
-        cli.duration(text)
+        cli.options.parse_duration(text)
 
 
 def test_lists_are_given_with_commas_or_by_repeating():
-    assert cli.listed(["a,b", " c ", "d"]) == ["a", "b", "c", "d"]
-    assert cli.listed([]) == []
-    assert cli.numbers(["1,2", "30"], "lag") == [1, 2, 30]
+    assert cli.options.split_names(["a,b", " c ", "d"]) == ["a", "b", "c", "d"]
+    assert cli.options.split_names([]) == []
+    assert cli.options.parse_numbers(["1,2", "30"], "lag") == [1, 2, 30]
 
 
 @pytest.mark.parametrize("words", [[""], ["a,"], ["a", " "], [",a"]])
 def test_a_name_that_is_empty_is_refused(words):
     with pytest.raises(BadInput, match="a name is empty"):
-        cli.listed(words)
+        cli.options.split_names(words)
 
 
 def test_options_are_listed_with_type_range_and_default(call):

@@ -20,18 +20,20 @@ import typer
 
 import step_times
 from processes import end_children
-from seqbench.cli import (
+from seqbench.cli.options import (
+    AskedDevice,
     AskedProfile,
+    Budget,
     Out,
+    Seeds,
     SpecFile,
-    answer,
+    Workers,
     ask,
-    complain,
-    duration,
-    listed,
-    numbers,
-    obey,
+    parse_duration,
+    parse_numbers,
+    split_names,
 )
+from seqbench.cli.terminal import answer, complain, obey
 from seqbench.errors import BadInput
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
@@ -53,20 +55,20 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def bench(
     spec: SpecFile = None,
     profile: AskedProfile = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    device: AskedDevice = None,
     out: Out = None,
     tasks: Annotated[Words, typer.Option(help="Only these tasks; repeat it or use commas.")] = [],  # noqa: B006
     models: Annotated[Words, typer.Option(help="Only these models.")] = [],  # noqa: B006
     lags: Annotated[Words, typer.Option(help="Only these lags; without notebooks.")] = [],  # noqa: B006
-    seeds: Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Start nothing new after 90s, 9m, 1h.")] = None,
+    seeds: Seeds = None,
+    workers: Workers = None,
+    budget: Budget = None,
     force: Annotated[bool, typer.Option("--force", help="Time the steps again.")] = False,
 ) -> None:
     """Measure what a profile asks for and the results folder lacks: accuracy, throughput, tables."""
     since = time()
     asked = ask(
-        spec, profile=profile, tasks=listed(tasks), models=listed(models), lags=numbers(lags, "lag"),
+        spec, profile=profile, tasks=split_names(tasks), models=split_names(models), lags=parse_numbers(lags, "lag"),
         seeds=seeds, device=device,
     )  # fmt: skip
 
@@ -74,7 +76,7 @@ def bench(
     from seqbench.measure.execute import allot
     from seqbench.measure.runs import prepare
 
-    given = allot("processes", workers, duration(budget), machine.device(asked.device))
+    given = allot("processes", workers, parse_duration(budget), machine.device(asked.device))
     selection, store = prepare(asked, out)  # raises what is wrong, and writes nothing
     store = Store(store.path.absolute()).create(selection.profile.manifest())
     wrong = measure_accuracy(selection, store, given)

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from seqbench.cli import complain
+from seqbench.cli.terminal import complain
 from seqbench.errors import BadInput
 from seqbench.measure.orphan import end_with
 

@@ -22,7 +22,7 @@ from asv.machine import Machine, MachineCollection
 from asv.results import iter_results
 
 from processes import run_to_end
-from seqbench.cli import complain
+from seqbench.cli.terminal import complain
 from seqbench.models import MODELS
 from seqbench.protocol.profiles import TIMINGS
 from seqbench.protocol.settings import Profile

@@ -102,7 +102,7 @@ class TimedStep:
     memory: int
 
     @classmethod
-    def of(cls, make: Callable[[], Step], device: str = "cpu") -> "Timed":
+    def of(cls, make: Callable[[], Step], device: str = "cpu") -> "TimedStep":
         """Make a step, take it a few times, and measure its memory and how many repeats a timing needs."""
         peak = machine.Peak(device)
         before = peak.bytes()

@@ -25,7 +25,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from benchmarks.goals.paired import Median, time_call, time_in_turns
 from seqbench import machine
-from seqbench.cli import answer, obey
+from seqbench.cli.terminal import answer, obey
 from seqbench.errors import DataMissing, unknown
 from seqbench.measure.executors import processes
 from seqbench.measure.job import Job, build

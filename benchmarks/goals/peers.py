@@ -19,7 +19,8 @@ import typer
 from benchmarks.goals import on_cpu, on_gpu
 from benchmarks.goals.goals import Row
 from seqbench import machine
-from seqbench.cli import AsJson, Device, Out, answer, obey, printed
+from seqbench.cli.options import AsJson, Device, Out
+from seqbench.cli.terminal import answer, obey, select_columns
 from seqbench.errors import unknown
 from seqbench.measure import throughput
 from seqbench.measure.folder import LOCAL, open_folder, write_into
@@ -70,7 +71,7 @@ def main(
                 store.add_comparisons(system, sort_rows([*kept, *new.values()], here) + missing)
             old = [*(r for r in old if r.goal != name), *new.values()]
             store.add_comparisons(system, sort_rows(old, here) + missing)
-    answer({"goals": printed(Results.read(store).table("T6"), as_json)}, as_json)
+    answer({"goals": select_columns(Results.read(store).table("T6"), as_json)}, as_json)
 
 
 def sort_rows(rows: Iterable[Comparison], goals: Iterable[str]) -> list[Comparison]:

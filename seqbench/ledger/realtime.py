@@ -77,15 +77,11 @@ def _learn_blocks(
     W[:, :D], W[:, D:-1], W[:, -1:, :biased] = w["W_x"], w["W_r"], w["b"]
     V = np.concatenate([w["V"], w["v"]], axis=1) if "v" in w else w["V"].copy()
     if state is None:
-        zero = np.zeros((E, 1, U), x.dtype)
-        state = State(zero, np.zeros((E, 1, M, S), x.dtype))
+        state = State(np.zeros((E, 1, U), x.dtype), np.zeros((E, 1, M, S), x.dtype))
     a, c = state.a[:, 0], state.c[:, 0]
-    leading = [
-        name for name in shape.gates if name != "o"
-    ]  # the gates whose weights a cell depends on
-    p = state.p
-    if p is None:
-        p = np.zeros((E, 1 + len(leading), M, S, D + R + 1), x.dtype)
+    leading = [name for name in shape.gates if name != "o"]  # their weights reach a cell
+    start = np.zeros((E, 1 + len(leading), M, S, D + R + 1), x.dtype)
+    p = start if state.p is None else state.p
     ys = np.empty(d.shape, x.dtype)
     one = np.ones((E, 1), x.dtype)
     for t in range(T):
@@ -121,9 +117,8 @@ def _learn_blocks(
         g_W[:, biased:, -1] = 0
         W -= rate * g_W.transpose(0, 2, 1)
     w["W_x"], w["W_r"], w["b"] = W[:, :D], W[:, D:-1], W[:, -1:, :biased]
-    w["V"] = V[:, : w["V"].shape[1]]
-    if "v" in w:
-        w["v"] = V[:, -1:]
+    w["V"], rest = V[:, : w["V"].shape[1]], V[:, w["V"].shape[1] :]
+    w |= {"v": rest} if "v" in w else {}
     return ys, State(a[:, None], c[:, None], p)
 
 

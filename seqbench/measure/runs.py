@@ -65,20 +65,15 @@ def run(
     given = allot(engine, workers, budget, selection.provenance.device)
     keeper = Keeper(store, replace=force)
     listen = listen or listener()
-    ahead = plan(selection, keeper.done, store.unfinished)
     if dry_run:
-        for line in describe_run(asked, ahead, store, given.workers):
+        for line in describe_run(selection, keeper, given.workers):
             listen.say(line)
         return store
     manifest = selection.profile.manifest()
     with write_into(store, manifest, selection.provenance.device, *selection.tasks):
         store.write_plan(plan_of_folder(selection.profile))
         store.add_spec(asked)
-        ahead = plan(selection, keeper.done, store.unfinished)  # another run may have ended since
-        for task, why in ahead.skipped.items():
-            listen.say(f"{task} is skipped: {why}")
-        if ahead.done:
-            listen.say(f"{ahead.done} members are measured already and are skipped")
+        announce(plan(selection, keeper.done), listen)
         for part in selection.parts:
             measure_part(selection.of_part(part), given, keeper, listen)
     return store
@@ -112,10 +107,19 @@ def measure_part(selection: Selection, given: Resources, keeper: Keeper, listen:
         ahead = plan(selection, keeper.done, keeper.store.unfinished)
 
 
-def describe_run(spec: RunSpec, ahead: Plan, store: Store, workers: int) -> Iterator[str]:
+def announce(ahead: Plan, listen: Listener) -> None:
+    """Say what is not measured, and why."""
+    for task, why in ahead.skipped.items():
+        listen.say(f"{task} is skipped: {why}")
+    if ahead.done:
+        listen.say(f"{ahead.done} members are measured already and are skipped")
+
+
+def describe_run(selection: Selection, keeper: Keeper, workers: int) -> Iterator[str]:
     """Yield the lines of a dry run. They are a TOML file, so what would be done is a comment."""
-    yield from spec.toml().splitlines()
-    yield from (f"# {line}" for line in describe_plan(ahead, store.records(), workers))
+    yield from selection.spec.toml().splitlines()
+    ahead = plan(selection, keeper.done)
+    yield from (f"# {line}" for line in describe_plan(ahead, keeper.store.records(), workers))
 
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:

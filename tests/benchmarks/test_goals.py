@@ -10,7 +10,7 @@ from made import comparison
 from torch import nn
 
 from benchmarks.goals import goals, implementations, on_cpu, on_gpu, peers
-from seqbench.cli import obey
+from seqbench.cli.terminal import obey
 from seqbench.records.store import Store
 from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.evidence import Evidence

@@ -249,7 +249,7 @@ def test_the_ledger_is_one_of_the_tables(store):
 def call(capsys):
     def called(*arguments):
         with pytest.raises(SystemExit) as ended:
-            cli.obey(cli.app, ["replicate", *arguments])
+            cli.terminal.obey(cli.app, ["replicate", *arguments])
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
 

@@ -128,7 +128,7 @@ def test_a_run_in_which_something_failed_ends_with_1(tmp_path, monkeypatch, caps
     monkeypatch.setattr("seqbench.measure.job.train", lambda *_: 1 / 0)
     words = "run -p smoke --task latch --model rnn --seeds 2 --engine serial --device cpu"
     with pytest.raises(SystemExit) as ended:
-        cli.obey(cli.app, [*words.split(), "--out", "b c"])
+        cli.terminal.obey(cli.app, [*words.split(), "--out", "b c"])
     assert ended.value.code == 1
     said = capsys.readouterr().err
     assert "2 failed (0.0 s): ZeroDivisionError: division by zero" in said

@@ -140,7 +140,7 @@ def call(capsys):
 
     def called(*arguments: object) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:
-            cli.obey(cli.app, [str(argument) for argument in arguments])
+            cli.terminal.obey(cli.app, [str(argument) for argument in arguments])
         return ended.value.code or 0, "".join(capsys.readouterr())
 
     return called

@@ -247,14 +247,16 @@ def test_tables_reach_a_terminal_as_text(stranger, call, monkeypatch):
         code, out = call("report", table.id, stranger.path)
         assert code == 0
         assert not [line for line in out.splitlines() if line != printable(line)]
-    monkeypatch.setattr(cli, "WIDE", 5000)  # else cells are folded
+    monkeypatch.setattr(cli.terminal, "WIDE", 5000)  # else cells are folded
     assert PAYLOAD in call("report", "T5", stranger.path)[1]
     rows = json.loads(call("report", "T5", stranger.path, "--json")[1])["machines"]
     assert [row["processor"] for row in rows] == [PAYLOAD]
 
 
 def test_an_answer_is_text_whatever_its_rows_say(capsys):
-    cli.answer({"some": [{"what": CONTROLS}, {"what": "[red]r[/red] :smile:"}]}, as_json=False)
+    cli.terminal.answer(
+        {"some": [{"what": CONTROLS}, {"what": "[red]r[/red] :smile:"}]}, as_json=False
+    )
     out = capsys.readouterr().out
     assert not [line for line in out.splitlines() if line != printable(line)]
     assert "[red]r[/red] :smile:" in out

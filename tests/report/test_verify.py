@@ -208,7 +208,7 @@ def call(capsys, monkeypatch, tmp_path):
 
     def called(*arguments):
         with pytest.raises(SystemExit) as ended:
-            cli.obey(cli.app, ["verify", *arguments])
+            cli.terminal.obey(cli.app, ["verify", *arguments])
         out, err = capsys.readouterr()
         return ended.value.code or 0, out, err
 

@@ -36,7 +36,7 @@ def call(capfd):
 
     def called(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
-            cli.obey(bench.app, [str(argument) for argument in arguments])
+            cli.terminal.obey(bench.app, [str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         return ended.value.code or 0, out, err
 

@@ -46,7 +46,9 @@ def diagnostics(results: Results) -> Content:
     for probes in group_probes(results.probes, results.facts):
         first = probes[0]
         statistics = [
-            STATISTICS.get(first.instrument, summarise_series)(probe.series) for probe in probes if probe.series
+            STATISTICS.get(first.instrument, summarise_series)(probe.series)
+            for probe in probes
+            if probe.series
         ]
         for statistic in dict.fromkeys(name for each in statistics for name in each):
             values = [each[statistic] for each in statistics if statistic in each]

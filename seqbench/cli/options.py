@@ -1,0 +1,97 @@
+"""The options that several commands have, and how their texts are read."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqbench.errors import BadInput
+from seqbench.text import shorten
+
+if TYPE_CHECKING:
+    from seqbench.records.spec import RunSpec
+
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+Words = list[str]
+
+
+def parse_path(text: str) -> Path:
+    """Return a path."""
+    if not text:
+        raise BadInput("a path is empty; name a file or folder, or leave it out")
+    return Path(text)
+
+
+Folder = Annotated[Path, typer.Argument(help="A results folder.", parser=parse_path)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="smoke, quick or paper.")]
+AskedProfile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="smoke, quick or paper; quick if not given.")
+]
+SpecFile = Annotated[
+    Path | None,
+    typer.Option("--spec", help="A TOML file that says what is asked for.", parser=parse_path),
+]
+TaskNames = Annotated[
+    list[str], typer.Option("--task", "-t", help="Only these tasks; repeat it or use commas.")
+]
+ModelNames = Annotated[
+    list[str], typer.Option("--model", "-m", help="Only these models; repeat it or use commas.")
+]
+Lags = Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")]
+Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of the profile.")]
+Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]
+Budget = Annotated[str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")]
+AskedDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="The results folder; results/local/<profile> if not given.", parser=parse_path
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Measure again what is there.")]
+QUICK = Path("results", "local", "quick")  # where the default profile leaves its results
+LEDGER = Path("results", "local", "ledger")
+
+
+def split_names(words: Iterable[str]) -> list[str]:
+    """Return what was given as ``a,b`` or by a repeated option, one by one."""
+    parts = [part.strip() for word in words for part in word.split(",")]
+    if not all(parts):
+        raise BadInput("a name is empty; leave the option out to mean all, or name some: a,b")
+    return parts
+
+
+def parse_numbers(words: Iterable[str], what: str) -> list[int]:
+    """Return a list of whole numbers."""
+    parts = split_names(words)
+    for part in parts:
+        if not re.fullmatch(r"[0-9]{1,12}", part):
+            raise BadInput(
+                f"a {what} is a whole number of at most 12 digits; got '{shorten(part, 40)}'"
+            )
+    return [int(part) for part in parts]
+
+
+def parse_duration(text: str | None) -> float | None:
+    """Return the seconds of ``90``, ``90s``, ``9m`` or ``1.5h``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smh]?)", text.strip())
+    if not match or not float(match[1]):
+        raise BadInput(
+            f"a budget of time is written like 90s, 9m or 1.5h; got '{shorten(text, 40)}'"
+        )
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def ask(file: Path | None, **options: Any) -> "RunSpec":
+    """Return a run specification from a file, where one is named, and from the options that were given beside it."""
+    from seqbench.records.spec import RunSpec
+
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    return RunSpec.read(file).change(given) if file else RunSpec.of(given)
