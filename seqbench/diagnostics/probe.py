@@ -6,22 +6,24 @@ that a run has not scored. All members are looked at on the same sequences, the 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import InstanceOf
 
 from seqbench import machine
 from seqbench.diagnostics import INSTRUMENTS
 from seqbench.diagnostics.relevant import RELEVANT
 from seqbench.diagnostics.series import Series
-from seqbench.errors import BadInput, unknown
+from seqbench.errors import BadInput, describe, unknown
 from seqbench.measure import select as measure
 from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import build
-from seqbench.measure.plan import MEMBERS_AT_ONCE, members_of
+from seqbench.measure.plan import MEMBERS_AT_ONCE, members_of, missing_data
 from seqbench.measure.select import Selection, spec_of
-from seqbench.models import MODELS
+from seqbench.measure.user_defined import is_user_defined
 from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, digest
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
@@ -37,7 +39,7 @@ SeriesByMoment = dict[Moment, dict[Member, dict[str, Series]]]  # and by instrum
 
 @check_arguments
 def run(
-    spec: str | RunSpec = "quick",
+    spec: str | InstanceOf[RunSpec] = "quick",
     *,
     instruments: Sequence[str] = (),
     out: str | Path | None = None,
@@ -72,25 +74,29 @@ def run(
     profile, device = selection.profile, selection.provenance.device
     store = open_profile(out, profile)
     work = list(reporting_members(selection, store))
+    for unit, _ in work:
+        if missing := missing_data(unit):
+            raise missing
     machine.make_deterministic()
     with write_into(store, profile.manifest(), device):
         there = {probe.key for probe in store.probes()}
         for unit, who in work:
-            lacking = {
-                name: left
-                for name in instruments or INSTRUMENTS
-                if INSTRUMENTS[name].applies(*built_for(unit))
-                and (left := [m for m in who if key(name, unit, m) not in there])
-            }
-            if not lacking:
-                say(f"{unit.task} lag {unit.lag} {unit.model}: nothing is left to look at")
-            for name, left in lacking.items():
-                seeds_left = ",".join(str(member.seed) for member in left)
-                say(f"{unit.task} lag {unit.lag} {unit.model}: {name} of seeds {seeds_left}")
-            for start in range(0, len(who), MEMBERS_AT_ONCE[device]):
-                part = who[start : start + MEMBERS_AT_ONCE[device]]
-                for rows in probed(unit, part, lacking, device):
-                    store.add_probes(named(rows), rows)
+            with one_sentence(unit):
+                lacking = {
+                    name: left
+                    for name in instruments or INSTRUMENTS
+                    if INSTRUMENTS[name].applies(*built_for(unit))
+                    and (left := [m for m in who if key(name, unit, m) not in there])
+                }
+                if not lacking:
+                    say(f"{unit.task} lag {unit.lag} {unit.model}: nothing is left to look at")
+                for name, left in lacking.items():
+                    seeds_left = ",".join(str(member.seed) for member in left)
+                    say(f"{unit.task} lag {unit.lag} {unit.model}: {name} of seeds {seeds_left}")
+                for start in range(0, len(who), MEMBERS_AT_ONCE[device]):
+                    part = who[start : start + MEMBERS_AT_ONCE[device]]
+                    for rows in probed(unit, part, lacking, device):
+                        store.add_probes(named(rows), rows)
     return store
 
 
@@ -126,6 +132,20 @@ def reporting_members(selection: Selection, store: Store) -> Iterator[tuple[Unit
         yield unit, [member for member in members if member.role == "reporting"]
 
 
+@contextmanager
+def one_sentence(unit: Unit) -> Iterator[None]:
+    """Turn what a user-defined class raises, whatever it is, into ``BadInput``."""
+    try:
+        yield
+    except (BadInput, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if not is_user_defined(unit):
+            raise
+        what = f"{unit.task_spelling} lag {unit.lag} {unit.model_spelling}"
+        raise BadInput(f"can't look into {what}: {describe(error)}") from error
+
+
 def built_for(unit: Unit) -> tuple[Any, Any]:
     """Return the task of a unit, and its model with a member that is nobody's."""
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
@@ -154,7 +174,7 @@ def probed(
         return
     outcomes, seen = train_and_look(unit, here, list(lacking), torch.device(device))
     commit, dirty = machine.commit()
-    dirty = dirty or TASKS.is_user_defined(unit.task) or MODELS.is_user_defined(unit.model)
+    dirty = dirty or is_user_defined(unit)
     for name, left in lacking.items():
         rows = [
             Probe(

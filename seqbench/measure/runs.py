@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import InstanceOf
+
 from seqbench.errors import BadInput
 from seqbench.measure.execute import Keeper, Resources, allot, execute
 from seqbench.measure.folder import open_profile, write_into
@@ -18,7 +20,7 @@ from seqbench.values.arguments import Seconds, Workers, check_arguments
 
 @check_arguments
 def run(
-    spec: str | RunSpec = "quick",
+    spec: str | InstanceOf[RunSpec] = "quick",
     *,
     out: str | Path | None = None,
     engine: str = "processes",

@@ -150,8 +150,11 @@ def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
     if not spec.tasks:  # then those that the models can read are meant
         conditions = [condition for condition in conditions if is_compatible(condition)]
     if not conditions:
+        asked = {"tasks": spec.tasks, "parts": spec.parts}
+        limits = [f"{what} {', '.join(which)}" for what, which in asked.items() if which]
         raise BadInput(
             f"profile '{profile.name}' has nothing that these models can read at these lags"
+            + (f", of {' and '.join(limits)}" if limits else "")
         )
     return conditions
 

@@ -15,16 +15,18 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from seqbench.errors import BadInput, unknown
 from seqbench.records.schema import Strict, digest
-from seqbench.values.arguments import Count, Lag, Rate, refusal
+from seqbench.values.arguments import Count, Lag, Rate, refusal, spread
 from seqbench.values.fields import Line
 
-Lines = Annotated[tuple[Line, ...], Field(strict=False)]  # a list will do
-Lags = Annotated[tuple[Lag, ...], Field(strict=False)]
-Rates = Annotated[tuple[Rate, ...], Field(strict=False)]
+# A list or a range will do; anything else that can be gone through may have no order, or no end.
+LIST_TO_TUPLE = BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given)
+Lines = Annotated[tuple[Line, ...], LIST_TO_TUPLE]
+Lags = Annotated[tuple[Lag, ...], LIST_TO_TUPLE]
+Rates = Annotated[tuple[Rate, ...], LIST_TO_TUPLE]
 
 
 class RunSpec(Strict):
@@ -84,18 +86,21 @@ class RunSpec(Strict):
         for name in options:
             if name not in cls.model_fields:
                 raise unknown(what, str(name), cls.model_fields)
-        given = {k: [*v] if isinstance(v, range) else v for k, v in options.items()}
         try:
-            return cls.model_validate(given)
+            return cls.model_validate({k: spread(v) for k, v in options.items()})
         except ValidationError as error:
-            name = str(error.errors()[0]["loc"][0])
-            raise refusal(name, given[name], error) from None
+            wrong = error.errors()
+            name = str(wrong[0]["loc"][0])
+            of_it = [each for each in wrong if each["loc"][0] == name]
+            raise refusal(name, options[name], of_it) from None
 
     @classmethod
-    def read(cls, file: Path) -> "RunSpec":
+    def read(cls, file: str | Path) -> "RunSpec":
         """Return the specification in a TOML file; raise ``BadInput`` where it is none."""
         try:
-            return cls.of(tomllib.loads(file.read_text("utf-8")))
+            return cls.of(
+                tomllib.loads(Path(file).read_text("utf-8-sig"))
+            )  # an editor's mark is no text
         except OSError as error:
             raise BadInput(f"can't read {file}: {error.strerror}") from None
         except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested too deeply

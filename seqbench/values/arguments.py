@@ -1,27 +1,30 @@
 """Checking the arguments of public functions by their annotations; one sentence names what does not fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from seqbench.errors import BadInput, unknown
 from seqbench.text import shorten
+from seqbench.values.fields import not_too_small
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 CONFIG: Final = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+KIND: Final = "Input should be "  # how pydantic begins
 MOST: Final = 100_000_000  # steps, sequences, seconds: larger numbers are typing errors
 
 Count = Annotated[int, Field(gt=0, le=MOST)]
 Lag = Annotated[int, Field(ge=0, le=MOST)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False), AfterValidator(not_too_small)]
 
 
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
@@ -58,24 +61,28 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
 def check(name: str, value: Any, adapter: Any) -> None:
     """Raise ``BadInput`` if a value does not fit an argument."""
     try:
-        short = (
-            isinstance(value, range) and len(value) < 10_000
-        )  # pydantic does not accept a range as a list
-        adapter.validate_python(list(value) if short else value)
+        adapter.validate_python(spread(value))
     except ValidationError as error:
-        raise refusal(name, value, error) from None
+        raise refusal(name, value, error.errors()) from None
 
 
-def refusal(name: str, value: Any, error: ValidationError) -> BadInput:
-    """Return the error for an argument that does not fit, from what pydantic says of it (also of others)."""
-    whys = dict.fromkeys(
-        e["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        if e["type"] not in ("sequence_str", "tuple_type")
-        else "a list or tuple, also of one"
-        for e in error.errors()
-        if e["loc"][:1] in ((), (name,)) or not isinstance(e["loc"][0], str)
-    )
-    return BadInput(f"{name} must be {' or '.join(whys)}; got {show(value)}")
+def spread(value: Any) -> Any:
+    """Return a range as a list, since pydantic does not accept it as one; a long one is left, and refused."""
+    return list(value) if isinstance(value, range) and not value[10_000:] else value
+
+
+def refusal(name: str, value: Any, errors: Iterable[ErrorDetails]) -> BadInput:
+    """Return the error for an argument that does not fit, from what pydantic says of it."""
+    kinds, faults = {}, {}  # what it should be, and what is wrong with it
+    for error in errors:
+        if error["type"] in ("sequence_str", "tuple_type"):
+            kinds["a list or tuple, also of one"] = True
+        elif error["msg"].startswith(KIND):
+            kinds[error["msg"].removeprefix(KIND)] = True
+        else:
+            faults[error["msg"].removeprefix("Value error, ")] = True
+    why = f" must be {' or '.join(kinds)}" if kinds else f": {' and '.join(faults)}"
+    return BadInput(f"{name}{why}; got {show(value)}")
 
 
 def show(value: Any) -> str:

@@ -50,7 +50,8 @@ def _not_too_large(number: float) -> float:
     return number
 
 
-def _not_too_small(number: float) -> float:
+def not_too_small(number: float) -> float:
+    """Return the number; raise ``ValueError`` where its reciprocal could overflow."""
     if number < SMALLEST:
         raise ValueError(f"{number:g} is too small to be divided by")
     return number
@@ -71,7 +72,7 @@ LARGEST, SMALLEST = 1e300, 1e-30  # sums and quotients of numbers in this range 
 Whole = Annotated[int, Field(ge=0, le=MOST)]
 Number = Annotated[float, AfterValidator(_not_too_large)]
 Time = Annotated[Number, Field(ge=0)]  # seconds
-Rate = Annotated[Number, Field(gt=0), AfterValidator(_not_too_small)]
+Rate = Annotated[Number, Field(gt=0), AfterValidator(not_too_small)]
 
 # The kinds of text. Names are also used in file names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]

@@ -7,7 +7,7 @@ import torch
 from made import PROVENANCE
 
 from seqbench.diagnostics import INSTRUMENTS, Instrument, probe
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, DataMissing
 from seqbench.measure import runs
 from seqbench.measure.job import Job, build, measure
 from seqbench.measure.select import unit_of
@@ -162,6 +162,29 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, what, words):
     with pytest.raises(BadInput, match=words.replace("?", r"\?")):
         probe.run("smoke", out=tmp_path / "r", **what)
     assert not (tmp_path / "r").exists()
+
+
+def test_data_that_is_missing_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    def sample(self, keys):
+        raise DataMissing("the data set 'latches' is missing")
+
+    monkeypatch.setattr(TASKS["latch"], "sample", sample)
+    with pytest.raises(DataMissing, match="the data set 'latches' is missing"):
+        probe.run("smoke", out=tmp_path / "r", tasks=["latch"], models=["lstm"])
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_a_class_of_ones_own_raises_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(MODELS, "added", {})
+
+    class Leaves(LSTM):
+        name = "leaves"
+
+        def forward(self, x, answers):
+            raise SystemExit("no more")
+
+    with pytest.raises(BadInput, match="can't look into latch lag 6 leaves: SystemExit: no more"):
+        probe.run("smoke", out=tmp_path / "r", tasks=["latch"], models=[Leaves])
 
 
 @pytest.fixture

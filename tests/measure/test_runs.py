@@ -246,6 +246,19 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, changes, why
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("spec", [None, 5, {"profile": "smoke"}, Path("smoke.toml")])
+def test_what_is_no_specification_is_refused(tmp_path, spec):
+    with pytest.raises(BadInput, match="spec must be a valid string or an instance of RunSpec"):
+        run(spec, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_is_in_no_part_asked_for_is_refused_and_both_are_named(tmp_path):
+    why = "can read at these lags, of tasks latch and parts ledger"
+    with pytest.raises(BadInput, match=why):
+        run("paper", tasks=["latch"], parts=["ledger"], out=tmp_path / "out")
+
+
 def test_an_unknown_profile_is_refused(tmp_path):
     with pytest.raises(BadInput, match="unknown profile 'quik'; did you mean 'quick'"):
         run("quik", out=tmp_path / "out")

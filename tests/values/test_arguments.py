@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf, nan
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from seqbench.values.arguments import Count, Rate, Seconds, check_arguments
 @check_arguments
 def measure(
     name: str, *, seeds: Count | None = None, rate: Rate | None = None, lags: Sequence[int] = (),
-    budget: Seconds | None = None, force: bool = False,
+    budget: Seconds | None = None, force: bool = False, out: str | Path = "",
 ) -> str:  # fmt: skip
     """Return what was given."""
     if name == "absent":
@@ -39,6 +40,9 @@ class Unshowable:
         (("a",), {"rate": nan}, "rate must be a finite number; got nan"),
         (("a",), {"rate": inf}, "rate must be a finite number; got inf"),
         (("a",), {"rate": -1.0}, "rate must be greater than 0; got -1.0"),
+        (("a",), {"rate": 1e-40}, "rate: 1e-40 is too small to be divided by; got 1e-40"),
+        (("a",), {"out": 3}, "out must be a valid string or an instance of Path; got 3"),
+        (("a",), {"lags": range(10**30)}, "lags must be a valid list; got range(0, 1"),
         (("a",), {"lags": 3}, "lags must be an instance of Sequence; got 3"),
         (("a",), {"lags": ["3"]}, "lags must be a valid integer; got"),
         (("a",), {"budget": "9m"}, "budget must be a valid number; got '9m'"),
