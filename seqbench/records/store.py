@@ -208,6 +208,16 @@ class Store:
         """Return what the runs into this folder were asked for, by name."""
         return {file.stem: RunSpec.read(file) for file in self.list_files("specs")}
 
+    def grid(self) -> tuple[float, ...]:
+        """Return the learning rates that the runs asked to be tuned over, or none; raise where they differ."""
+        grids = {tuple(sorted(spec.grid)) for spec in self.specs().values() if spec.grid}
+        if len(grids) > 1:
+            raise BadInput(
+                f"{self.path / 'specs'}: the runs of a folder are tuned over one grid; "
+                f"these ask for {' and '.join(str(list(grid)) for grid in sorted(grids)[:2])}"
+            )
+        return grids.pop() if grids else ()
+
     def write_facts(self, facts: Facts) -> None:
         """Write the facts of an edition."""
         write(self.path / "facts.json", facts.canonical() + "\n")
@@ -283,12 +293,13 @@ class Store:
             )
         systems, errors = self._check_systems()
         wrong += errors
-        wrong += self._check_specs()
-        for read in (self.plan, self.facts):
+        wrong += self._check_specs(manifest.profile)
+        for read in (self.plan, self.facts, self.grid):
             try:
                 read()
             except BadInput as error:
-                wrong.append(str(error))
+                if str(error) not in wrong:  # a specification that can't be read
+                    wrong.append(str(error))
         wrong += self._check_rows(manifest.specification, systems)
         converted = [line for line in wrong if line.endswith(WINDOWS)]
         if converted:  # one cause, reported once
@@ -311,14 +322,18 @@ class Store:
                 wrong.append(f"{file}: its content hashes to {system.id}")
         return found, wrong
 
-    def _check_specs(self) -> Iterator[str]:
+    def _check_specs(self, profile: str) -> Iterator[str]:
         """Yield what is wrong with the specifications of runs."""
         for file in self.list_files("specs", strict=False):
             try:
-                if (spec := RunSpec.read(file)).id != file.stem:
-                    yield f"{file}: its content hashes to {spec.id}"
+                spec = RunSpec.read(file)
             except BadInput as error:
                 yield str(error)
+                continue
+            if spec.id != file.stem:
+                yield f"{file}: its content hashes to {spec.id}"
+            if spec.profile != profile:
+                yield f"{file}: asks for profile '{spec.profile}', manifest.json says '{profile}'"
 
     def _check_rows(self, specification: str, systems: Container[str]) -> Iterator[str]:
         """Yield what is wrong with the rows of all measurements."""

@@ -24,8 +24,7 @@ def read_facts(store: Store) -> Facts:
         return own
     if manifest.edition != "local" and manifest.form in EARLIER:
         return Facts.model_validate_json(EARLIER[manifest.form].read_bytes())
-    grids = {spec.grid for spec in store.specs().values() if spec.grid}
-    return collect_facts(rates=sorted(grids.pop()) if grids else GRID)  # one, by its specification
+    return collect_facts(rates=store.grid() or GRID)
 
 
 def collect_facts(rates: Sequence[float] = GRID) -> Facts:

@@ -15,6 +15,7 @@ from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records.rows import write
 from seqbench.records.schema import Member, Planned, canonical
+from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.report.results import Results
 
@@ -294,6 +295,23 @@ STRANGE = [
     link,
     link_to_tables,
 ]
+
+
+def test_a_specification_of_something_else_is_named(full):
+    full.add_spec(RunSpec(profile="smoke", grid=(1e-3, 1e-2)))
+    full.add_spec(RunSpec(profile="smoke", grid=(1e-2, 1e-3)))
+    assert full.validate() == []
+    assert full.grid() == (1e-3, 1e-2)
+    other = RunSpec(profile="smoke", grid=(0.5,))
+    full.add_spec(other)
+    (wrong,) = full.validate()
+    assert "tuned over one grid; these ask for [0.001, 0.01] and [0.5]" in wrong
+    with pytest.raises(BadInput, match="tuned over one grid"):
+        Results.read(full)
+    (full.path / "specs" / f"{other.id}.toml").unlink()
+    full.add_spec(RunSpec(profile="paper"))
+    (wrong,) = full.validate()
+    assert wrong.endswith("asks for profile 'paper', manifest.json says 'smoke'")
 
 
 @pytest.mark.parametrize("put", STRANGE)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from io import StringIO
 
 import pytest
-from made import throughput
+from made import probe, throughput
 
 from seqbench.errors import BadInput
 from seqbench.report import folder
@@ -437,3 +437,25 @@ def test_the_tables_of_a_sealed_folder_are_not_written_anew(store):
     with pytest.raises(BadInput, match="is sealed: its tables are not written anew"):
         write_tables(store)
     assert check_tables(store) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"instrument": "newton"}, "unknown instrument 'newton' in a probe; choose from: age, "),
+        ({"instrument": "gates"}, "the probe by gates of .* has no such series .*: KeyError"),
+        ({"instrument": "gates", "series": {"f/auc": [1.0], "f/relevant": [1.0], "f/distracting": []}}, "ValueError"),
+        ({"instrument": "age", "series": {"accuracy": [1.0]}}, "by age of .* ValueError"),
+        ({"instrument": "attention", "series": {"share": [None], "even": [1.0]}}, "ValueError"),
+        ({"series": {"hidden": [1.0, -1.0, 1.0, 1.0]}}, "TypeError"),
+        ({"series": {"hidden": [1.0, 5e-324, 1e300]}}, "a statistic is not finite"),
+    ],
+)  # fmt: skip
+def test_a_probe_of_a_stranger_that_no_instrument_gives_is_named(make_store, changes, why):
+    if changes.get("instrument") == "gates" and "series" not in changes:
+        changes = changes | {"series": {"f/auc": [1.0]}}
+    store = make_store()
+    store.add_probes("all", [probe(**changes)])
+    with pytest.raises(BadInput, match=why) as caught:
+        Results.read(store).table("T11")
+    assert "\n" not in str(caught.value)

@@ -11,8 +11,10 @@ it explodes. Each statistic is one number per member; a row has its median over 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from math import isfinite
 from statistics import median
 
+from seqbench.errors import BadInput, describe, unknown
 from seqbench.records.facts import Facts
 from seqbench.records.schema import Probe
 from seqbench.report import stats
@@ -45,11 +47,7 @@ def diagnostics(results: Results) -> Content:
     rows: list[Row] = []
     for probes in group_probes(results.probes, results.facts):
         first = probes[0]
-        statistics = [
-            STATISTICS.get(first.instrument, summarise_series)(probe.series)
-            for probe in probes
-            if probe.series
-        ]
+        statistics = [summarise(probe) for probe in probes if probe.series]
         for statistic in dict.fromkeys(name for each in statistics for name in each):
             values = [each[statistic] for each in statistics if statistic in each]
             spread = stats.Spread(median(values), min(values), max(values))
@@ -89,6 +87,23 @@ def group_probes(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]
     ordered = sorted(probes, key=lambda p: (key(p), p.member.seed, p.member.learning_rate))
     for _, members in groupby(ordered, key=key):
         yield list(members)
+
+
+def summarise(probe: Probe) -> Statistics:
+    """Return the statistics of a probe; raise ``BadInput`` where it holds no such series as its instrument gives."""
+    if probe.instrument not in STATISTICS:
+        raise unknown("instrument", probe.instrument, STATISTICS, "a probe")
+    try:
+        found = STATISTICS[probe.instrument](probe.series)
+        if not all(isfinite(number) for number in found.values()):
+            raise ValueError("a statistic is not finite")
+    except (LookupError, ArithmeticError, ValueError, TypeError) as error:  # a stranger's
+        unit = probe.unit
+        raise BadInput(
+            f"the probe by {probe.instrument} of {unit.task_spelling} lag {unit.lag} {unit.model_spelling}, "
+            f"seed {probe.member.seed}, has no such series as that instrument gives: {describe(error)}"
+        ) from None
+    return found
 
 
 def summarise_gradient(series: Series) -> Statistics:
