@@ -152,7 +152,8 @@ def measure_accuracy(selection: "Selection", store: Store, given: "Resources") -
         if part in selection.parts:
             measure(parts=[part])
     lacking = lacking_tasks(selection, store)
-    lessons = [t for t in lacking if t.notebook.is_file() and set_fields <= TOLD]
+    told = [t for t in lacking if not asked.tasks or t.task in asked.tasks]  # with any options
+    lessons = [t for t in told if t.notebook.is_file() and set_fields <= TOLD]
     wrong = execute_notebooks(lessons, asked, store, given)
     for task in lacking:
         if task not in lessons:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from made import PROVENANCE, SYSTEM
 from seqbench import cli
 from seqbench.measure.job import Job, failed
 from seqbench.measure.select import select, unit_of
-from seqbench.protocol.profiles import SMOKE
+from seqbench.protocol.profiles import PROFILES, SMOKE
 from seqbench.records.rows import write
 from seqbench.records.schema import Member
 from seqbench.records.spec import RunSpec
@@ -155,6 +156,22 @@ def test_a_task_without_a_notebook_is_run_directly_and_only_once(call, notebooks
     assert code == 0, err
     assert "latch: all 2 members are measured already" in err
     assert before == {file: file.read_bytes() for file in store.path.rglob("*.jsonl")}
+
+
+def test_a_task_with_options_is_not_left_to_a_notebook_which_would_measure_it_with_any(
+    call, notebooks, monkeypatch
+):
+    settings = [
+        replace(SMOKE.settings[0], task=f"counting{options}", lags=(31,), models=("rnn",))
+        for options in ("", ":symbols=3")
+    ]
+    monkeypatch.setitem(PROFILES, "smoke", replace(SMOKE, settings=tuple(settings)))
+    (notebooks / "counting.md").write_text(NOTEBOOK.format(code=FAILS))
+    code, _, err = call(
+        "-p", "smoke", "--tasks", "counting:symbols=3", "--seeds", 1, "--models", "rnn", "--out", "out"
+    )  # fmt: skip
+    assert code == 0, err
+    assert [r.unit.task_spelling for r in Store("out").records()] == ["counting:symbols=3"]
 
 
 def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
