@@ -15,6 +15,7 @@ from seqbench.measure.select import Selection, plan_of_folder, select, spec_of
 from seqbench.records.schema import Unit
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
+from seqbench.text import printable
 from seqbench.values.arguments import Seconds, Workers, check_arguments
 
 
@@ -119,7 +120,9 @@ def describe_run(selection: Selection, keeper: Keeper, workers: int) -> Iterator
     """Yield the lines of a dry run. They are a TOML file, so what would be done is a comment."""
     yield from selection.spec.toml().splitlines()
     ahead = plan(selection, keeper.done)
-    yield from (f"# {line}" for line in describe_plan(ahead, keeper.store.records(), workers))
+    yield from (
+        f"# {printable(line)}" for line in describe_plan(ahead, keeper.store.records(), workers)
+    )
 
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:

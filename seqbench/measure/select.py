@@ -110,10 +110,27 @@ def spec_of(
             raise unknown(f"argument of {function.__name__}", name, choices)
     for field, catalogue in (("tasks", TASKS), ("models", MODELS)):
         if isinstance(entries := options.get(field), list | tuple):
-            options[field] = [e if isinstance(e, str) else catalogue.add(e) for e in entries]
+            options[field] = add_classes(entries, field, catalogue)
     if isinstance(spec, str):
         return RunSpec.of({"profile": spec} | options)
     return spec.change(options)
+
+
+def add_classes(entries: Iterable[Any], field: str, catalogue: Catalogue) -> list[Any]:
+    """Return entries with the names of those that are classes, which are taken into the catalogue."""
+    named: dict[str, Any] = {}
+    names = []
+    for entry in entries:
+        if isinstance(entry, str):
+            names.append(entry)
+            continue
+        name = catalogue.add(entry)
+        if (
+            named.setdefault(name, entry) is not entry
+        ):  # one would be measured under the other's name
+            raise BadInput(f"{field} has two classes of the name '{name}'; rename one of them")
+        names.append(name)
+    return names
 
 
 def select(spec: RunSpec) -> Selection:

@@ -4,9 +4,26 @@ What may enter: keys, from which a task draws its sequences, and checked data fi
 training.
 """
 
-from seqbench.catalogue import Catalogue
+from typing import Any
 
-TASKS = Catalogue(
+from seqbench.catalogue import Catalogue, load
+from seqbench.errors import BadInput
+
+BASE = "seqbench.tasks.base:Task"  # an address, since importing it would import torch
+
+
+class TaskCatalogue(Catalogue):
+    """The tasks by name."""
+
+    def examine(self, name: str, entry: Any) -> None:
+        """Raise BadInput where an entry that somebody adds is no task class."""
+        if not isinstance(entry, type) or not issubclass(entry, load(BASE)):
+            raise BadInput(
+                f"task '{name}' is no seqbench.tasks.base.Task: derive from it (CONTRIBUTING.md)"
+            )
+
+
+TASKS = TaskCatalogue(
     "task",
     {
         "latch": "seqbench.tasks.latch:Latch",

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from seqbench.errors import BadInput, unknown
+from seqbench.errors import BadInput, describe, unknown
 from seqbench.text import shorten
 from seqbench.values.variants import Value
 
@@ -134,12 +134,15 @@ def list_options(entry: Any) -> Mapping[str, Option]:
             for f in fields(entry)
             if f.name != "lag" and f.init and is_plain(hints[f.name])
         }
-    sources: Iterable[Callable[..., Any]] = entry.option_sources()
     found: dict[str, Option] = {}
-    for source in sources:
-        for function in list_constructors(source):
-            for option in list_keyword_options(function):
-                found.setdefault(option.name, option)
+    try:
+        sources: Iterable[Callable[..., Any]] = entry.option_sources()
+        for source in sources:
+            for function in list_constructors(source):
+                for option in list_keyword_options(function):
+                    found.setdefault(option.name, option)
+    except Exception as error:  # in a user-defined class, such as a recurrence without a cell
+        raise BadInput(f"the options of '{entry.name}' can't be read: {describe(error)}") from None
     return found
 
 

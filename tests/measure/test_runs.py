@@ -4,6 +4,7 @@ import io
 import itertools
 import re
 import threading
+import tomllib
 from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.console import Console
 
 import seqbench
 from seqbench import machine
-from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.errors import BadInput, DataMissing, SpecificationDiffers
 from seqbench.measure import execute as executing
 from seqbench.measure import plan as planning
 from seqbench.measure.job import Job, build, measure
@@ -25,6 +26,7 @@ from seqbench.measure.progress import Live, Plain
 from seqbench.measure.runs import run
 from seqbench.measure.select import is_compatible, select, unit_of
 from seqbench.models import MODELS
+from seqbench.models.base import Recurrent
 from seqbench.models.sizing import count
 from seqbench.protocol import profiles
 from seqbench.protocol.profiles import SMOKE
@@ -42,6 +44,10 @@ def alone():
     yield
     TASKS.added.clear()
     MODELS.added.clear()
+
+
+class Uncelled(Recurrent):
+    name = "uncelled"
 
 
 class Recorder:
@@ -224,6 +230,8 @@ def test_the_longest_job_comes_first(tmp_path):
         ({"tasks": ["parity"], "lags": [3]}, "parity can't have lag 3"),
         ({"tasks": [], "models": ["cnn_lstm"], "lags": [8]}, "has nothing that these models"),
         ({"models": [object]}, "model 'object' is no seqbench.models.base.Model"),
+        ({"models": [Uncelled]}, "the options of 'uncelled' can't be read: AttributeError: .*cell"),
+        ({"tasks": [object]}, "task 'object' is no seqbench.tasks.base.Task: derive from it"),
         ({"seeds": "3"}, "seeds must be a valid integer; got '3'"),
         ({"budget": "9m"}, "budget must be a valid number; got '9m'"),
         ({"budget": inf}, "budget must be a finite number; got inf"),
@@ -464,6 +472,26 @@ def test_a_guest_has_a_name_that_can_be_a_file(tmp_path, name):
     with pytest.raises(BadInput, match="needs an attribute 'name'"):
         smoke(tmp_path / "out", models=[Odd])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    class Last(user_defined.Last):
+        pass
+
+    with pytest.raises(BadInput, match="models has two classes of the name 'last'; rename one"):
+        smoke(tmp_path / "out", models=[user_defined.Last, Last])
+    _, heard = smoke(tmp_path / "out", models=[Last, Last], dry_run=True)
+    assert heard.lines[-2] == "# latch lag 6 last seeds 0,1: not known yet"
+
+
+def test_a_dry_run_is_a_file_whatever_a_class_says(tmp_path, monkeypatch):
+    def sample(self, keys):
+        raise DataMissing("gone\nprofile = 'other'")
+
+    monkeypatch.setattr(user_defined.Absent, "sample", sample)
+    what = {"tasks": [user_defined.Absent], "lags": [6], "dry_run": True}
+    _, heard = smoke(tmp_path / "out", **what)
+    assert tomllib.loads("\n".join(heard.lines))["profile"] == "smoke"
 
 
 def test_missing_data_skips_its_task_with_one_line(tmp_path):
