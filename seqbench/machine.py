@@ -27,7 +27,7 @@ ON_A_CPU = ("float32", "float64")  # the precisions that it has; CUDA has all
 
 
 @cache
-def system(device: str) -> System:
+def describe_system(device: str) -> System:
     """Describe this machine as a run on the device sees it; nothing in it names its owner."""
     versions = {}
     for package in PACKAGES:
@@ -37,7 +37,7 @@ def system(device: str) -> System:
             continue
     return System(
         processor=_processor(),
-        cores=cores(),
+        cores=count_cores(),
         memory=psutil.virtual_memory().total,
         accelerator=torch.cuda.get_device_name() if device == "cuda" else None,
         operating_system=platform.platform(terse=True),
@@ -46,7 +46,7 @@ def system(device: str) -> System:
     )
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Return the number of cores that this process may use."""
     # macOS knows no affinity
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -62,7 +62,7 @@ def _processor() -> str:
 
 
 @cache
-def commit() -> tuple[str, bool]:
+def read_commit() -> tuple[str, bool]:
     """Return the commit of the code that runs, and whether it does not hold all of that code.
 
     It does not where any file that git tracks was changed since, wherever it lies, or where the package,
@@ -84,7 +84,7 @@ def commit() -> tuple[str, bool]:
 
 
 @cache
-def code() -> str:
+def hash_code() -> str:
     """Return the hash of the package's own Python files: the same code has the same one, whatever git knows of it."""
     package = Path(__file__).parent
     found = blake2b(digest_size=8)
@@ -102,7 +102,7 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def device(name: str) -> str:
+def choose_device(name: str) -> str:
     """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
     if name not in ("auto", "cpu", "cuda"):
         raise BadInput(f"unknown device '{name}'; choose from: auto, cpu, cuda")
@@ -115,7 +115,7 @@ def device(name: str) -> str:
     return name
 
 
-def precision(name: str, device: str) -> Precision:
+def check_precision(name: str, device: str) -> Precision:
     """Return the precision of this name, if the device has it."""
     if name not in get_args(Precision):
         raise unknown("precision", name, get_args(Precision))
@@ -127,7 +127,7 @@ def precision(name: str, device: str) -> Precision:
 
 
 @contextmanager
-def products_in(precision: Precision) -> Iterator[None]:
+def set_product_precision(precision: Precision) -> Iterator[None]:
     """Round the factors of float32 products to TF32 within, if that is the precision, and only then."""
     before = [switch.fp32_precision for switch in PRODUCTS]
     for switch in PRODUCTS:
@@ -181,7 +181,7 @@ class Peak:
             with suppress(OSError):  # Linux: forget the old high-water mark
                 Path("/proc/self/clear_refs").write_text("5")
 
-    def bytes(self) -> int:
+    def read(self) -> int:
         """Return the peak so far."""
         if self.cuda:
             return torch.cuda.max_memory_allocated()

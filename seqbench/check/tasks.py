@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
-from seqbench.measure.job import scale
+from seqbench.measure.job import make_scale
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member
@@ -191,7 +191,7 @@ def task_scores(kind: type[Task]) -> str | None:
     """A score is one number a member, within the range of its measure."""
     task, batch = middle(kind), many(kind, "test")
     y, mask = batch.y[None], batch.mask[None]
-    low, high = scale(task).range
+    low, high = make_scale(task).range
     for output in constants(task, batch):
         score = task.score(output.expand(1, MANY, *output.shape), y, mask)
         if score.shape != (1,):

@@ -21,7 +21,7 @@ from seqbench.errors import BadInput, describe, unknown
 from seqbench.measure import select as measure
 from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import build
-from seqbench.measure.plan import MEMBERS_AT_ONCE, members_of, missing_data
+from seqbench.measure.plan import MEMBERS_AT_ONCE, find_missing_data, members_of
 from seqbench.measure.select import Selection, spec_of
 from seqbench.measure.user_defined import is_user_defined
 from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, digest
@@ -75,18 +75,18 @@ def run(
     store = open_profile(out, profile)
     work = list(reporting_members(selection, store))
     for unit, _ in work:
-        if missing := missing_data(unit):
+        if missing := find_missing_data(unit):
             raise missing
     machine.make_deterministic()
     with write_into(store, profile.manifest(), device):
         there = {probe.key for probe in store.probes()}
         for unit, who in work:
-            with one_sentence(unit):
+            with raise_bad_input(unit):
                 lacking = {
                     name: left
                     for name in instruments or INSTRUMENTS
-                    if INSTRUMENTS[name].applies(*built_for(unit))
-                    and (left := [m for m in who if key(name, unit, m) not in there])
+                    if INSTRUMENTS[name].applies(*build_for(unit))
+                    and (left := [m for m in who if identify(name, unit, m) not in there])
                 }
                 if not lacking:
                     say(f"{unit.task} lag {unit.lag} {unit.model}: nothing is left to look at")
@@ -95,8 +95,8 @@ def run(
                     say(f"{unit.task} lag {unit.lag} {unit.model}: {name} of seeds {seeds_left}")
                 for start in range(0, len(who), MEMBERS_AT_ONCE[device]):
                     part = who[start : start + MEMBERS_AT_ONCE[device]]
-                    for rows in probed(unit, part, lacking, device):
-                        store.add_probes(named(rows), rows)
+                    for rows in probe_members(unit, part, lacking, device):
+                        store.add_probes(name_file(rows), rows)
     return store
 
 
@@ -133,7 +133,7 @@ def reporting_members(selection: Selection, store: Store) -> Iterator[tuple[Unit
 
 
 @contextmanager
-def one_sentence(unit: Unit) -> Iterator[None]:
+def raise_bad_input(unit: Unit) -> Iterator[None]:
     """Turn what a user-defined class raises, whatever it is, into ``BadInput``."""
     try:
         yield
@@ -146,18 +146,18 @@ def one_sentence(unit: Unit) -> Iterator[None]:
         raise BadInput(f"can't look into {what}: {describe(error)}") from error
 
 
-def built_for(unit: Unit) -> tuple[Any, Any]:
+def build_for(unit: Unit) -> tuple[Any, Any]:
     """Return the task of a unit, and its model with a member that is nobody's."""
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     return task, build(unit, task, [0], torch.device("cpu"))[0]
 
 
-def key(name: str, unit: Unit, member: Member) -> tuple[str, str, int, float, str]:
+def identify(name: str, unit: Unit, member: Member) -> tuple[str, str, int, float, str]:
     """Return the identity of what an instrument sees at the end: the start goes with it."""
     return name, unit.id, member.seed, member.learning_rate, "end"
 
 
-def named(rows: Sequence[Probe]) -> str:
+def name_file(rows: Sequence[Probe]) -> str:
     """Return the name of the file for rows of one instrument and unit."""
     first, unit = rows[0], rows[0].unit
     whose = sorted({canonical(row.member.model_dump(mode="json")) for row in rows})
@@ -165,7 +165,7 @@ def named(rows: Sequence[Probe]) -> str:
     return f"{first.instrument}-{unit.task}-lag{unit.lag}-{unit.model}-{hashes}"
 
 
-def probed(
+def probe_members(
     unit: Unit, who: Sequence[Member], lacking: dict[str, list[Member]], device: str
 ) -> Iterator[list[Probe]]:
     """Yield what each instrument sees of those members of a stack that it lacks."""
@@ -173,7 +173,7 @@ def probed(
     if not here:
         return
     outcomes, seen = train_and_look(unit, here, list(lacking), torch.device(device))
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     dirty = dirty or is_user_defined(unit)
     for name, left in lacking.items():
         rows = [
@@ -188,7 +188,7 @@ def probed(
                 device=device,
                 commit=commit,
                 dirty=dirty,
-                system=machine.system(device).id,
+                system=machine.describe_system(device).id,
                 threads=1,
             )
             for moment, series in seen.items()
@@ -206,7 +206,7 @@ def train_and_look(
 
     A member that diverged has no series at the end: there is nothing in it that is finite.
     """
-    task, _ = built_for(unit)
+    task, _ = build_for(unit)
     data = draw(task, "test", [0], 0, SEQUENCES, device)
     held: dict[Member, Weights] = {}
 
@@ -219,7 +219,7 @@ def train_and_look(
         return build(unit, task, [member.seed for member in at], device)[0]
 
     start = look(fresh(who), who)
-    with machine.products_in(unit.precision):
+    with machine.set_product_precision(unit.precision):
         outcomes = train(task, fresh(who), who, unit.budget, device, on_finish=held.__setitem__)
     finite = [outcome.member for outcome in outcomes if outcome.verdict != "diverged"]
     end: dict[Member, dict[str, Series]] = {m: {name: {} for name in instruments} for m in who}

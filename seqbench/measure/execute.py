@@ -62,7 +62,9 @@ def allot(engine: str, workers: Workers | None, budget: Seconds | None, device: 
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    return Resources(engine, workers or default_workers(device), monotonic() + time_given(budget))
+    return Resources(
+        engine, workers or choose_workers(device), monotonic() + read_time_budget(budget)
+    )
 
 
 @dataclass
@@ -127,7 +129,7 @@ def execute(jobs: Sequence[Job], given: Resources, keeper: Keeper, listen: Liste
         listen.end()
 
 
-def time_given(budget: float | None) -> float:
+def read_time_budget(budget: float | None) -> float:
     """Return the seconds that a run is given: the budget, else ``SEQBENCH_BUDGET``, else infinity."""
     asked = os.environ.get("SEQBENCH_BUDGET", "")
     try:
@@ -139,7 +141,7 @@ def time_given(budget: float | None) -> float:
     return seconds
 
 
-def default_workers(device: str) -> int:
+def choose_workers(device: str) -> int:
     """Return one worker a core; on a GPU no more than four, since each takes some of its memory.
 
     ``SEQBENCH_WORKERS`` says otherwise where several runs share a machine, as the notebooks of ``nox -s bench`` do.
@@ -149,4 +151,4 @@ def default_workers(device: str) -> int:
         if not re.fullmatch(r"[1-9][0-9]{0,3}", asked):
             raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{shorten(asked, 40)}'")
         return int(asked)
-    return min(machine.cores(), 4) if device == "cuda" else machine.cores()
+    return min(machine.count_cores(), 4) if device == "cuda" else machine.count_cores()

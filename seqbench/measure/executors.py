@@ -27,7 +27,7 @@ import torch
 
 from seqbench.errors import BadInput, describe, shorten_warnings
 from seqbench.machine import make_deterministic
-from seqbench.measure.job import Job, failed, measure
+from seqbench.measure.job import Job, make_failed_record, measure
 from seqbench.measure.user_defined import is_user_defined
 from seqbench.records.schema import Record
 
@@ -36,7 +36,7 @@ Report = Callable[[Job, int], Any]  # a job, and the number of its steps that ar
 Engine = Callable[[Iterable[Job], int, Report], Done]
 
 
-def serial(jobs: Iterable[Job], count: int, report: Report) -> Done:
+def run_serial(jobs: Iterable[Job], count: int, report: Report) -> Done:
     """Run the jobs in this process, one after the other."""
     make_deterministic()
     for job in jobs:
@@ -54,28 +54,30 @@ class Queue:
         self.again: deque[Job] = deque()
         self.deaths: Counter[Job] = Counter()
 
-    def following(self) -> Job | None:
+    def take_next(self) -> Job | None:
         """Return the next job, or None at the end."""
         return self.again.popleft() if self.again else next(self.fresh, None)
 
-    def died(self, job: Job, status: int | None = None) -> Iterator[tuple[Job, list[Record]]]:
+    def handle_death(
+        self, job: Job, status: int | None = None
+    ) -> Iterator[tuple[Job, list[Record]]]:
         """Queue a job whose worker died with this exit status; yield it, with what is recorded, when it is given up."""
         self.deaths[job] += 1
         if self.deaths[job] == 1:
             self.again.append(job)
         elif len(job.members) > 1:
             job.checkpoint.clear()
-            self.again.extend(job.part([member]) for member in job.members)
+            self.again.extend(job.restrict_to([member]) for member in job.members)
         elif status == -SIGKILL:
             yield job, []
         else:
             how = "" if status is None else f" with exit status {status}"
-            yield job, [failed(job, f"its worker process ended{how}")]
+            yield job, [make_failed_record(job, f"its worker process ended{how}")]
 
 
 # The first words of a worker: Ctrl-C is for the run that started it, which ends it; and it ends with that run, also
 # while it still imports torch, which may take long.
-FIRST = (
+BOOTSTRAP = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "from seqbench.measure.orphan import end_with; end_with({parent}); "
     "from seqbench.measure.executors import serve; serve({line})"
@@ -101,7 +103,7 @@ class Worker:
                     sys.executable,
                     "-P",
                     "-c",
-                    FIRST.format(line=theirs.fileno(), parent=os.getpid()),
+                    BOOTSTRAP.format(line=theirs.fileno(), parent=os.getpid()),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -110,16 +112,16 @@ class Worker:
                 | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path},
             )
         worker = cls(process, Connection(ours.detach()), job)
-        worker.give(job)
+        worker.send(job)
         return worker
 
-    def give(self, job: Job) -> None:
+    def send(self, job: Job) -> None:
         """Hand over a job."""
         self.job = job
         with suppress(ConnectionError):  # it died: whoever listens to the line will hear so
             self.line.send(job)
 
-    def hear(self) -> tuple[str, Any]:
+    def receive(self) -> tuple[str, Any]:
         """Return what it says next: a step, records, an error; or that it died, with its exit status."""
         try:
             kind, content = self.line.recv()
@@ -142,26 +144,26 @@ def may_follow(job: Job, before: Job) -> bool:
     return not is_user_defined(other) or (one.task, one.model) == (other.task, other.model)
 
 
-def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
+def run_processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
     """Run the jobs in so many worker processes, one job each at a time."""
     queue = Queue(jobs)
     team: list[Worker] = []
     try:
         while True:
-            while len(team) < count and (job := queue.following()):
+            while len(team) < count and (job := queue.take_next()):
                 team.append(Worker.start(job))
             if not team:
                 return
             for line in wait([worker.line for worker in team]):
                 worker = next(w for w in team if w.line is line)
                 job = worker.job
-                kind, content = worker.hear()
+                kind, content = worker.receive()
                 if kind == "step":
                     report(job, content)
                     continue
-                following = queue.following() if kind == "records" else None
+                following = queue.take_next() if kind == "records" else None
                 if following and may_follow(following, job):
-                    worker.give(following)
+                    worker.send(following)
                 else:
                     team.remove(worker)
                     worker.stop()
@@ -170,10 +172,10 @@ def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
                 if kind == "records":
                     yield job, content
                 elif kind == "died":
-                    yield from queue.died(job, content)
+                    yield from queue.handle_death(job, content)
                 elif is_user_defined(job.unit):
                     alone = (replace(job, members=(member,)) for member in job.members)
-                    yield job, [failed(one, describe(content)) for one in alone]
+                    yield job, [make_failed_record(one, describe(content)) for one in alone]
                 else:
                     raise content
     finally:
@@ -181,7 +183,7 @@ def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
             worker.stop()
 
 
-def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
+def run_dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
     """Run the jobs on the cluster at ``DASK_SCHEDULER_ADDRESS``, or on a local one of so many workers."""
     try:
         distributed: Any = import_module("distributed")
@@ -206,9 +208,9 @@ def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
         while True:
             # No more than there are threads: a job that waits behind one that kills its worker would be suspected, too.
             while len(given) < max(1, sum(client.nthreads().values())):
-                if not (following := queue.following()):
+                if not (following := queue.take_next()):
                     break
-                future = client.submit(_settled, following, pure=False)
+                future = client.submit(_measure_on_cluster, following, pure=False)
                 given[future] = following
                 ending.add(future)
             if not given:
@@ -219,17 +221,17 @@ def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
             if error is None:
                 yield job, future.result()
             elif isinstance(error, distributed.KilledWorker):
-                yield from queue.died(job)
+                yield from queue.handle_death(job)
             else:
                 raise error
 
 
-def _settled(job: Job) -> list[Record]:
+def _measure_on_cluster(job: Job) -> list[Record]:
     make_deterministic()
     return measure(job)
 
 
-ENGINES = {"processes": processes, "serial": serial, "dask": dask}
+ENGINES = {"processes": run_processes, "serial": run_serial, "dask": run_dask}
 
 
 def serve(descriptor: int) -> None:

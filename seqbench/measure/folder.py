@@ -53,5 +53,5 @@ def write_into(store: Store, manifest: Manifest, device: str, *locks: str) -> It
     """
     store.create(manifest)
     with store.lock(*locks):
-        store.add_system(machine.system(device))
+        store.add_system(machine.describe_system(device))
         yield store

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from seqbench.errors import BadInput, describe
-from seqbench.machine import Peak, flushes_denormals, precision, products_in
+from seqbench.machine import Peak, check_precision, flushes_denormals, set_product_precision
 from seqbench.measure.user_defined import is_user_defined, load_classes
 from seqbench.models import MODELS
 from seqbench.models.base import Model
@@ -35,7 +35,7 @@ class Job:
         Tasks and models that were passed as classes, pickled with their code.
     code
         The hash of the code of user-defined classes, "" without any, None where it is not known.
-    aside
+    checkpoint_folder
         The folder in which a long job lays its state, if it is to be taken up again after a kill.
     regrouped
         Whether these are part of a larger stack, which failed or lost its worker process twice.
@@ -47,19 +47,19 @@ class Job:
     scan: str = "auto"
     classes: bytes = b""
     code: str | None = ""
-    aside: str = ""
+    checkpoint_folder: str = ""
     regrouped: bool = False
 
     @property
     def checkpoint(self) -> Checkpoint:
         """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
-        if not self.aside or self.code is None or self.provenance.code is None:
+        if not self.checkpoint_folder or self.code is None or self.provenance.code is None:
             return Checkpoint()
         what = [self.unit, self.provenance, *self.members]
         name = digest([self.scan, self.code, *(part.model_dump(mode="json") for part in what)])
-        return Checkpoint(Path(self.aside, f"{name}.pt"))
+        return Checkpoint(Path(self.checkpoint_folder, f"{name}.pt"))
 
-    def part(self, members: Sequence[Member]) -> "Job":
+    def restrict_to(self, members: Sequence[Member]) -> "Job":
         """Return the job of some of its members, since the stack of them all did not work."""
         return replace(self, members=tuple(members), regrouped=True)
 
@@ -85,7 +85,7 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
     """
     try:
         with chdir("."):  # a user-defined class may go elsewhere
-            return _measure(job, progress)
+            return _train_and_record(job, progress)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -94,12 +94,12 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
             raise
         why = error
     if len(job.members) == 1:
-        here = replace(job, provenance=whence(job))
-        return [failed(here, describe(why), no_memory(why))]
+        here = replace(job, provenance=complete_provenance(job))
+        return [make_failed_record(here, describe(why), is_out_of_memory(why))]
     half = len(job.members) // 2
     records = []
     for members in (job.members[:half], job.members[half:]):
-        part = job.part(members)
+        part = job.restrict_to(members)
         records += measure(part, progress)
         part.checkpoint.clear()
     return records
@@ -109,7 +109,7 @@ def build(
     unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
 ) -> tuple[Model, dict[str, int]]:
     """Return the model of a unit with a member for each seed, in its precision, and the sizes that match its count."""
-    precision(unit.precision, device.type)
+    check_precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {
         "inputs": task.inputs,
@@ -129,7 +129,7 @@ def build(
     return built, sizes
 
 
-def scan_in(precision: str, scan: str) -> str:
+def resolve_scan(precision: str, scan: str) -> str:
     """Return the scan that is taken in a precision.
 
     Raises
@@ -145,14 +145,14 @@ def scan_in(precision: str, scan: str) -> str:
     raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, fused, reference")
 
 
-def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
+def _train_and_record(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     load_classes(job.classes)
     unit, device = job.unit, torch.device(job.provenance.device)
     peak = Peak(job.provenance.device)
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
-    model.use_scan(scan_in(unit.precision, job.scan))
-    with products_in(unit.precision):
+    model.use_scan(resolve_scan(unit.precision, job.scan))
+    with set_product_precision(unit.precision):
         outcomes = train(task, model, job.members, unit.budget, device, progress, job.checkpoint)
     return [
         Record(
@@ -163,7 +163,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             score=outcome.score,
             test_loss=outcome.test_loss,
             train_score=outcome.train_score,
-            scale=possible(outcome, scale(task)),
+            scale=check_score(outcome, make_scale(task)),
             steps=outcome.steps,
             steps_to_solve=outcome.steps_to_solve,
             curve=outcome.curve,
@@ -171,19 +171,19 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             parameters=count(model),
             scan=model.scan_name,
             regrouped=job.regrouped,
-            provenance=whence(job),
-            cost=cost(outcome.seconds, peak.bytes()),
+            provenance=complete_provenance(job),
+            cost=make_cost(outcome.seconds, peak.read()),
         )
         for outcome in outcomes
     ]
 
 
-def whence(job: Job) -> Provenance:
+def complete_provenance(job: Job) -> Provenance:
     """Return where the records of a job come from, if it is measured here: as planned, but for what this process is."""
     return job.provenance.model_copy(update={"flush_denormal": flushes_denormals()})
 
 
-def scale(task: Task) -> Scale:
+def make_scale(task: Task) -> Scale:
     """Return how the scores of a task are read."""
     share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
     lowest, highest = task.score_range or share
@@ -197,7 +197,7 @@ def scale(task: Task) -> Scale:
     )
 
 
-def possible(outcome: Outcome, scale: Scale) -> Scale:
+def check_score(outcome: Outcome, scale: Scale) -> Scale:
     """Return the scale; raise where a score is one that its measure can't have: then the score is computed wrong."""
     for score in (outcome.score, outcome.train_score, *outcome.curve.score):
         if score is not None and not scale.contains(score):
@@ -209,7 +209,7 @@ def possible(outcome: Outcome, scale: Scale) -> Scale:
     return scale
 
 
-def cost(seconds: float, memory: int) -> Cost:
+def make_cost(seconds: float, memory: int) -> Cost:
     """Return what a run cost, as of now."""
     return Cost(
         seconds=seconds,
@@ -218,14 +218,14 @@ def cost(seconds: float, memory: int) -> Cost:
     )
 
 
-def no_memory(error: BaseException | str) -> bool:
+def is_out_of_memory(error: BaseException | str) -> bool:
     """Return whether memory was wanting; on a CPU torch has no error of its own for it."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 
 
-def failed(job: Job, reason: str, memory: bool = False) -> Record:
+def make_failed_record(job: Job, reason: str, memory: bool = False) -> Record:
     """Return the record of a job of one member that gave no result: for want of memory, or for this reason."""
     return Record(
         unit_id=job.unit.id,
@@ -235,7 +235,7 @@ def failed(job: Job, reason: str, memory: bool = False) -> Record:
         reason=None if memory else reason,
         score=None,
         test_loss=None,
-        scale=scale_of(job.unit),
+        scale=find_scale(job.unit),
         steps=0,
         steps_to_solve=None,
         curve=Curve(step=[], loss=[], score=[]),
@@ -243,13 +243,13 @@ def failed(job: Job, reason: str, memory: bool = False) -> Record:
         parameters=0,
         scan="none",
         provenance=job.provenance,
-        cost=cost(0.0, 0),
+        cost=make_cost(0.0, 0),
     )
 
 
-def scale_of(unit: Unit) -> Scale:
+def find_scale(unit: Unit) -> Scale:
     """Return how the scores of a unit would be read, also where its task can't say."""
     try:
-        return scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
+        return make_scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
     except Exception:
         return Scale(measure="not known", higher_is_better=True, chance=0.0, threshold=1.0)

@@ -16,7 +16,7 @@ from seqbench.errors import DataMissing
 from seqbench.measure.job import Job
 from seqbench.measure.select import Selection
 from seqbench.measure.user_defined import is_user_defined, name_code
-from seqbench.protocol.settings import best_rate
+from seqbench.protocol.settings import choose_rate
 from seqbench.records.schema import Member, Record, Unit
 from seqbench.tasks import TASKS
 
@@ -52,8 +52,8 @@ class Plan:
     @property
     def work(self) -> int:
         """A rough measure of how long all of it may take, to sort by."""
-        later = sum(work(unit, members) for unit, members in self.waiting.items())
-        return later + sum(work(job.unit, len(job.members)) for job in self.jobs)
+        later = sum(estimate_work(unit, members) for unit, members in self.waiting.items())
+        return later + sum(estimate_work(job.unit, len(job.members)) for job in self.jobs)
 
 
 def plan(selection: Selection, records: Sequence[Record], unfinished: Path | None = None) -> Plan:
@@ -70,7 +70,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
     for unit, members, waiting in members_of(selection, records):
         if unit.task not in available:
             with chdir("."):  # a user-defined class may go elsewhere
-                missing = missing_data(unit)
+                missing = find_missing_data(unit)
             available[unit.task] = missing is None
             if missing:
                 result.skipped[unit.task] = str(missing)
@@ -81,7 +81,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
         if waiting:
             result.waiting[unit] = waiting
         result.jobs += jobs_of(unit, lacking, selection, unfinished)
-    result.jobs.sort(key=lambda job: work(job.unit, len(job.members)), reverse=True)
+    result.jobs.sort(key=lambda job: estimate_work(job.unit, len(job.members)), reverse=True)
     return result
 
 
@@ -113,7 +113,7 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
-            rate = best_rate(there)
+            rate = choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
 
@@ -128,11 +128,11 @@ def jobs_of(
     classes = selection.classes if user_defined else b""
     code = name_code(unit, classes)
     folder = str(unfinished / unit.task) if unfinished else ""
-    for part in shares(members, MEMBERS_AT_ONCE[by.device]):
+    for part in split_evenly(members, MEMBERS_AT_ONCE[by.device]):
         yield Job(unit, part, by, selection.spec.scan, classes, code, folder)
 
 
-def missing_data(unit: Unit) -> DataMissing | None:
+def find_missing_data(unit: Unit) -> DataMissing | None:
     """Return why the data of a task is not to be had, if it is not; any other fault shows when it is measured."""
     try:
         task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
@@ -147,14 +147,14 @@ def missing_data(unit: Unit) -> DataMissing | None:
     return None
 
 
-def shares(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
+def split_evenly(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
     """Return the members in as few parts as can be, all about as large and none larger than the most."""
     parts = ceil(len(members) / most)
     cuts = [len(members) * k // parts for k in range(parts + 1)] if parts else [0]
     return [tuple(members[a:b]) for a, b in pairwise(cuts)]
 
 
-def work(unit: Unit, members: int) -> int:
+def estimate_work(unit: Unit, members: int) -> int:
     """Return a rough measure of how long members of a unit may take, to sort by."""
     return unit.budget.steps * unit.budget.batch * (unit.lag + 1) * members
 
@@ -171,7 +171,7 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
         Records whose cost is known.
     """
     yield from (f"{task} is skipped: {why}" for task, why in ahead.skipped.items())
-    seconds = {job: estimate(job, known) for job in ahead.jobs}
+    seconds = {job: estimate_seconds(job, known) for job in ahead.jobs}
     for job, guess in seconds.items():
         yield f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}"
     guesses = [guess for guess in seconds.values() if guess is not None]
@@ -185,11 +185,11 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
     )
 
 
-def estimate(job: Job, known: Iterable[Record]) -> float | None:
+def estimate_seconds(job: Job, known: Iterable[Record]) -> float | None:
     """Return the seconds that a job may take, from records of its model: of the same task if there are any."""
     same = [r for r in known if r.unit.model == job.unit.model and r.steps]
     same = [r for r in same if r.unit.task == job.unit.task] or same
     if not same:
         return None
     rates = [r.cost.seconds / (r.steps * r.unit.budget.batch * (r.unit.lag + 1)) for r in same]
-    return work(job.unit, len(job.members)) * median(rates)
+    return estimate_work(job.unit, len(job.members)) * median(rates)

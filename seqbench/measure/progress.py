@@ -30,7 +30,7 @@ class Listener(Protocol):
         """Hear that the run is over, however it ended."""
 
 
-def outcome(job: Job, records: list[Record]) -> str:
+def describe_outcome(job: Job, records: list[Record]) -> str:
     """Return one line on what became of a job."""
     if not records:
         return f"{job}: not recorded, its worker process was killed from outside; the next run tries it again"
@@ -44,7 +44,7 @@ def outcome(job: Job, records: list[Record]) -> str:
     return f"{job}: {counts} ({seconds:.1f} s){why}"
 
 
-def failures(records: list[Record]) -> int:
+def count_failures(records: list[Record]) -> int:
     """Return how many runs of a job gave no result that says anything of the model."""
     return sum(record.verdict == "failed" for record in records) if records else 1
 
@@ -71,12 +71,12 @@ class Plain:
 
     def done(self, job: Job, records: list[Record]) -> None:
         """Say what became of the job."""
-        self.failed += failures(records)
+        self.failed += count_failures(records)
         self.ended += 1
         self.finished_steps += job.unit.budget.steps * len(job.members)
         left = (monotonic() - self.since) * (self.steps / self.finished_steps - 1)
         self.say(
-            f"[{self.ended}/{self.jobs}, about {max(0, left):.0f} s left] {outcome(job, records)}"
+            f"[{self.ended}/{self.jobs}, about {max(0, left):.0f} s left] {describe_outcome(job, records)}"
         )
 
     def say(self, line: str) -> None:
@@ -126,9 +126,9 @@ class Live(Plain):
 
     def done(self, job: Job, records: list[Record]) -> None:
         """Move the bar to the end of the job, also where it was solved early."""
-        self.failed += failures(records)
+        self.failed += count_failures(records)
         self.step(job, job.unit.budget.steps)
-        self.say(outcome(job, records))
+        self.say(describe_outcome(job, records))
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -140,6 +140,6 @@ class Live(Plain):
         self.bar.stop()
 
 
-def listener() -> Plain:
+def make_listener() -> Plain:
     """Return the one that fits where standard error goes."""
     return Live() if sys.stderr.isatty() else Plain()

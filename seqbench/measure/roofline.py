@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqbench.machine import products_in
+from seqbench.machine import set_product_precision
 from seqbench.records.schema import Precision
 
 ROUNDS = 5
@@ -59,20 +59,20 @@ class Work(NamedTuple):
 
 
 @cache
-def ceilings(device: str, precision: Precision) -> Ceilings:
+def measure_ceilings(device: str, precision: Precision) -> Ceilings:
     """Measure the two ceilings, once a process; the best of a few rounds, about a second."""
     where: dict[str, Any] = {"device": device, "dtype": DTYPES[precision]}
     n = SIDE[device]
     a, b = torch.ones(n, n, **where), torch.ones(n, n, **where)
     x = torch.ones(COPIED[device] // where["dtype"].itemsize, **where)
     y = torch.empty_like(x)
-    with products_in(precision):
-        product = best(lambda: torch.mm(a, b), device)
-    copy = best(lambda: y.copy_(x), device)
+    with set_product_precision(precision):
+        product = time_best(lambda: torch.mm(a, b), device)
+    copy = time_best(lambda: y.copy_(x), device)
     return Ceilings(2 * n**3 / product, 2 * x.nbytes / copy)
 
 
-def best(call: Callable[[], object], device: str) -> float:
+def time_best(call: Callable[[], object], device: str) -> float:
     """Return the shortest of a few times."""
     times = []
     for _ in range(1 + ROUNDS):
@@ -84,7 +84,7 @@ def best(call: Callable[[], object], device: str) -> float:
     return min(times[1:])  # the first warms up
 
 
-def work(step: Callable[[], object], given: Iterable[Tensor]) -> Work:
+def count_work(step: Callable[[], object], given: Iterable[Tensor]) -> Work:
     """Take a step on the CPU and count what it does; a tensor that was given need not be saved."""
     saved = {tensor.untyped_storage().data_ptr(): 0 for tensor in given}
 
@@ -102,7 +102,7 @@ def work(step: Callable[[], object], given: Iterable[Tensor]) -> Work:
 # Torch does not count attention on a CPU, and elsewhere it counts the pairs that a mask hides.
 
 
-def attention(
+def count_attention(
     q: Shape, k: Shape, v: Shape, dropout: float = 0.0, causal: bool = False, **_: Any
 ) -> int:
     """Return the operations of two products for each pair of a query and a key that it may see."""
@@ -112,14 +112,14 @@ def attention(
     return 4 * N * heads * pairs * d
 
 
-def attention_backward(
+def count_attention_backward(
     gradient: Shape, q: Shape, k: Shape, v: Shape, y: Shape, z: Shape, *rest: Any, **options: Any
 ) -> int:
     """Return those of four products: the gradients of the scores, of q, of k and of v."""
-    return 2 * attention(q, k, v, *rest, **options)
+    return 2 * count_attention(q, k, v, *rest, **options)
 
 
 ATTENTION = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_backward,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: count_attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: count_attention_backward,
 }

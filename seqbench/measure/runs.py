@@ -10,7 +10,7 @@ from seqbench.errors import BadInput
 from seqbench.measure.execute import Keeper, Resources, allot, execute
 from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.plan import Plan, describe_plan, plan
-from seqbench.measure.progress import Listener, listener
+from seqbench.measure.progress import Listener, make_listener
 from seqbench.measure.select import Selection, plan_of_folder, select, spec_of
 from seqbench.records.schema import Unit
 from seqbench.records.spec import RunSpec
@@ -64,7 +64,7 @@ def run(
     selection, store = prepare(asked, out, force)
     given = allot(engine, workers, budget, selection.provenance.device)
     keeper = Keeper(store, replace=force)
-    listen = listen or listener()
+    listen = listen or make_listener()
     if dry_run:
         for line in describe_run(selection, keeper, given.workers):
             listen.say(line)
@@ -131,11 +131,11 @@ def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
             task, lag, model = unit.condition
             raise BadInput(
                 f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
-                f"({differences(other, unit)}); --force replaces it, --out keeps both"
+                f"({describe_differences(other, unit)}); --force replaces it, --out keeps both"
             )
 
 
-def differences(there: Unit, asked: Unit) -> str:
+def describe_differences(there: Unit, asked: Unit) -> str:
     """Return in which fields two units differ: what is there, and what is asked for."""
     one, two = (unit.model_dump(mode="json") for unit in (there, asked))
     one, two = (whole | whole.pop("budget") for whole in (one, two))

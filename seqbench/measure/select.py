@@ -12,7 +12,7 @@ from typing import Any, get_args
 from seqbench import machine
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, describe, unknown
-from seqbench.measure.job import scale, scan_in
+from seqbench.measure.job import make_scale, resolve_scan
 from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
 from seqbench.models.sizing import common_size
@@ -124,13 +124,13 @@ def select(spec: RunSpec) -> Selection:
     BadInput
         With one sentence that names the culprit and the choices.
     """
-    profile = find_profile(spec.profile).asked(spec)
+    profile = find_profile(spec.profile).adapt(spec)
     if spec.scan not in get_args(Scan):
         raise unknown("scan", spec.scan, get_args(Scan))
-    scan_in(spec.precision, spec.scan)
+    resolve_scan(spec.precision, spec.scan)
     conditions = conditions_of(spec, profile)
-    device = machine.device(spec.device)
-    profile = replace(profile, precision=machine.precision(spec.precision, device))
+    device = machine.choose_device(spec.device)
+    profile = replace(profile, precision=machine.check_precision(spec.precision, device))
     with chdir("."):  # a user-defined class may go elsewhere
         pairs = tuple((unit_of(condition, profile), condition) for condition in conditions)
     classes = pickle_classes(unit for unit, _ in pairs)
@@ -139,7 +139,7 @@ def select(spec: RunSpec) -> Selection:
 
 def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
     """Return the conditions that a specification asks for, by its names alone."""
-    tasks, models = names(TASKS, spec.tasks), names(MODELS, spec.models)
+    tasks, models = check_names(TASKS, spec.tasks), check_names(MODELS, spec.models)
     conditions = profile.select(tasks, models, spec.lags, spec.parts)
     own = [condition.task[0] for condition in conditions if condition.setting in profile.settings]
     if own and (spec.steps or spec.learning_rate):
@@ -159,7 +159,7 @@ def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
     return conditions
 
 
-def names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
+def check_names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
     """Return names, each once, if the catalogue has them and they have such options."""
     entries = list(dict.fromkeys(entries))
     for name in entries:
@@ -179,18 +179,18 @@ def names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
 
 def provenance_of(profile: Profile, device: str) -> Provenance:
     """Return what a record says of the code and the machine, if it is measured now and here."""
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     return Provenance(
         commit=commit,
         dirty=dirty,
         profile=profile.name,
         specification=profile.specification,
-        system=machine.system(device).id,
+        system=machine.describe_system(device).id,
         device=device,
         threads=1,
         deterministic=True,
         flush_denormal=True,  # is asked of every worker; its records say whether it was so
-        code=machine.code(),
+        code=machine.hash_code(),
     )
 
 
@@ -238,7 +238,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         task_options=task_options,
         model=net,
         model_version=facts.version,
-        parameters=size(task, profile.parameters),
+        parameters=choose_parameters(task, profile.parameters),
         layers=layers,
         model_options=model_options,
         budget=condition.setting.budget(profile.tuned),
@@ -269,7 +269,7 @@ def task_of(condition: Condition) -> Task:
     try:
         task: Task = TASKS[name](lag=condition.lag, **options)
         if name not in TASKS.builtin:
-            scale(task)
+            make_scale(task)
             if task.loss not in LOSSES:
                 raise unknown(f"loss of task '{name}'", str(task.loss), LOSSES)
         return task
@@ -294,7 +294,7 @@ def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> N
         raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
 
 
-def size(task: Task, parameters: int) -> int:
+def choose_parameters(task: Task, parameters: int) -> int:
     """Return the number of parameters that the models of a task are matched to."""
     if isinstance(task.inputs, tuple):
         return parameters

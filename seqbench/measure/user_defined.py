@@ -62,7 +62,7 @@ def name_code(unit: Unit, pickled: bytes) -> str | None:
         return ""
     hashed = blake2b(pickled, digest_size=8)
     for entry in entries:
-        files = sorted(source_files(entry))
+        files = sorted(list_source_files(entry))
         if not files:
             return None
         for file in files:
@@ -70,7 +70,7 @@ def name_code(unit: Unit, pickled: bytes) -> str | None:
     return hashed.hexdigest()
 
 
-def source_files(entry: type) -> Iterator[Path]:
+def list_source_files(entry: type) -> Iterator[Path]:
     """Yield the files of a class's code: of its package, or of its module and those beside it."""
     module = sys.modules.get(entry.__module__)
     package = sys.modules.get(entry.__module__.partition(".")[0])

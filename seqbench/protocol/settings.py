@@ -98,12 +98,12 @@ class Condition:
     @property
     def task(self) -> tuple[str, dict[str, Any]]:
         """Return the name of the task and its options."""
-        return in_words(self.setting.task)
+        return parse_spelling(self.setting.task)
 
     @property
     def net(self) -> tuple[str, int, dict[str, Any]]:
         """Return the name of the model, its number of layers, and its other options."""
-        name, options = in_words(self.model)
+        name, options = parse_spelling(self.model)
         layers = options.pop("layers", MODELS.facts(name).layers)
         if type(layers) is not int or layers < 1:
             raise BadInput(
@@ -112,7 +112,7 @@ class Condition:
         return name, layers, options
 
 
-def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
+def parse_spelling(spelling: str) -> tuple[str, dict[str, Any]]:
     """Return a name and its options; raise where the value of one could not be spelled in a record."""
     name, options = parse(spelling)
     for option, value in options.items():
@@ -167,7 +167,7 @@ class Profile:
             }
         )
 
-    def asked(self, spec: RunSpec) -> "Profile":
+    def adapt(self, spec: RunSpec) -> "Profile":
         """Return the profile with the grid of a specification, and its steps and rate for a task of one's own."""
         if spec.grid and not self.tuned:
             raise BadInput(f"profile '{self.name}' tunes no learning rate; leave grid out")
@@ -215,10 +215,10 @@ class Profile:
         settings = [
             s
             for s in self.settings
-            if (not tasks or named(s.task, tasks)) and (not parts or s.part in parts)
+            if (not tasks or is_named(s.task, tasks)) and (not parts or s.part in parts)
         ]
         for task in tasks:
-            if not any(named(s.task, [task]) for s in self.settings):
+            if not any(is_named(s.task, [task]) for s in self.settings):
                 if not lags:
                     raise BadInput(
                         f"profile '{self.name}' has no lags for task '{task}'; name some with --lag"
@@ -233,16 +233,16 @@ class Profile:
             for setting in settings
             for lag in setting.lags
             if not lags or lag in lags
-            for model in self.chosen(setting, models)
+            for model in self.select_models(setting, models)
         ]
 
-    def chosen(self, setting: Setting, models: Sequence[str]) -> list[str]:
+    def select_models(self, setting: Setting, models: Sequence[str]) -> list[str]:
         """Return those of a setting's models that are asked for; in the first part, all that are."""
         if not models:
             return list(setting.models)
         if setting.part in self.parts[:1]:
             return list(models)
-        return [model for model in setting.models if named(model, models)]
+        return [model for model in setting.models if is_named(model, models)]
 
     def manifest(self, edition: str = "local") -> Manifest:
         """Return what a results folder of this profile says of itself."""
@@ -255,12 +255,12 @@ class Profile:
         )
 
 
-def named(spelling: str, names: Sequence[str]) -> bool:
+def is_named(spelling: str, names: Sequence[str]) -> bool:
     """Return whether an entry is among the names, by its whole spelling or without its options."""
     return spelling in names or strip_options(spelling) in names
 
 
-def best_rate(records: Iterable[Record]) -> float:
+def choose_rate(records: Iterable[Record]) -> float:
     """Return the learning rate that did best on validation: by solve rate, then by the median of the last losses.
 
     Parameters

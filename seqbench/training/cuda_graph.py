@@ -36,9 +36,9 @@ class CudaGraph:
         self.able = device.type in DEVICES
         if self.able:
             self.stream = STREAMS.setdefault(device, cuda.Stream(device))
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Let the graph and its memory go: the function has other tensors now, or other shapes."""
         self.graph: cuda.CUDAGraph | None = None
         self.places: list[Tensor] = []
@@ -51,7 +51,7 @@ class CudaGraph:
         if not self.able:
             self.function(*inputs)
             return
-        self.place(inputs)
+        self.copy_inputs(inputs)
         if self.calls == WARM_UP:
             self.capture()
         self.calls += 1
@@ -60,7 +60,7 @@ class CudaGraph:
         else:
             self.launch()
 
-    def place(self, inputs: tuple[Tensor | int, ...]) -> None:
+    def copy_inputs(self, inputs: tuple[Tensor | int, ...]) -> None:
         """Bring the inputs to where the kernels look for them."""
         if not self.places:
             self.places = [
