@@ -1,8 +1,8 @@
-"""Train the members of a condition again, and let the instruments look into them.
+"""Train the members of a condition again, and apply the instruments to them.
 
-The trained weights of a run are not kept: the same unit with the same seeds gives them again. So a condition is
-trained as ``measure`` trains it, and each member's weights are kept when its training ends. Nothing is scored here
-that a run has not scored. All members are looked at on the same sequences, the first of the test set.
+A run does not store trained weights, because the same unit with the same seeds gives them again. So a condition is
+trained as ``measure`` trains it, and each member's weights are kept when its training ends. All members are examined
+on the same sequences, the first of the test set.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,19 +46,19 @@ def run(
     say: Callable[[str], Any] = lambda line: None,
     **options: Any,  # checked by RunSpec
 ) -> Store:
-    """Look into the members that a specification asks for where the store lacks it; return the store.
+    """Apply instruments to the members of a specification, where the store lacks it; return the store.
 
     Parameters
     ----------
     spec
-        What to look at: a ``RunSpec``, or the name of a profile. If it names no task, those whose relevant steps are
+        What to examine: a ``RunSpec``, or the name of a profile. If it names no task, those whose relevant steps are
         known; if no lag, the longest of each task; if no part, the first of the profile.
     instruments
         By name; all of them if none is given.
     out
         The results folder; ``results/local/<profile>`` by default. A tuned profile finds its learning rates there.
     say
-        Is told how it goes on, a line at a time.
+        Called with each line of progress.
     options
         Fields of the specification that are to have another value, all but ``scan``.
 
@@ -101,7 +101,7 @@ def run(
 
 
 def select(spec: RunSpec) -> Selection:
-    """Return what is looked at of what a specification asks for."""
+    """Return the part of a specification that is examined."""
     whole = measure.select(spec)
     parts = spec.parts or whole.profile.parts[:1]
     found = whole.where(
@@ -134,7 +134,7 @@ def reporting_members(selection: Selection, store: Store) -> Iterator[tuple[Unit
 
 @contextmanager
 def raise_bad_input(unit: Unit) -> Iterator[None]:
-    """Turn what a user-defined class raises, whatever it is, into ``BadInput``."""
+    """Turn any exception of a user-defined class into ``BadInput``."""
     try:
         yield
     except (BadInput, KeyboardInterrupt):
@@ -147,13 +147,13 @@ def raise_bad_input(unit: Unit) -> Iterator[None]:
 
 
 def build_for(unit: Unit) -> tuple[Any, Any]:
-    """Return the task of a unit, and its model with a member that is nobody's."""
+    """Return the task of a unit, and its model with one untrained member."""
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     return task, build(unit, task, [0], torch.device("cpu"))[0]
 
 
 def identify(name: str, unit: Unit, member: Member) -> tuple[str, str, int, float, str]:
-    """Return the identity of what an instrument sees at the end: the start goes with it."""
+    """Return the key of a probe at the end of training; the probe at the start is always written with it."""
     return name, unit.id, member.seed, member.learning_rate, "end"
 
 
@@ -168,7 +168,7 @@ def name_file(rows: Sequence[Probe]) -> str:
 def probe_members(
     unit: Unit, who: Sequence[Member], lacking: dict[str, list[Member]], device: str
 ) -> Iterator[list[Probe]]:
-    """Yield what each instrument sees of those members of a stack that it lacks."""
+    """Yield the probes of each instrument, of those members of a stack that it lacks."""
     here = [m for m in who if any(m in left for left in lacking.values())]
     if not here:
         return
@@ -202,30 +202,32 @@ def probe_members(
 def train_and_look(
     unit: Unit, who: Sequence[Member], instruments: Sequence[str], device: torch.device
 ) -> tuple[list[Outcome], SeriesByMoment]:
-    """Train members of a unit; return what became of them, and what was seen before and after.
+    """Train members of a unit; return their outcomes, and the series of the instruments before and after.
 
-    A member that diverged has no series at the end: there is nothing in it that is finite.
+    A member that diverged has no series at the end, because its weights are not finite.
     """
     task, _ = build_for(unit)
     data = draw(task, "test", [0], 0, SEQUENCES, device)
-    held: dict[Member, Weights] = {}
+    weights: dict[Member, Weights] = {}
 
     def look(model: Any, at: Sequence[Member]) -> dict[Member, dict[str, Series]]:
         model.eval()
         found = {name: INSTRUMENTS[name].look(task, model, data) for name in instruments}
         return {m: {name: each[e] for name, each in found.items()} for e, m in enumerate(at)}
 
-    def fresh(at: Sequence[Member]) -> Any:
+    def build_model(at: Sequence[Member]) -> Any:
         return build(unit, task, [member.seed for member in at], device)[0]
 
-    start = look(fresh(who), who)
+    start = look(build_model(who), who)
     with machine.set_product_precision(unit.precision):
-        outcomes = train(task, fresh(who), who, unit.budget, device, on_finish=held.__setitem__)
+        outcomes = train(
+            task, build_model(who), who, unit.budget, device, on_finish=weights.__setitem__
+        )
     finite = [outcome.member for outcome in outcomes if outcome.verdict != "diverged"]
     end: dict[Member, dict[str, Series]] = {m: {name: {} for name in instruments} for m in who}
     if finite:
-        model = fresh(finite)
-        stacked = {n: torch.stack([held[m][n] for m in finite]) for n in held[finite[0]]}
+        model = build_model(finite)
+        stacked = {n: torch.stack([weights[m][n] for m in finite]) for n in weights[finite[0]]}
         model.load_state_dict(stacked)
         end |= look(model, finite)
     return outcomes, {"start": start, "end": end}

@@ -1,7 +1,7 @@
-"""What methods without a network reach on the tasks of a profile, computed and kept beside the runs.
+"""The scores of methods without a network on the tasks of a profile, stored beside the runs.
 
-A task computes its own: see ``Task.baselines``. A score of a network says little alone; beside what counting, a linear
-model or the last value give, it says what the network was good for.
+Each task computes its own baselines: see ``Task.baselines``. Compared with counting, a linear model or the last value,
+a network's score shows what the network adds.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ def run(
     out: str | Path | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Store:
-    """Compute and keep the baselines of these tasks at these lags, all of the profile's if none are given.
+    """Compute and store the baselines of these tasks at these lags; of all of the profile's if none are given.
 
-    A task whose data is missing is skipped, with a line; one that has no baselines is passed over.
+    A task whose data is missing is skipped with a message; a task without baselines is skipped silently.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One job: build the task and the model, train the members, write down what became of each."""
+"""One job: build the task and the model, train the members, return a record for each."""
 
 from collections.abc import Callable, Sequence
 from contextlib import chdir
@@ -27,16 +27,16 @@ from seqbench.training.loop import Outcome, train
 
 @dataclass(frozen=True)
 class Job:
-    """Members of one unit, to be trained side by side, and all that a worker must know of them.
+    """Members of one unit, to be trained side by side, with everything that a worker needs for it.
 
     Attributes
     ----------
     classes
         Tasks and models that were passed as classes, pickled with their code.
     code
-        The hash of the code of user-defined classes, "" without any, None where it is not known.
+        The hash of the code of user-defined classes; "" if there are none, None if it is not known.
     checkpoint_folder
-        The folder in which a long job lays its state, if it is to be taken up again after a kill.
+        The folder in which a long job saves its checkpoint, so that it can go on after a kill; "" for none.
     regrouped
         Whether these are part of a larger stack, which failed or lost its worker process twice.
     """
@@ -52,7 +52,7 @@ class Job:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
+        """Return the checkpoint of the job; its file name depends on the code and the machine, so that no other fits."""
         if not self.checkpoint_folder or self.code is None or self.provenance.code is None:
             return Checkpoint()
         what = [self.unit, self.provenance, *self.members]
@@ -60,7 +60,7 @@ class Job:
         return Checkpoint(Path(self.checkpoint_folder, f"{name}.pt"))
 
     def restrict_to(self, members: Sequence[Member]) -> "Job":
-        """Return the job of some of its members, since the stack of them all did not work."""
+        """Return a job of only some of its members, for when the stack of all of them failed."""
         return replace(self, members=tuple(members), regrouped=True)
 
     def __str__(self) -> str:
@@ -72,16 +72,15 @@ class Job:
 def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> list[Record]:
     """Return a record for each member of the job.
 
-    A stack that fails, for want of memory or for a fault in a model, is tried again in halves, so that in the end
-    the member alone that fails is recorded as failed.
+    A stack that fails, for want of memory or for a fault in a model, is tried again in halves, so that only the
+    member that fails by itself is recorded as failed.
 
     Raises
     ------
     BadInput
-        What can't be measured as it was asked for is no measurement. Once it is under way, what a user-defined class
-        raises is a failure of that class.
+        If the job can't be measured as specified. What a user-defined class raises becomes a failed record.
     torch.AcceleratorError
-        The device is lost to this process, and whatever runs here next would fail, too.
+        If the device is lost to this process; whatever ran next in it would fail, too.
     """
     try:
         with chdir("."):  # a user-defined class may go elsewhere
@@ -108,7 +107,7 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
 def build(
     unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
 ) -> tuple[Model, dict[str, int]]:
-    """Return the model of a unit with a member for each seed, in its precision, and the sizes that match its count."""
+    """Return the model of a unit with a member for each seed, in its precision, and the sizes that match its parameter count."""
     check_precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {
@@ -130,13 +129,13 @@ def build(
 
 
 def resolve_scan(precision: str, scan: str) -> str:
-    """Return the scan that is taken in a precision.
+    """Return the scan that is used in a precision.
 
     Raises
     ------
     BadInput
-        Where it would compute in another one: ``native`` in float16 (``Model.forward_dtype``), ``ensemble`` in that
-        of its weights.
+        If the scan would compute in another precision: ``native`` uses float16 under bfloat16
+        (``Model.forward_dtype``), ``ensemble`` the precision of its weights.
     """
     if precision != "bfloat16" or scan in ("fused", "reference"):
         return scan
@@ -179,12 +178,12 @@ def _train_and_record(job: Job, progress: Callable[[int], Any]) -> list[Record]:
 
 
 def complete_provenance(job: Job) -> Provenance:
-    """Return where the records of a job come from, if it is measured here: as planned, but for what this process is."""
+    """Return the planned provenance of a job, completed by whether this process flushes denormals."""
     return job.provenance.model_copy(update={"flush_denormal": flushes_denormals()})
 
 
 def make_scale(task: Task) -> Scale:
-    """Return how the scores of a task are read."""
+    """Return the scale of a task's scores: measure, direction, chance, threshold and range."""
     share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
     lowest, highest = task.score_range or share
     return Scale(
@@ -198,7 +197,7 @@ def make_scale(task: Task) -> Scale:
 
 
 def check_score(outcome: Outcome, scale: Scale) -> Scale:
-    """Return the scale; raise where a score is one that its measure can't have: then the score is computed wrong."""
+    """Return the scale; raise ``ValueError`` if a score is outside its range, which means it is computed wrong."""
     for score in (outcome.score, outcome.train_score, *outcome.curve.score):
         if score is not None and not scale.contains(score):
             low, high = scale.range
@@ -210,7 +209,7 @@ def check_score(outcome: Outcome, scale: Scale) -> Scale:
 
 
 def make_cost(seconds: float, memory: int) -> Cost:
-    """Return what a run cost, as of now."""
+    """Return the cost of a run that ends now: seconds, and peak memory in bytes."""
     return Cost(
         seconds=seconds,
         peak_memory=memory,
@@ -219,14 +218,14 @@ def make_cost(seconds: float, memory: int) -> Cost:
 
 
 def is_out_of_memory(error: BaseException | str) -> bool:
-    """Return whether memory was wanting; on a CPU torch has no error of its own for it."""
+    """Return whether an error means out of memory; on a CPU torch raises no special error for it."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 
 
 def make_failed_record(job: Job, reason: str, memory: bool = False) -> Record:
-    """Return the record of a job of one member that gave no result: for want of memory, or for this reason."""
+    """Return the record of a job of one member without a result: out of memory, or failed for this reason."""
     return Record(
         unit_id=job.unit.id,
         unit=job.unit,
@@ -248,7 +247,7 @@ def make_failed_record(job: Job, reason: str, memory: bool = False) -> Record:
 
 
 def find_scale(unit: Unit) -> Scale:
-    """Return how the scores of a unit would be read, also where its task can't say."""
+    """Return the scale of a unit's scores; a default if its task can't be built."""
     try:
         return make_scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
     except Exception:

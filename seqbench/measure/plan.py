@@ -1,4 +1,4 @@
-"""From a selection and the records that are there to the jobs that are left.
+"""From a selection and the existing records to the jobs that are left.
 
 A profile that tunes is planned twice: first every learning rate on the tuning seeds; then, with the rate that did best
 on validation, the reporting seeds.
@@ -20,7 +20,10 @@ from seqbench.protocol.settings import choose_rate
 from seqbench.records.schema import Member, Record, Unit
 from seqbench.tasks import TASKS
 
-MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
+MEMBERS_AT_ONCE = {
+    "cpu": 8,
+    "cuda": 64,
+}  # on a CPU the data of a step of more members would not fit in the cache
 
 
 @dataclass
@@ -51,13 +54,13 @@ class Plan:
 
     @property
     def work(self) -> int:
-        """A rough measure of how long all of it may take, to sort by."""
+        """A rough measure of how long the plan may take, for sorting."""
         later = sum(estimate_work(unit, members) for unit, members in self.waiting.items())
         return later + sum(estimate_work(job.unit, len(job.members)) for job in self.jobs)
 
 
 def plan(selection: Selection, records: Sequence[Record], unfinished: Path | None = None) -> Plan:
-    """Return what a selection asks for beside these records.
+    """Return what is left of a selection, given these records.
 
     Parameters
     ----------
@@ -121,7 +124,7 @@ def members_of(
 def jobs_of(
     unit: Unit, members: Sequence[Member], selection: Selection, unfinished: Path | None
 ) -> Iterator[Job]:
-    """Yield the jobs of some members of a unit, each of as many as are trained side by side."""
+    """Yield the jobs of some members of a unit, each with as many as are trained side by side."""
     by = selection.provenance
     if user_defined := is_user_defined(unit):
         by = by.model_copy(update={"dirty": True})  # no commit names the code
@@ -133,7 +136,7 @@ def jobs_of(
 
 
 def find_missing_data(unit: Unit) -> DataMissing | None:
-    """Return why the data of a task is not to be had, if it is not; any other fault shows when it is measured."""
+    """Return the error if the data of a task is missing, else None; other faults are reported when it is measured."""
     try:
         task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
         task.sample(task.keys("train", 0, 0, 1))
@@ -148,14 +151,14 @@ def find_missing_data(unit: Unit) -> DataMissing | None:
 
 
 def split_evenly(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
-    """Return the members in as few parts as can be, all about as large and none larger than the most."""
+    """Return the members in as few parts of nearly equal size as possible, each of at most ``most``."""
     parts = ceil(len(members) / most)
     cuts = [len(members) * k // parts for k in range(parts + 1)] if parts else [0]
     return [tuple(members[a:b]) for a, b in pairwise(cuts)]
 
 
 def estimate_work(unit: Unit, members: int) -> int:
-    """Return a rough measure of how long members of a unit may take, to sort by."""
+    """Return a rough measure of how long members of a unit may take, for sorting."""
     return unit.budget.steps * unit.budget.batch * (unit.lag + 1) * members
 
 
@@ -186,7 +189,7 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
 
 
 def estimate_seconds(job: Job, known: Iterable[Record]) -> float | None:
-    """Return the seconds that a job may take, from records of its model: of the same task if there are any."""
+    """Return the seconds that a job may take, from records of its model (of its task, if there are any); else None."""
     same = [r for r in known if r.unit.model == job.unit.model and r.steps]
     same = [r for r in same if r.unit.task == job.unit.task] or same
     if not same:

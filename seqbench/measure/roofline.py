@@ -1,4 +1,4 @@
-r"""The floor of a step: the least time that a machine could take for it, from two ceilings that are measured.
+r"""The roofline of a step: the least time that a machine could take for it, from two measured ceilings.
 
 A machine multiplies large matrices at :math:`\pi` operations a second and moves a large tensor at :math:`\beta` bytes
 a second, read and written. A step of F operations (a product and a sum are two) that moves M bytes takes at least
@@ -12,9 +12,9 @@ with :math:`F_1`, X and S the operations, the bytes of the input and the bytes s
 sequence of one member, and P the bytes of one member's parameters. In training the gradient, the parameters and the two
 moments of Adam are each written once and read once; what is saved, too. Both are counted on the ``reference`` scan.
 
-It is a lower bound: of operations only those of matrix products, convolutions and attention are counted, without the
-pairs that a causal mask hides; parameters are read once a step, streaming or not; and nothing waits for anything else,
-where a recurrence has T steps that must. A scan that saves less than the loop may come nearer to it, or below.
+It is a lower bound. Only the operations of matrix products, convolutions and attention are counted, without the pairs
+that a causal mask hides. Parameters are read once a step, also in streaming. No operation waits for another, although
+the T steps of a recurrence must. A scan that saves less than the reference loop may come nearer to the bound, or below.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,14 +45,14 @@ Shape = tuple[int, ...]
 
 
 class Ceilings(NamedTuple):
-    """What a device does at best: operations and bytes a second."""
+    """The highest rates of a device: operations and bytes a second."""
 
     flops: float
     bytes: float
 
 
 class Work(NamedTuple):
-    """What a step has to do: operations, and bytes that are saved for its backward pass."""
+    """The work of a step: operations, and bytes that are saved for its backward pass."""
 
     flops: int
     saved: int
@@ -60,7 +60,7 @@ class Work(NamedTuple):
 
 @cache
 def measure_ceilings(device: str, precision: Precision) -> Ceilings:
-    """Measure the two ceilings, once a process; the best of a few rounds, about a second."""
+    """Measure the two ceilings, the best of a few rounds; takes about a second, once per process."""
     where: dict[str, Any] = {"device": device, "dtype": DTYPES[precision]}
     n = SIDE[device]
     a, b = torch.ones(n, n, **where), torch.ones(n, n, **where)
@@ -73,7 +73,7 @@ def measure_ceilings(device: str, precision: Precision) -> Ceilings:
 
 
 def time_best(call: Callable[[], object], device: str) -> float:
-    """Return the shortest of a few times."""
+    """Return the shortest time of a few calls, in seconds."""
     times = []
     for _ in range(1 + ROUNDS):
         since = perf_counter()
@@ -85,7 +85,7 @@ def time_best(call: Callable[[], object], device: str) -> float:
 
 
 def count_work(step: Callable[[], object], given: Iterable[Tensor]) -> Work:
-    """Take a step on the CPU and count what it does; a tensor that was given need not be saved."""
+    """Take a step on the CPU and count its work; the tensors ``given`` do not count as saved."""
     saved = {tensor.untyped_storage().data_ptr(): 0 for tensor in given}
 
     def note(tensor: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""From a run specification to the units that it asks for: what is to be measured, on what, and by which code.
+"""From a run specification to the units that it asks for: what to measure, on which device, and with which code.
 
-Whatever can be wrong with a specification is found here, before anything is written or trained.
+Every fault of a specification is found here, before anything is written or trained.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -40,7 +40,7 @@ class Selection:
         Each condition with the unit that measures it, in the order of the profile. Two parts of a profile may ask for
         the same unit.
     provenance
-        What the records will say of this code and this machine.
+        The code and the machine, as the records will name them.
     classes
         The tasks and models that were passed as classes, pickled with their code.
     """
@@ -76,11 +76,11 @@ class Selection:
         return self.where(lambda unit, condition: condition.setting.part == part)
 
     def of_task(self, task: str) -> "Selection":
-        """Return what is to be measured of one task, whatever its options."""
+        """Return what is to be measured of one task, with any options."""
         return self.where(lambda unit, condition: unit.task == task)
 
     def where(self, holds: Callable[[Unit, Condition], bool]) -> "Selection":
-        """Return what is to be measured of the conditions of which something holds."""
+        """Return what is to be measured of the conditions for which a predicate holds."""
         return replace(self, conditions=tuple(pair for pair in self.conditions if holds(*pair)))
 
 
@@ -90,7 +90,7 @@ def spec_of(
     function: Callable[..., Any],
     without: Collection[str] = (),
 ) -> RunSpec:
-    """Return a specification with other values of some fields; classes are taken into the catalogues.
+    """Return a specification with some fields replaced; classes are added to the catalogues.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def spec_of(
     options
         Fields by name. A task or a model may be a class.
     function
-        Which was given them: errors name it and its own arguments, too.
+        The function that received the options: errors name it and its own arguments.
     without
-        Fields that it can't do anything with.
+        Fields that the function does not accept.
     """
     fields = [name for name in RunSpec.model_fields if name not in without]
     for name in options:
@@ -147,7 +147,7 @@ def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
             f"profile '{profile.name}' says itself how task '{own[0]}' is measured; "
             "steps and learning_rate are for tasks that it does not have"
         )
-    if not spec.tasks:  # then those that the models can read are meant
+    if not spec.tasks:  # then all tasks that the models can read
         conditions = [condition for condition in conditions if is_compatible(condition)]
     if not conditions:
         asked = {"tasks": spec.tasks, "parts": spec.parts}
@@ -160,7 +160,7 @@ def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
 
 
 def check_names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
-    """Return names, each once, if the catalogue has them and they have such options."""
+    """Return the names without repetition; raise where the catalogue lacks one, or it has no such option."""
     entries = list(dict.fromkeys(entries))
     for name in entries:
         if strip_options(name) in catalogue:
@@ -178,7 +178,7 @@ def check_names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
 
 
 def provenance_of(profile: Profile, device: str) -> Provenance:
-    """Return what a record says of the code and the machine, if it is measured now and here."""
+    """Return the provenance of a record that is measured now, with this code on this machine."""
     commit, dirty = machine.read_commit()
     return Provenance(
         commit=commit,
@@ -189,13 +189,13 @@ def provenance_of(profile: Profile, device: str) -> Provenance:
         device=device,
         threads=1,
         deterministic=True,
-        flush_denormal=True,  # is asked of every worker; its records say whether it was so
+        flush_denormal=True,  # asked of every worker; a worker that can't records False
         code=machine.hash_code(),
     )
 
 
 def plan_of_folder(profile: Profile) -> list[Planned]:
-    """Return all that a folder of a profile is to hold, whatever of it is measured now."""
+    """Return all units that a folder of a profile is to hold, not only those that are measured now."""
     parts = {unit_of(c, profile): c.setting.part for c in reversed(list(profile.conditions()))}
     return [Planned(unit=u, part=p, seeds=profile.seeds) for u, p in reversed(parts.items())]
 
@@ -204,7 +204,7 @@ def plan_of_folder(profile: Profile) -> list[Planned]:
 
 
 def unit_of(condition: Condition, profile: Profile) -> Unit:
-    """Return the unit of a condition; raise where the task can't have the lag or the model can't read it."""
+    """Return the unit of a condition; raise if the task does not allow the lag or the model can't read the task."""
     try:
         return _unit_of(condition, profile)
     except BadInput:
@@ -258,12 +258,12 @@ def input_of(condition: Condition) -> str:
 
 
 def sees_ahead(condition: Condition) -> bool:
-    """Return whether the model would see what comes after an answer that is due."""
+    """Return whether the model would see inputs that come after an answer that is due."""
     return TASKS[condition.task[0]].causal and MODELS.facts(condition.net[0]).both_ways
 
 
 def task_of(condition: Condition) -> Task:
-    """Return the task of a condition; raise where its class can't make it, or does not say how it is scored."""
+    """Return the task of a condition; raise if its class can't be instantiated or does not declare its score."""
     name, options = condition.task
     options = check_options("task", name, TASKS[name], options)
     try:
@@ -281,7 +281,7 @@ def task_of(condition: Condition) -> Task:
 
 
 def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
-    """Raise where the model can't be made for the task with its options, before anything is measured."""
+    """Raise if the model can't be built for the task with its options, before anything is measured."""
     model = MODELS[net]
     shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
     shape |= options

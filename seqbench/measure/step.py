@@ -62,7 +62,10 @@ Say = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A model at a length, with so many sequences and members; H as given, or matched to the parameters."""
+    """What is timed: a model with its length, batch, members, scan and precision.
+
+    ``hidden`` is H; None means the H that matches the number of parameters.
+    """
 
     model: str
     length: int
@@ -74,7 +77,7 @@ class Case:
 
     @property
     def tokens(self) -> int:
-        """Return how many tokens one step works on."""
+        """Return the number of tokens of one step, E·B·T."""
         return self.members * self.batch * self.length
 
     @property
@@ -83,13 +86,13 @@ class Case:
         return not MODELS.facts(self.model).both_ways
 
     def make_task(self) -> Task:
-        """Return the task whose data is stepped over: numbers, or frames for a model that reads video."""
+        """Return the task that provides the data: adding, or moving shapes for a model that reads video."""
         if MODELS.facts(self.model).reads == "video":
             return TASKS["moving-shapes"](lag=self.length - MOVING)
         return TASKS["adding"](lag=self.length)
 
     def make_unit(self, task: Task, parameters: int) -> Unit:
-        """Return the unit of which this is a step; it says how large the model is."""
+        """Return the unit from which the model is built, with its number of parameters."""
         setting = Setting(task.name, (task.lag,), steps=1, batch=self.batch, clip=CLIP)
         known = MODELS.facts(self.model)
         options: dict[str, Any] = {"causal": self.causal}
@@ -110,7 +113,7 @@ class Case:
         )
 
     def count_parameters(self, task: Task, layers: int) -> int:
-        """Return how many parameters a member has whose H was given, all other sizes as the model has them then."""
+        """Return how many parameters a member has with the given H and the model's default for all other sizes."""
         keys = Keys.span(self.model, 1, "weights", 0, 0, 0)
         shape = {"inputs": task.inputs, "outputs": task.outputs, "hidden": self.hidden}
         return count(MODELS[self.model](keys, **shape, layers=layers, causal=self.causal))
@@ -120,7 +123,7 @@ Step = tuple[Case, Phase]
 
 
 class Subject:
-    """A model with its data, ready to be stepped."""
+    """A model with its data and its optimiser, ready to take steps."""
 
     def __init__(self, case: Case, parameters: int, device: str) -> None:
         self.case, self.on = case, torch.device(device)
@@ -141,22 +144,22 @@ class Subject:
         return self.model(self.x, self.data.y.shape[2])
 
     def train_once(self) -> None:
-        """Take one step of training, as the trainer does."""
+        """Take one training step, as the trainer does."""
         self.steps += 1
         self.advance(self.data.x, self.data.y, self.data.mask, self.steps)
 
     @torch.no_grad()
     def infer_once(self) -> None:
-        """Go forward once."""
+        """Run one forward pass over the whole sequences."""
         self.forward()
 
     def stream_once(self) -> None:
-        """Go forward once, one token after the other."""
+        """Run one forward pass, token by token."""
         for _ in stream(self.model, self.x):
             pass
 
     def select_step(self, phase: Phase) -> Callable[[], None]:
-        """Return what takes one step of a phase."""
+        """Return the function that takes one step of a phase."""
         steps: dict[Phase, Callable[[], None]] = {
             "training": self.train_once,
             "inference": self.infer_once,
@@ -165,12 +168,12 @@ class Subject:
         return steps[phase]
 
     def name_scan(self, phase: Phase) -> str:
-        """Return by which scan a phase runs: ``step`` where a recurrence is streamed."""
+        """Return the name of the scan of a phase: ``step`` where a recurrence is streamed."""
         name = self.model.scan_name
         return "step" if phase == "streaming" and name != "none" else name
 
     def time_step(self, phase: Phase, repeats: int) -> float:
-        """Return the time of one step, from so many in a row."""
+        """Return the seconds of one step, the mean of ``repeats`` in a row."""
         once = self.select_step(phase)
         with set_product_precision(self.case.precision):
             self.synchronize()
@@ -181,18 +184,18 @@ class Subject:
             return (perf_counter() - since) / repeats
 
     def synchronize(self) -> None:
-        """Let the device finish what it was given."""
+        """Wait until the device has finished its work."""
         if self.on.type == "cuda":
             torch.cuda.synchronize(self.on)
 
 
 def is_compiled(scan: str, device: str) -> bool:
-    """Return whether something is compiled before the first step."""
+    """Return whether a scan is compiled before its first step."""
     return scan in COMPILED and device == "cuda"
 
 
 class Timed(NamedTuple):
-    """What was measured of a step: seconds per token in every round, bytes, and seconds to compile it."""
+    """The measurements of a step: seconds per token in every round, bytes of memory, and seconds to compile it."""
 
     seconds: list[float]
     memory: int
@@ -206,30 +209,30 @@ def time_steps(
     rounds: int = 9,
     say: Say = lambda line: None,
 ) -> Iterator[tuple[Step, Timed]]:
-    """Time steps in turns, and yield what was measured of each.
+    """Time steps in turns, and yield the measurements of each.
 
     Parameters
     ----------
     device
         ``cpu`` or ``cuda``.
     parameters
-        The count to which every model is matched whose H is not given.
+        The number of parameters to which a model is matched if its H is not given.
     rounds
-        How often each is timed; one timing takes at least ``SAMPLE`` seconds.
+        How often each step is timed; one timing takes at least ``SAMPLE`` seconds.
     say
         Called with a line for each step that is not timed, and why.
     """
     for precision in {case.precision for case, _ in steps}:
         measure_ceilings(
             device, precision
-        )  # wakes a GPU, too, which is no part of compiling for it
+        )  # also initialises a GPU, so that this is not counted as compiling
     subjects: dict[Case, Subject] = {}
     first: dict[Step, float] = {}
     memory: dict[Step, int] = {}
     for case in dict.fromkeys(case for case, _ in steps):
         phases = [phase for phase in reversed(PHASES) if (case, phase) in steps]
         try:
-            for _ in range(2):  # the first time also fills what torch keeps for good
+            for _ in range(2):  # the first time also fills torch's permanent caches
                 for phase, seconds, held in measure_footprint(case, phases, parameters, device):
                     first.setdefault((case, phase), seconds)
                     memory[case, phase] = held
@@ -264,7 +267,7 @@ def measure_footprint(
 ) -> Iterator[tuple[Phase, float, int]]:
     """Yield the time of a first step of each phase, and the bytes that a model, its data and that step add.
 
-    A peak never sinks, so the phase that needs most comes last.
+    A peak never falls, so the phase that needs the most memory must come last.
     """
     peak = machine.Peak(device)
     before = peak.read()
@@ -278,14 +281,14 @@ def measure_footprint(
 
 
 def compute_roofline(step: Step, parameters: int, device: str) -> Roofline:
-    """Return what a step has to do, and what the device does at best."""
+    """Return the work of a step, and the highest rates of the device."""
     case, phase = step
     on_a_cpu = case.precision if case.precision in machine.ON_A_CPU else "float32"
     one = replace(case, members=1, batch=1, scan="reference", precision=on_a_cpu)
     weights, inputs, needed = count_needs(one, phase, parameters)
     E, B = case.members, case.batch
     touched = UPDATED * weights if phase == "training" else weights
-    saved = needed.saved // 2 if case.precision == "bfloat16" else needed.saved  # half a float32
+    saved = needed.saved // 2 if case.precision == "bfloat16" else needed.saved  # half of float32
     best = measure_ceilings(device, case.precision)
     return Roofline(
         flops=E * B * needed.flops,

@@ -45,7 +45,7 @@ WORDS = ("scans", "phases", "precisions")  # the axes whose values are words, no
 Facts = dict[str, Any]
 
 
-# What can be timed
+# Which steps are timed
 
 
 def plan(
@@ -55,9 +55,10 @@ def plan(
     device: str,
     say: Say = lambda line: None,
 ) -> dict[Step, Facts]:
-    """Return all steps with what a row says of them beforehand; say which can't be taken, and why.
+    """Return all steps, each with the fields of its row that are known beforehand; say which can't be timed, and why.
 
-    A model that has no scans is there once, and so is one of which ``auto`` is a scan that is asked for, too.
+    The same step is listed once, even if two scans name it: a model without scans, or ``auto`` beside the scan that
+    it stands for.
     """
     found: dict[tuple[Any, ...], tuple[Step, Facts]] = {}
     ways = product(models, timing.hidden, timing.scans, timing.precisions)
@@ -79,7 +80,7 @@ def plan(
 
 
 def try_out(small: Case, parameters: int, device: str) -> Subject:
-    """Return a case that was stepped once; raise where it can't be, for whatever fault of somebody else's model."""
+    """Return the subject of a case after one step; raise ``BadInput`` if it can't be built or a user's model fails."""
     try:
         tried = Subject(small, parameters, device)
         if not is_compiled(tried.name_scan("inference"), device):  # its first step is timed
@@ -96,7 +97,7 @@ def try_out(small: Case, parameters: int, device: str) -> Subject:
 
 
 def describe_step(subject: Subject, case: Case, phase: Phase) -> Facts:
-    """Return what a row says of a step of a case, of which the subject is a small one."""
+    """Return the fields of a row that describe a step of a case; the subject is a small example of it."""
     return {
         "model": case.model,
         "model_version": subject.unit.model_version,
@@ -114,7 +115,7 @@ def describe_step(subject: Subject, case: Case, phase: Phase) -> Facts:
 
 
 def identify(facts: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells a step from all others on a machine."""
+    """Return the fields that identify a step on a machine."""
     return tuple(facts[name] for name in IDENTITY)
 
 
@@ -132,7 +133,7 @@ def measure_steps(
 
 
 def make_row(facts: Facts, timed: Timed, origin: Facts, floor: Roofline) -> Throughput:
-    """Return a row of what was measured, and where."""
+    """Return the row of a step: its description, its measurements, and the machine and code (``origin``)."""
     each = timed.seconds
     low, _, high = quantiles(each, n=4, method="inclusive") if len(each) > 1 else each * 3
     return Throughput(
@@ -148,7 +149,7 @@ def make_row(facts: Facts, timed: Timed, origin: Facts, floor: Roofline) -> Thro
 
 
 def describe_machine(device: str) -> Facts:
-    """Return what a row says of the machine and the code."""
+    """Return the fields of a row that describe the machine and the code."""
     commit, dirty = machine.read_commit()
     return {
         "commit": commit,
@@ -159,7 +160,7 @@ def describe_machine(device: str) -> Facts:
 
 
 def is_uncommitted(model: str, origin: Facts) -> bool:
-    """Return whether a step is computed by code that is not all in the commit."""
+    """Return whether a step runs code that the commit does not contain."""
     return origin["dirty"] or MODELS.is_user_defined(model)
 
 
@@ -182,7 +183,7 @@ def run(
     Parameters
     ----------
     axes
-        What takes the place of the profile's own, by the names that ``Timing`` has for them.
+        Values that replace those of the profile, by the field names of ``Timing``.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def run(
 
 
 def check_axes(models: Iterable[str], axes: Mapping[str, Any]) -> None:
-    """Raise at the first name that nobody knows, and at a number that can't be."""
+    """Raise ``BadInput`` for the first unknown model or axis, and for a value out of range."""
     known = [field.name for field in fields(Timing)]
     for axis, values in axes.items():
         if axis not in known:
@@ -269,7 +270,7 @@ def list_timed(store: Store, device: str) -> set[tuple[Any, ...]]:
 
 
 def write_rows(store: Store, rows: Sequence[Throughput]) -> None:
-    """Put rows of one machine into the store, in place of older ones of the same step."""
+    """Write rows into the store; they replace older rows of the same step on the same machine."""
     for system in {r.system for r in rows}:
         new = {identify(dict(r)): r for r in rows if r.system == system}
         old = [r for r in store.throughput() if r.system == system and identify(dict(r)) not in new]
