@@ -1,6 +1,7 @@
 """Diagnostics: what happens inside a model. One instrument per file, applied to a member before and after training.
 
-What may enter: a task, a model with its members, and test sequences. An instrument returns series and changes no weight.
+What may enter: a task, a model with its members, and test sequences. An instrument changes no weights; it
+returns series.
 
 ==========  ==============================================================================
 gradient    how the gradient fades or grows on its way back through time

@@ -75,8 +75,8 @@ class Queue:
             yield job, [make_failed_record(job, f"its worker process ended{how}")]
 
 
-# The code that a worker starts with. It ignores Ctrl-C, which the run that started it handles; and it ends when that run
-# ends, even while it is still importing torch.
+# The code that a worker starts with. It ignores Ctrl-C, which the run that started it handles; and it ends when that
+# run ends, even while it is still importing torch.
 BOOTSTRAP = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "from seqbench.measure.orphan import end_with; end_with({parent}); "

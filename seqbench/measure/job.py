@@ -52,7 +52,7 @@ class Job:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return the checkpoint of the job; its file name depends on the code and the machine, so that no other fits."""
+        """Return the checkpoint of the job; its file name depends on the code and the machine, so no other fits."""
         if not self.checkpoint_folder or self.code is None or self.provenance.code is None:
             return Checkpoint()
         what = [self.unit, self.provenance, *self.members]
@@ -107,7 +107,7 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
 def build(
     unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
 ) -> tuple[Model, dict[str, int]]:
-    """Return the model of a unit with a member for each seed, in its precision, and the sizes that match its parameter count."""
+    """Return the model of a unit with a member for each seed, and the sizes that match its parameter count."""
     check_precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {

@@ -41,7 +41,7 @@ class Checkpoint:
     since: float = field(default_factory=monotonic)
 
     def load(self, fit: Callable[[State], Any] = lambda state: state) -> Any:
-        """Return the last saved state as ``fit`` converts it; None if there is none, or after a warning if it is damaged.
+        """Return the last saved state as ``fit`` converts it; None if there is none or (with a warning) it is damaged.
 
         Parameters
         ----------
