@@ -1,4 +1,4 @@
-"""What a result was measured on, and with which code."""
+"""The machine and the code of a result, and the settings of torch that make it reproducible."""
 
 import ctypes
 import os
@@ -23,12 +23,12 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("seqbench", "torch", "numpy", "triton", "scikit-learn")
 CUDNN: Any = torch.backends.cudnn
 PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, CUDNN.conv, CUDNN.rnn)
-ON_A_CPU = ("float32", "float64")  # the precisions that it has; CUDA has all
+ON_A_CPU = ("float32", "float64")  # the precisions of a CPU; CUDA has all
 
 
 @cache
-def system(device: str) -> System:
-    """Describe this machine as a run on the device sees it; nothing in it names its owner."""
+def describe_system(device: str) -> System:
+    """Describe this machine as a run on the device sees it; it contains nothing that names the owner."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -37,7 +37,7 @@ def system(device: str) -> System:
             continue
     return System(
         processor=_processor(),
-        cores=cores(),
+        cores=count_cores(),
         memory=psutil.virtual_memory().total,
         accelerator=torch.cuda.get_device_name() if device == "cuda" else None,
         operating_system=platform.platform(terse=True),
@@ -46,7 +46,7 @@ def system(device: str) -> System:
     )
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Return the number of cores that this process may use."""
     # macOS knows no affinity
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -62,17 +62,17 @@ def _processor() -> str:
 
 
 @cache
-def commit() -> tuple[str, bool]:
-    """Return the commit of the code that runs, and whether it does not hold all of that code.
+def read_commit() -> tuple[str, bool]:
+    """Return the commit of the running code, and whether the code is dirty, i.e. not all in that commit.
 
-    It does not where any file that git tracks was changed since, wherever it lies, or where the package,
-    ``benchmarks`` or ``tools`` has files that git does not track. Where git can't tell, for want of a repository or
-    because it belongs to somebody else, the commit is "unknown", and nothing holds the code.
+    It is dirty if any file that git tracks was changed, or if the package, ``benchmarks`` or ``tools`` contains a
+    file that git does not track. Without a repository, or where git refuses one of another owner, the commit is
+    "unknown" and the code is dirty.
     """
     here = Path(__file__).parent
     status = ("status", "--porcelain")
     try:
-        # Installed into an environment inside somebody's own repository it is not that repository's code.
+        # An installed package may lie inside an unrelated repository, which does not track this file.
         _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         head = _git(here, "rev-parse", "HEAD")
         changed = _git(here, *status, "--untracked-files=no", "--", ":/")
@@ -84,14 +84,14 @@ def commit() -> tuple[str, bool]:
 
 
 @cache
-def code() -> str:
-    """Return the hash of the package's own Python files: the same code has the same one, whatever git knows of it."""
+def hash_code() -> str:
+    """Return the hash of the package's own Python files: the same code has the same hash, with or without git."""
     package = Path(__file__).parent
     found = blake2b(digest_size=8)
     for file in sorted(
         package.rglob("*.py"), key=lambda file: file.relative_to(package).as_posix()
     ):
-        # A checkout may end its lines in another way.
+        # Line ends depend on the checkout.
         content = file.read_bytes().replace(b"\r\n", b"\n")
         found.update(f"{file.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
     return found.hexdigest()
@@ -102,7 +102,7 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def device(name: str) -> str:
+def choose_device(name: str) -> str:
     """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
     if name not in ("auto", "cpu", "cuda"):
         raise BadInput(f"unknown device '{name}'; choose from: auto, cpu, cuda")
@@ -115,8 +115,8 @@ def device(name: str) -> str:
     return name
 
 
-def precision(name: str, device: str) -> Precision:
-    """Return the precision of this name, if the device has it."""
+def check_precision(name: str, device: str) -> Precision:
+    """Return the precision of this name; raise ``BadInput`` if it is unknown or the device lacks it."""
     if name not in get_args(Precision):
         raise unknown("precision", name, get_args(Precision))
     if name not in ON_A_CPU and device != "cuda":
@@ -127,8 +127,8 @@ def precision(name: str, device: str) -> Precision:
 
 
 @contextmanager
-def products_in(precision: Precision) -> Iterator[None]:
-    """Round the factors of float32 products to TF32 within, if that is the precision, and only then."""
+def set_product_precision(precision: Precision) -> Iterator[None]:
+    """Within this context, float32 products use TF32 if that is the precision, and full float32 otherwise."""
     before = [switch.fp32_precision for switch in PRODUCTS]
     for switch in PRODUCTS:
         switch.fp32_precision = "tf32" if precision == "tf32" else "ieee"
@@ -142,8 +142,8 @@ def products_in(precision: Precision) -> Iterator[None]:
 def make_deterministic() -> None:
     """Make this process compute as every worker does: one thread, no denormals, deterministic kernels.
 
-    Denormals are flushed before any thread starts, since threads inherit the mode: vanishing gradients are full of
-    them, and they make a CPU several times slower.
+    Denormals are flushed to zero: they are common in vanishing gradients, and make a CPU several times slower. This
+    must be set before any thread starts, since threads inherit the mode.
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(1)
@@ -152,18 +152,18 @@ def make_deterministic() -> None:
     for switch in PRODUCTS:
         switch.fp32_precision = "ieee"  # float32 means float32
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
-    # Else glibc gives big buffers back when they are freed, and the next step faults every page of them in again.
+    # By default glibc returns big buffers to the system when they are freed; the next step would fault in every page.
     _libc("mallopt", M_MMAP_MAX, 0)
     _libc("mallopt", M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def flushes_denormals() -> bool:
-    """Return whether this process takes denormals for 0, as ``make_deterministic`` asks; not every processor can."""
+    """Return whether this process flushes denormals to zero, as ``make_deterministic`` asks; not every CPU can."""
     return (torch.full((), 1e-40, dtype=torch.float32) * 1).item() == 0
 
 
 def _libc(function: str, *arguments: int) -> None:
-    """Call a function of the C library, where it has it (glibc does)."""
+    """Call a function of the C library if it exists there (it does in glibc)."""
     with suppress(AttributeError, OSError):
         getattr(ctypes.CDLL(None), function)(*arguments)
 
@@ -177,11 +177,11 @@ class Peak:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         else:
-            _libc("malloc_trim", 0)  # what was freed before is not held now
+            _libc("malloc_trim", 0)  # return memory that was freed before
             with suppress(OSError):  # Linux: forget the old high-water mark
                 Path("/proc/self/clear_refs").write_text("5")
 
-    def bytes(self) -> int:
+    def read(self) -> int:
         """Return the peak so far."""
         if self.cuda:
             return torch.cuda.max_memory_allocated()

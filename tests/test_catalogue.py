@@ -8,7 +8,7 @@ import torch
 
 from seqbench import cli
 from seqbench.errors import BadInput
-from seqbench.measure import throughput
+from seqbench.measure import step, throughput
 from seqbench.models import MODELS
 from seqbench.models.facts import ModelCatalogue, ModelFacts
 
@@ -157,7 +157,8 @@ def test_the_commands_go_on_without_it(catalogue, monkeypatch, capsys):
     assert about["sound"] == "A sound model."
     assert of("gone") in about["gone"]
 
-    monkeypatch.setattr(throughput, "MODELS", catalogue)
+    for module in (step, throughput):
+        monkeypatch.setattr(module, "MODELS", catalogue)
     lines = []
     timing = throughput.Timing((12,), (2,), (1,), 1, phases=("inference",))
     steps = throughput.plan(["gone", "rnn"], timing, 1_000, "cpu", lines.append)

@@ -44,11 +44,11 @@ def runs(monkeypatch, file: Path) -> None:
 
 
 def commit() -> tuple[str, bool]:
-    return machine.commit.__wrapped__()
+    return machine.read_commit.__wrapped__()
 
 
 def code() -> str:
-    return machine.code.__wrapped__()
+    return machine.hash_code.__wrapped__()
 
 
 def test_a_clean_checkout_is_its_commit(package):
@@ -131,4 +131,4 @@ def test_the_hash_does_not_know_how_lines_end_nor_where_the_code_lies(package, m
 
 
 def test_the_code_that_runs_here_has_a_hash():
-    assert machine.code() == code()
+    assert machine.hash_code() == code()

@@ -76,7 +76,7 @@ def bench(
     from seqbench.measure.execute import allot
     from seqbench.measure.runs import prepare
 
-    given = allot("processes", workers, parse_duration(budget), machine.device(asked.device))
+    given = allot("processes", workers, parse_duration(budget), machine.choose_device(asked.device))
     selection, store = prepare(asked, out)  # raises what is wrong, and writes nothing
     store = Store(store.path.absolute()).create(selection.profile.manifest())
     wrong = measure_accuracy(selection, store, given)

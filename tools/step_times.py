@@ -29,7 +29,7 @@ from seqbench.protocol.settings import Profile
 from seqbench.records.store import Store
 
 if TYPE_CHECKING:  # it imports torch
-    from seqbench.measure.throughput import Step, Timed
+    from seqbench.measure.step import Step, Timed
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "benchmarks" / "asv"
@@ -95,7 +95,7 @@ def measure(
 
 def read_results(folder: Path) -> "Iterator[tuple[Step, Timed]]":
     """Yield each step with what asv measured of it; steps that it skipped are left out."""
-    from seqbench.measure.throughput import Case, Timed
+    from seqbench.measure.step import Case, Timed
 
     (result,) = iter_results(str(folder))
     axes = result.get_result_params(TIME)
@@ -120,15 +120,16 @@ def time_missing_steps(
     """Time the steps that the store lacks for this code on this machine; return exit codes of what failed."""
     from seqbench import machine
     from seqbench.measure import throughput
+    from seqbench.measure.step import compute_roofline
 
     machine.make_deterministic()
-    device, size = machine.device(device), profile.parameters
+    device, size = machine.choose_device(device), profile.parameters
     steps = throughput.plan(models or MODELS, TIMINGS[profile.name], size, device, complain)
-    done = throughput.measured(store, device)
-    if not force and all(throughput.identity(facts) in done for facts in steps.values()):
+    done = throughput.list_timed(store, device)
+    if not force and all(throughput.identify(facts) in done for facts in steps.values()):
         complain("steps: timed already")
         return []
-    commit, _ = machine.commit()
+    commit, _ = machine.read_commit()
     if commit == "unknown":
         complain("steps: asv needs a git commit and there is none here; they are timed without it")
         throughput.run(
@@ -136,21 +137,21 @@ def time_missing_steps(
         )
         return []
     complain("steps: asv times those of every model")
-    system = machine.system(device)
+    system = machine.describe_system(device)
     try:
         measured = measure(system.id, commit, profile.name, device, models)
     except AsvFailed as error:
         complain(f"steps: asv failed: {str(error).strip()[-2000:]}")
         return [1]
-    whence = throughput.here(device)
+    origin = throughput.describe_machine(device)
     rows = [
-        throughput.row(steps[step], timed, whence, throughput.floor(step, size, device))
+        throughput.make_row(steps[step], timed, origin, compute_roofline(step, size, device))
         for step, timed in measured.items()
         if step in steps
     ]
     with store.lock():
         store.add_system(system)
-        throughput.keep(store, rows)
+        throughput.write_rows(store, rows)
     return []
 
 

@@ -76,10 +76,10 @@ def main(
 ) -> None:
     """Time the three ways on the frames of moving shapes."""
     machine.make_deterministic()
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     about = {
         "commit": commit, "dirty": dirty, "lag": lag, "batch": B,
-        "system": machine.system(device).model_dump(mode="json"),
+        "system": machine.describe_system(device).model_dump(mode="json"),
     }  # fmt: skip
     rows = []
     for row in measure(lag, rounds, device):

@@ -43,10 +43,10 @@ def main(
 ) -> None:
     """Time all scans of every cell."""
     machine.make_deterministic()
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     about = {
         "commit": commit, "dirty": dirty, "length": length, "batch": B,
-        "system": machine.system(device).model_dump(mode="json"),
+        "system": machine.describe_system(device).model_dump(mode="json"),
     }  # fmt: skip
     rows = []
     for row in measure(length, rounds, device):

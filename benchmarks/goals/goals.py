@@ -62,9 +62,9 @@ class Row:
         interval, met = (found.low, found.high), goal.is_met(found.value)
         return cls(goal.name, what, str(goal), found.value, interval, found.rounds, met, **more)
 
-    def record(self, **whence: Any) -> Comparison:
-        """Return the record; ``whence`` are its fields for machine and code, each of its own type."""
-        return Comparison(**vars(self), **whence)
+    def record(self, **origin: Any) -> Comparison:
+        """Return the record; ``origin`` are its fields for machine and code, each of its own type."""
+        return Comparison(**vars(self), **origin)
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ class TimedStep:
     def of(cls, make: Callable[[], Step], device: str = "cpu") -> "TimedStep":
         """Make a step, take it a few times, and measure its memory and how many repeats a timing needs."""
         peak = machine.Peak(device)
-        before = peak.bytes()
+        before = peak.read()
         step = make()
         for _ in range(WARM_UP):
             step()
-        memory = max(0, peak.bytes() - before)
+        memory = max(0, peak.read() - before)
         single = cls(step, device, 1, memory)
         return cls(step, device, 1 + int(SAMPLE / single.measure()), memory)
 

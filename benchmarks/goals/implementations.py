@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from seqbench.machine import products_in
+from seqbench.machine import set_product_precision
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.training.cuda_graph import CudaGraph
@@ -56,7 +56,7 @@ def use_precision(precision: str, make: Callable[[], Step]) -> Callable[[], Step
     def enter_precision() -> Iterator[None]:
         half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
         with (
-            products_in("tf32" if precision == "tf32" else "float32"),
+            set_product_precision("tf32" if precision == "tf32" else "float32"),
             # Autocast must not cache a cast from before a capture: it would be no part of the graph.
             torch.autocast("cuda", half, enabled=half is not None, cache_enabled=False),
         ):

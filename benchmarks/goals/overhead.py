@@ -27,7 +27,7 @@ from benchmarks.goals.paired import Median, time_call, time_in_turns
 from seqbench import machine
 from seqbench.cli.terminal import answer, obey
 from seqbench.errors import DataMissing, unknown
-from seqbench.measure.executors import processes
+from seqbench.measure.executors import run_processes
 from seqbench.measure.job import Job, build
 from seqbench.measure.select import unit_of
 from seqbench.protocol.profiles import QUICK
@@ -150,13 +150,13 @@ def make_members(E: int) -> list[Member]:
 
 def compare_workers(rounds: int, jobs: int = 6, steps: int = 250) -> Iterator[Ratio]:
     """Compare two workers of one thread with one, on the same jobs."""
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     provenance = Provenance(
         commit=commit,
         dirty=dirty,
         profile="overhead",
         specification="0" * 16,
-        system=machine.system("cpu").id,
+        system=machine.describe_system("cpu").id,
         device="cpu",
         threads=1,
         deterministic=True,
@@ -173,7 +173,7 @@ def compare_workers(rounds: int, jobs: int = 6, steps: int = 250) -> Iterator[Ra
 
 def time_a_job(jobs: Sequence[Job], count: int) -> float:
     """Return the seconds per job, counted from the end of each worker's first job, since its start imports torch."""
-    ends = [perf_counter() for _ in processes(jobs, count, lambda job, step: None)]
+    ends = [perf_counter() for _ in run_processes(jobs, count, lambda job, step: None)]
     return (ends[-1] - sum(ends[:count]) / count) / (len(jobs) - count)
 
 

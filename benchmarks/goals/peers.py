@@ -45,7 +45,7 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Measure the goals, and print each with its result and whether it is met."""
-    device = machine.device(device)
+    device = machine.choose_device(device)
     here, elsewhere = (on_gpu.PARTS, {}) if device == "cuda" else (on_cpu.PARTS, on_gpu.AIMS)
     names = goal.split(",") if goal else [name for name in here if name not in ON_DEMAND]
     for name in names:
@@ -55,10 +55,10 @@ def main(
     store = Store(LOCAL / "quick" if out is None else out)  # of whatever profile
     manifest = store.manifest() if store.exists else PROFILES["quick"].manifest()
     with write_into(open_folder(store.path, manifest), manifest, device):
-        system = machine.system(device).id
-        whence = throughput.here(device)
+        system = machine.describe_system(device).id
+        origin = throughput.describe_machine(device)
         missing = [
-            Row(name, what, aim, note=NO_GPU).record(**whence, device="cuda")
+            Row(name, what, aim, note=NO_GPU).record(**origin, device="cuda")
             for name, (what, aim) in elsewhere.items()
         ]
         old = [r for r in store.comparisons() if r.system == system and r.goal not in elsewhere]
@@ -66,7 +66,7 @@ def main(
             new: dict[str, Comparison] = {}
             for row in here[name](min(rounds, FEWER.get(name, rounds))):
                 print(format_row(row), file=sys.stderr, flush=True)
-                new[row.what] = row.record(**whence, device=device)
+                new[row.what] = row.record(**origin, device=device)
                 kept = [r for r in old if r.goal != name or r.what not in new]
                 store.add_comparisons(system, sort_rows([*kept, *new.values()], here) + missing)
             old = [*(r for r in old if r.goal != name), *new.values()]

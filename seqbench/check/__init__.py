@@ -1,5 +1,6 @@
-"""What every task and every model must be able to show, built-in or user-defined: ``seqbench check NAME``.
+"""Checks that every task and every model must pass, built-in or user-defined: ``seqbench check NAME``.
 
+What may enter: a task or a model class, by name or address; its code is not trusted to be correct. Nothing is written.
 A check is a function that returns None, or a sentence on what is wrong; its docstring says what holds if it passes.
 Those of tasks are in ``tasks.py``, those of models in ``models.py``.
 """
@@ -24,7 +25,7 @@ Check = Callable[[Any], str | None]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``wrong`` is None where all is well."""
+    """The result of one check; ``wrong`` is None where it passed."""
 
     check: str
     wrong: str | None
@@ -36,7 +37,7 @@ class Finding:
 
 
 def check(name: str) -> Iterator[Finding]:
-    """Put a task or model through all checks of its kind.
+    """Run all checks on a task or a model; yield what each found.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def check(name: str) -> Iterator[Finding]:
 
 
 def run_checks(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
-    """Run checks one by one; nothing can be asked of an entry that fails the first. What was said is not said again."""
+    """Run the checks in order; stop if the first fails. The same fault is reported once, then as "as above"."""
     said = set()
     for number, one in enumerate(checks):
         says = (one.__doc__ or "").partition("\n")[0].rstrip(".")
@@ -68,7 +69,7 @@ def run_checks(checks: Sequence[Check], entry: Any) -> Iterator[Finding]:
 
 
 def find_entry(name: str) -> Any:
-    """Return a task or model by name or address; what is registered nowhere joins for the life of this process."""
+    """Return a task or model by name or address; a class that is not registered is added for this process."""
     if not isinstance(name, str):
         raise BadInput(
             f"a task or a model is named by its name or address; got a {type(name).__name__}"
@@ -86,7 +87,7 @@ def find_entry(name: str) -> Any:
     sys.path.insert(0, str(Path.cwd()))
     try:
         entry = load(name)
-    except (Exception, SystemExit) as error:  # it is somebody's file, and may do anything
+    except (Exception, SystemExit) as error:  # user code may raise anything
         raise BadInput(f"can't import '{name}': {describe(error)}") from error
     if not isinstance(entry, type):
         raise BadInput(f"'{name}' is a {type(entry).__name__}; a task or a model is a class")

@@ -1,6 +1,7 @@
-"""What every model must be able to show, on a small task that whoever can learn anything learns.
+"""The checks of models, on a small task that every model can learn.
 
-Where two passes are compared the model is as it is evaluated: in training a buffer may change from one to the next.
+Checks that compare two forward passes put the model in evaluation mode, because in training mode a buffer may change
+between the passes.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,13 +32,13 @@ CPU = torch.device("cpu")
 
 
 def is_close(a: Tensor, b: Tensor) -> bool:
-    """Return whether two tensors are the same but for the order of sums in float32."""
+    """Return whether two tensors are equal up to the rounding of float32 sums."""
     return torch.allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
 @dataclass(frozen=True)
 class Echo(Task):
-    """Say the last symbol again: whoever can learn anything learns it."""
+    """Repeat the last symbol: a task that every model can learn."""
 
     name = "echo"
     inputs: ClassVar[int | tuple[int, int, int]] = SYMBOLS
@@ -53,7 +54,7 @@ class Echo(Task):
 
 @dataclass(frozen=True)
 class Blink(Echo):
-    """The same in video: a symbol is a grey frame."""
+    """The same task as video: each symbol is a grey frame."""
 
     name = "blink"
     inputs = (1, 12, 12)
@@ -90,12 +91,12 @@ def build_example(
 
 
 def build_for_evaluation(model: type[Model], seeds: Sequence[int] = SEEDS) -> Model:
-    """Return the model as it is evaluated, for checks that compare two passes: in training a buffer may change."""
+    """Return the model in evaluation mode, for checks that compare two forward passes."""
     return build_example(model, seeds).eval()
 
 
 def draw_inputs(model: type[Model], seeds: Sequence[int] = SEEDS, B: int = 4) -> Tensor:
-    """Return what the model reads, ``(E, B, T, …)``: other sequences for each member."""
+    """Return an input of the model, ``(E, B, T, …)``, with different sequences for each member."""
     task = example(model)
     return encode(task, draw(task, "train", seeds, 0, B, CPU).x)
 

@@ -1,4 +1,4 @@
-"""What every task must be able to show; most of it on a batch of many sequences, at a lag that is quick to draw."""
+"""The checks of tasks; most of them on a batch of many sequences, at a lag that is quick to draw."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
-from seqbench.measure.job import scale
+from seqbench.measure.job import make_scale
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member
@@ -40,7 +40,7 @@ def same(a: Batch, b: Batch) -> bool:
 
 
 def task_declared(kind: type[Task]) -> str | None:
-    """It declares a name, a version, its lags, its sizes, and how it is judged."""
+    """It declares a name, a version, its lags, its sizes, and how it is scored."""
     wanted: dict[str, type] = {
         "name": str, "version": int, "knob": str, "lags": range, "loss": str, "causal": bool,
         "measure": str, "higher_is_better": bool,
@@ -65,7 +65,7 @@ def task_declared(kind: type[Task]) -> str | None:
     if task.version < 1 or not task.name:
         return "the name is empty, or the version is below 1"
     if task.is_solved(task.chance):
-        return f"whoever answers by chance ({task.chance}) reaches the threshold ({task.threshold})"
+        return f"answering by chance ({task.chance}) reaches the threshold ({task.threshold})"
     return None
 
 
@@ -191,7 +191,7 @@ def task_scores(kind: type[Task]) -> str | None:
     """A score is one number a member, within the range of its measure."""
     task, batch = middle(kind), many(kind, "test")
     y, mask = batch.y[None], batch.mask[None]
-    low, high = scale(task).range
+    low, high = make_scale(task).range
     for output in constants(task, batch):
         score = task.score(output.expand(1, MANY, *output.shape), y, mask)
         if score.shape != (1,):
@@ -229,7 +229,7 @@ def constants(task: Task, seen: Batch) -> list[Tensor]:
     each = at.sum(dim=0) + 1e-3
     whole = each.sum(dim=0).expand(A, C)
     shares = [counts / counts.sum(dim=-1, keepdim=True) for counts in (each, whole)]
-    # Where only a whole answer counts, the best guess may be one that was right for somebody.
+    # Where only a whole answer counts, the best guess may be the whole answer of one sequence.
     guesses = [F.one_hot(y.clamp(0, C - 1), C).float() for y in seen.y[:GUESSES]]
     return [share.log() for share in shares] + guesses
 

@@ -83,7 +83,7 @@ def run(
     )  # fmt: skip
     seconds = parse_duration(budget)
     from seqbench.measure import runs
-    from seqbench.measure.progress import Plain, listener
+    from seqbench.measure.progress import Plain, make_listener
 
     class Answer(Plain):
         """A dry run's lines are the answer, not progress."""
@@ -91,7 +91,7 @@ def run(
         def say(self, line: str) -> None:
             print(printable(line), flush=True)
 
-    listen = Answer() if dry_run else listener()
+    listen = Answer() if dry_run else make_listener()
     store = runs.run(
         asked,
         out=out,

@@ -1,13 +1,16 @@
-"""What happens inside of a model: an instrument a file, each pointed at a member before and after its training.
+"""Diagnostics: what happens inside a model. One instrument per file, applied to a member before and after training.
+
+What may enter: a task, a model with its members, and test sequences. An instrument changes no weights; it
+returns series.
 
 ==========  ==============================================================================
 gradient    how the gradient fades or grows on its way back through time
-gates       whether gates open and shut when the data asks for it
+gates       whether gates open and close when the data asks for it
 attention   which steps an answer looks at
 age         whether what was read first is forgotten first
 ==========  ==============================================================================
 
-An instrument changes nothing and trains nothing: ``probe.py`` trains the members of a condition as a run does, keeps
+``probe.py`` trains the members of a condition as a run does, keeps
 their weights, and applies the instruments. What an instrument needs of a model, the model has itself: its cells and
 their steps, its attention weights, and what a gradient passes through (``models.base.Model``).
 """
@@ -23,12 +26,12 @@ from seqbench.training.feed import Folded
 
 
 class Instrument(NamedTuple):
-    """What can be looked at, and how.
+    """An instrument: where it applies, and how it looks into a model.
 
     Attributes
     ----------
     applies
-        Whether there is anything to see of a model on a task.
+        Whether it can look into a model on a task.
     look
         Given a task, a model of E members and sequences that they share, returns the series of each member.
     """

@@ -1,8 +1,8 @@
-"""Train the members of a condition again, and let the instruments look into them.
+"""Train the members of a condition again, and apply the instruments to them.
 
-The trained weights of a run are not kept: the same unit with the same seeds gives them again. So a condition is
-trained as ``measure`` trains it, and each member's weights are kept when its training ends. Nothing is scored here
-that a run has not scored. All members are looked at on the same sequences, the first of the test set.
+A run does not store trained weights, because the same unit with the same seeds gives them again. So a condition is
+trained as ``measure`` trains it, and each member's weights are kept when its training ends. All members are examined
+on the same sequences, the first of the test set.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from seqbench.errors import BadInput, describe, unknown
 from seqbench.measure import select as measure
 from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.job import build
-from seqbench.measure.plan import MEMBERS_AT_ONCE, members_of, missing_data
+from seqbench.measure.plan import MEMBERS_AT_ONCE, find_missing_data, members_of
 from seqbench.measure.select import Selection, spec_of
 from seqbench.measure.user_defined import is_user_defined
 from seqbench.records.schema import Member, Moment, Probe, Unit, canonical, digest
@@ -46,19 +46,19 @@ def run(
     say: Callable[[str], Any] = lambda line: None,
     **options: Any,  # checked by RunSpec
 ) -> Store:
-    """Look into the members that a specification asks for where the store lacks it; return the store.
+    """Apply instruments to the members of a specification, where the store lacks it; return the store.
 
     Parameters
     ----------
     spec
-        What to look at: a ``RunSpec``, or the name of a profile. If it names no task, those whose relevant steps are
+        What to examine: a ``RunSpec``, or the name of a profile. If it names no task, those whose relevant steps are
         known; if no lag, the longest of each task; if no part, the first of the profile.
     instruments
         By name; all of them if none is given.
     out
         The results folder; ``results/local/<profile>`` by default. A tuned profile finds its learning rates there.
     say
-        Is told how it goes on, a line at a time.
+        Called with each line of progress.
     options
         Fields of the specification that are to have another value, all but ``scan``.
 
@@ -75,18 +75,18 @@ def run(
     store = open_profile(out, profile)
     work = list(reporting_members(selection, store))
     for unit, _ in work:
-        if missing := missing_data(unit):
+        if missing := find_missing_data(unit):
             raise missing
     machine.make_deterministic()
     with write_into(store, profile.manifest(), device):
         there = {probe.key for probe in store.probes()}
         for unit, who in work:
-            with one_sentence(unit):
+            with raise_bad_input(unit):
                 lacking = {
                     name: left
                     for name in instruments or INSTRUMENTS
-                    if INSTRUMENTS[name].applies(*built_for(unit))
-                    and (left := [m for m in who if key(name, unit, m) not in there])
+                    if INSTRUMENTS[name].applies(*build_for(unit))
+                    and (left := [m for m in who if identify(name, unit, m) not in there])
                 }
                 if not lacking:
                     say(f"{unit.task} lag {unit.lag} {unit.model}: nothing is left to look at")
@@ -95,13 +95,13 @@ def run(
                     say(f"{unit.task} lag {unit.lag} {unit.model}: {name} of seeds {seeds_left}")
                 for start in range(0, len(who), MEMBERS_AT_ONCE[device]):
                     part = who[start : start + MEMBERS_AT_ONCE[device]]
-                    for rows in probed(unit, part, lacking, device):
-                        store.add_probes(named(rows), rows)
+                    for rows in probe_members(unit, part, lacking, device):
+                        store.add_probes(name_file(rows), rows)
     return store
 
 
 def select(spec: RunSpec) -> Selection:
-    """Return what is looked at of what a specification asks for."""
+    """Return the part of a specification that is examined."""
     whole = measure.select(spec)
     parts = spec.parts or whole.profile.parts[:1]
     found = whole.where(
@@ -133,8 +133,8 @@ def reporting_members(selection: Selection, store: Store) -> Iterator[tuple[Unit
 
 
 @contextmanager
-def one_sentence(unit: Unit) -> Iterator[None]:
-    """Turn what a user-defined class raises, whatever it is, into ``BadInput``."""
+def raise_bad_input(unit: Unit) -> Iterator[None]:
+    """Turn any exception of a user-defined class into ``BadInput``."""
     try:
         yield
     except (BadInput, KeyboardInterrupt):
@@ -146,18 +146,18 @@ def one_sentence(unit: Unit) -> Iterator[None]:
         raise BadInput(f"can't look into {what}: {describe(error)}") from error
 
 
-def built_for(unit: Unit) -> tuple[Any, Any]:
-    """Return the task of a unit, and its model with a member that is nobody's."""
+def build_for(unit: Unit) -> tuple[Any, Any]:
+    """Return the task of a unit, and its model with one untrained member."""
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     return task, build(unit, task, [0], torch.device("cpu"))[0]
 
 
-def key(name: str, unit: Unit, member: Member) -> tuple[str, str, int, float, str]:
-    """Return the identity of what an instrument sees at the end: the start goes with it."""
+def identify(name: str, unit: Unit, member: Member) -> tuple[str, str, int, float, str]:
+    """Return the key of a probe at the end of training; the probe at the start is always written with it."""
     return name, unit.id, member.seed, member.learning_rate, "end"
 
 
-def named(rows: Sequence[Probe]) -> str:
+def name_file(rows: Sequence[Probe]) -> str:
     """Return the name of the file for rows of one instrument and unit."""
     first, unit = rows[0], rows[0].unit
     whose = sorted({canonical(row.member.model_dump(mode="json")) for row in rows})
@@ -165,15 +165,15 @@ def named(rows: Sequence[Probe]) -> str:
     return f"{first.instrument}-{unit.task}-lag{unit.lag}-{unit.model}-{hashes}"
 
 
-def probed(
+def probe_members(
     unit: Unit, who: Sequence[Member], lacking: dict[str, list[Member]], device: str
 ) -> Iterator[list[Probe]]:
-    """Yield what each instrument sees of those members of a stack that it lacks."""
+    """Yield the probes of each instrument, of those members of a stack that it lacks."""
     here = [m for m in who if any(m in left for left in lacking.values())]
     if not here:
         return
     outcomes, seen = train_and_look(unit, here, list(lacking), torch.device(device))
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     dirty = dirty or is_user_defined(unit)
     for name, left in lacking.items():
         rows = [
@@ -188,7 +188,7 @@ def probed(
                 device=device,
                 commit=commit,
                 dirty=dirty,
-                system=machine.system(device).id,
+                system=machine.describe_system(device).id,
                 threads=1,
             )
             for moment, series in seen.items()
@@ -202,30 +202,32 @@ def probed(
 def train_and_look(
     unit: Unit, who: Sequence[Member], instruments: Sequence[str], device: torch.device
 ) -> tuple[list[Outcome], SeriesByMoment]:
-    """Train members of a unit; return what became of them, and what was seen before and after.
+    """Train members of a unit; return their outcomes, and the series of the instruments before and after.
 
-    A member that diverged has no series at the end: there is nothing in it that is finite.
+    A member that diverged has no series at the end, because its weights are not finite.
     """
-    task, _ = built_for(unit)
+    task, _ = build_for(unit)
     data = draw(task, "test", [0], 0, SEQUENCES, device)
-    held: dict[Member, Weights] = {}
+    weights: dict[Member, Weights] = {}
 
     def look(model: Any, at: Sequence[Member]) -> dict[Member, dict[str, Series]]:
         model.eval()
         found = {name: INSTRUMENTS[name].look(task, model, data) for name in instruments}
         return {m: {name: each[e] for name, each in found.items()} for e, m in enumerate(at)}
 
-    def fresh(at: Sequence[Member]) -> Any:
+    def build_model(at: Sequence[Member]) -> Any:
         return build(unit, task, [member.seed for member in at], device)[0]
 
-    start = look(fresh(who), who)
-    with machine.products_in(unit.precision):
-        outcomes = train(task, fresh(who), who, unit.budget, device, on_finish=held.__setitem__)
+    start = look(build_model(who), who)
+    with machine.set_product_precision(unit.precision):
+        outcomes = train(
+            task, build_model(who), who, unit.budget, device, on_finish=weights.__setitem__
+        )
     finite = [outcome.member for outcome in outcomes if outcome.verdict != "diverged"]
     end: dict[Member, dict[str, Series]] = {m: {name: {} for name in instruments} for m in who}
     if finite:
-        model = fresh(finite)
-        stacked = {n: torch.stack([held[m][n] for m in finite]) for n in held[finite[0]]}
+        model = build_model(finite)
+        stacked = {n: torch.stack([weights[m][n] for m in finite]) for n in weights[finite[0]]}
         model.load_state_dict(stacked)
         end |= look(model, finite)
     return outcomes, {"start": start, "end": end}

@@ -20,7 +20,7 @@ from seqbench.ledger.online import run as run_trials
 from seqbench.ledger.rows import ONLINE, Online, find_online
 from seqbench.machine import Peak
 from seqbench.measure.folder import open_folder, write_into
-from seqbench.measure.job import cost
+from seqbench.measure.job import make_cost
 from seqbench.records.schema import SCHEMA, Manifest, Trial, digest
 from seqbench.records.store import Store
 from seqbench.training.checkpoint import Checkpoint
@@ -102,7 +102,7 @@ def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None
             said = monotonic()
             say(f"{row.id}: {shown:,} of {row.budget:,} sequences, {running} trials run")
 
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     name = digest([row.id, row.protocol, commit])
     peak = Peak("cpu")
     # A checkpoint is used by the same commit only, and not at all with uncommitted changes.
@@ -110,7 +110,7 @@ def _run(row: Online, trials: int, store: Store, until: float, say: Say) -> None
     # Repeated, since a checkpoint of other trials is continued first.
     while (seeds := list_missing(row, trials, store)) and monotonic() < until:
         for ended in run_trials(row, seeds, until, progress, checkpoint):
-            store.add_trials(row.id, [make_trial(row, outcome, peak.bytes()) for outcome in ended])
+            store.add_trials(row.id, [make_trial(row, outcome, peak.read()) for outcome in ended])
             say(f"{row.id}: {describe_outcomes(ended)}")
 
 
@@ -122,7 +122,7 @@ def list_missing(row: Online, trials: int, store: Store) -> list[int]:
 
 def make_trial(row: Online, outcome: Outcome, memory: int) -> Trial:
     """Return the record of a trial."""
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     return Trial(
         experiment=row.id,
         protocol=row.protocol,
@@ -135,10 +135,10 @@ def make_trial(row: Online, outcome: Outcome, memory: int) -> Trial:
         parameters=outcome.parameters,
         commit=commit,
         dirty=dirty,
-        system=machine.system("cpu").id,
+        system=machine.describe_system("cpu").id,
         device="cpu",
         threads=torch.get_num_threads(),
-        cost=cost(outcome.seconds, memory),
+        cost=make_cost(outcome.seconds, memory),
     )
 
 

@@ -1,4 +1,5 @@
-"""From a protocol to rows in a results folder: what to run, where it runs, and what is written down.
+"""Measuring: from a run specification to rows in a results folder. Accuracy, step times and baselines.
 
-Accuracy, step times and baselines are measured here; nothing here reads a table or a figure.
+What may enter: a specification, a profile and the records already in a folder. Jobs run in this process, in worker
+processes or on a cluster. Nothing here reads a table or a figure.
 """

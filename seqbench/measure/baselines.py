@@ -1,7 +1,7 @@
-"""What methods without a network reach on the tasks of a profile, computed and kept beside the runs.
+"""The scores of methods without a network on the tasks of a profile, stored beside the runs.
 
-A task computes its own: see ``Task.baselines``. A score of a network says little alone; beside what counting, a linear
-model or the last value give, it says what the network was good for.
+Each task computes its own baselines: see ``Task.baselines``. Compared with counting, a linear model or the last value,
+a network's score shows what the network adds.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from pathlib import Path
 from seqbench import machine
 from seqbench.errors import DataMissing, unknown
 from seqbench.measure.folder import open_profile, write_into
-from seqbench.measure.job import scale
+from seqbench.measure.job import make_scale
 from seqbench.protocol.profiles import find_profile
 from seqbench.records.schema import Baseline
 from seqbench.records.store import Store
@@ -28,9 +28,9 @@ def run(
     out: str | Path | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Store:
-    """Compute and keep the baselines of these tasks at these lags, all of the profile's if none are given.
+    """Compute and store the baselines of these tasks at these lags; of all of the profile's if none are given.
 
-    A task whose data is missing is skipped, with a line; one that has no baselines is passed over.
+    A task whose data is missing is skipped with a message; a task without baselines is skipped silently.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def run(
             if name in missing:
                 continue
             try:
-                rows = reached(name, lag)
+                rows = compute_baselines(name, lag)
             except DataMissing as why:
                 missing.add(name)
                 say(f"{name} is skipped: {why}")
@@ -63,10 +63,10 @@ def run(
     return store
 
 
-def reached(name: str, lag: int, options: Options = {}) -> list[Baseline]:  # noqa: B006  read only
+def compute_baselines(name: str, lag: int, options: Options = {}) -> list[Baseline]:  # noqa: B006  read only
     """Return the baselines of a task."""
     task = TASKS[name](lag=lag, **options)
-    commit, dirty = machine.commit()
+    commit, dirty = machine.read_commit()
     return [
         Baseline(
             task=task.name,
@@ -75,10 +75,10 @@ def reached(name: str, lag: int, options: Options = {}) -> list[Baseline]:  # no
             task_options=options,
             name=method,
             score=score,
-            scale=scale(task),
+            scale=make_scale(task),
             commit=commit,
             dirty=dirty or TASKS.is_user_defined(name),
-            system=machine.system("cpu").id,
+            system=machine.describe_system("cpu").id,
         )
         for method, score in task.baselines().items()
     ]

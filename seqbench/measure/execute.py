@@ -1,4 +1,4 @@
-"""From jobs to records in a store: run them while there is time, and keep what they give as it comes."""
+"""From jobs to records in a store: run the jobs while there is time, and write their records as they arrive."""
 
 import os
 import re
@@ -22,16 +22,16 @@ from seqbench.values.arguments import Seconds, Workers, check_arguments
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run is given; none of it changes a record.
+    """The engine, workers and time of a run; none of them changes a record.
 
     Attributes
     ----------
     engine
-        Who runs the jobs: ``processes``, ``serial`` or ``dask``.
+        What runs the jobs: ``processes``, ``serial`` or ``dask``.
     workers
-        How many of them run at once.
+        How many jobs run at once.
     until
-        When no further job is started, on the clock of ``time.monotonic``.
+        The time after which no further job is started, on the clock of ``time.monotonic``.
     """
 
     engine: str
@@ -40,7 +40,7 @@ class Resources:
 
     @property
     def seconds_left(self) -> float:
-        """How long further jobs may be started."""
+        """For how many seconds further jobs may be started."""
         return self.until - monotonic()
 
     @property
@@ -51,30 +51,32 @@ class Resources:
 
 @check_arguments
 def allot(engine: str, workers: Workers | None, budget: Seconds | None, device: str) -> Resources:
-    """Return what a run is given, from now on; raise where there is no such engine.
+    """Return the resources of a run that starts now; raise ``BadInput`` for an unknown engine.
 
     Parameters
     ----------
     workers
-        None: see ``default_workers``.
+        None: see ``choose_workers``.
     budget
-        Seconds; None: those of ``SEQBENCH_BUDGET``, else no end.
+        Seconds; None: those of ``SEQBENCH_BUDGET``, and no limit if that is not set.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    return Resources(engine, workers or default_workers(device), monotonic() + time_given(budget))
+    return Resources(
+        engine, workers or choose_workers(device), monotonic() + read_time_budget(budget)
+    )
 
 
 @dataclass
 class Keeper:
-    """Keeps records as they come.
+    """Writes records into a store as they arrive.
 
     Attributes
     ----------
     replace
-        Whether what is measured takes the place of what is there, also of the same row under other conditions.
+        Whether new records replace those of the store, including those of the same row under other conditions.
     kept
-        What was kept so far.
+        The records written so far.
     """
 
     store: Store
@@ -87,7 +89,7 @@ class Keeper:
         return self.kept if self.replace else self.store.records()
 
     def keep(self, job: Job, records: list[Record]) -> None:
-        """Keep what became of a job; of one without records its worker was killed, and the next run tries again."""
+        """Write the records of a job. A job without records had its worker killed; the next run tries it again."""
         if not records:
             return
         if self.replace:
@@ -95,7 +97,7 @@ class Keeper:
             self.store.remove_others(job.unit)
         try:
             self.store.append(records)
-        except NotWritten:  # what was measured is worth more than the way to it
+        except NotWritten:  # free the disk space of the checkpoint, then try again
             job.checkpoint.clear()
             try:
                 self.store.append(records)
@@ -106,7 +108,7 @@ class Keeper:
 
 
 def execute(jobs: Sequence[Job], given: Resources, keeper: Keeper, listen: Listener) -> None:
-    """Run the jobs while there is time; keep their records as they come."""
+    """Run the jobs while there is time; write their records as they arrive."""
     left = deque(jobs)
 
     def next_jobs() -> Iterator[Job]:
@@ -116,7 +118,7 @@ def execute(jobs: Sequence[Job], given: Resources, keeper: Keeper, listen: Liste
     listen.begin(len(jobs), sum(job.unit.budget.steps * len(job.members) for job in jobs))
     run = ENGINES[given.engine]
     try:
-        # Closed at once, whatever happens: no worker outlives a Ctrl-C or a full disk.
+        # Closed in any case, so that no worker outlives a Ctrl-C or a full disk.
         with closing(run(next_jobs(), min(given.workers, len(jobs)), listen.step)) as ended:
             for job, records in ended:
                 keeper.keep(job, records)
@@ -127,8 +129,8 @@ def execute(jobs: Sequence[Job], given: Resources, keeper: Keeper, listen: Liste
         listen.end()
 
 
-def time_given(budget: float | None) -> float:
-    """Return the seconds that a run is given: the budget, else ``SEQBENCH_BUDGET``, else infinity."""
+def read_time_budget(budget: float | None) -> float:
+    """Return the seconds that a run may take: the budget, else ``SEQBENCH_BUDGET``, else infinity."""
     asked = os.environ.get("SEQBENCH_BUDGET", "")
     try:
         seconds = budget or float(asked or inf)
@@ -139,14 +141,14 @@ def time_given(budget: float | None) -> float:
     return seconds
 
 
-def default_workers(device: str) -> int:
-    """Return one worker a core; on a GPU no more than four, since each takes some of its memory.
+def choose_workers(device: str) -> int:
+    """Return the number of workers: one per core; on a GPU at most four, since each takes some of its memory.
 
-    ``SEQBENCH_WORKERS`` says otherwise where several runs share a machine, as the notebooks of ``nox -s bench`` do.
+    ``SEQBENCH_WORKERS`` overrides it where several runs share a machine, as the notebooks of ``nox -s bench`` do.
     """
     asked = os.environ.get("SEQBENCH_WORKERS", "")
     if asked:
         if not re.fullmatch(r"[1-9][0-9]{0,3}", asked):
             raise BadInput(f"SEQBENCH_WORKERS is a number of workers; got '{shorten(asked, 40)}'")
         return int(asked)
-    return min(machine.cores(), 4) if device == "cuda" else machine.cores()
+    return min(machine.count_cores(), 4) if device == "cuda" else machine.count_cores()

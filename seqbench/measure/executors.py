@@ -1,10 +1,10 @@
 """Three ways to run jobs: in this process, in worker processes of one thread each, on a Dask cluster.
 
-Each is a generator of ``(job, records)`` in the order in which jobs end. A worker process that dies takes one job with
-it, never the run. The job is tried again as it was, which gives the same bits. If its worker dies again, its members
-are tried one by one, and the one that kills two workers alone is recorded as failed; where they were killed from
-outside, as by an operating system that is out of memory, nothing is recorded, and the next run tries it again. Workers
-notice when the run that started them is gone, and end themselves.
+Each is a generator of ``(job, records)`` in the order in which jobs end. A worker process that dies stops its job, but
+not the run: the job is tried again unchanged, which gives the same bits. If its worker dies again, its members are
+tried one by one, and a member that alone kills two workers is recorded as failed. If it was killed from outside (for
+example by the operating system, for want of memory), nothing is recorded and the next run tries it again. A worker
+ends itself when the run that started it is gone.
 """
 
 import os
@@ -27,7 +27,7 @@ import torch
 
 from seqbench.errors import BadInput, describe, shorten_warnings
 from seqbench.machine import make_deterministic
-from seqbench.measure.job import Job, failed, measure
+from seqbench.measure.job import Job, make_failed_record, measure
 from seqbench.measure.user_defined import is_user_defined
 from seqbench.records.schema import Record
 
@@ -36,7 +36,7 @@ Report = Callable[[Job, int], Any]  # a job, and the number of its steps that ar
 Engine = Callable[[Iterable[Job], int, Report], Done]
 
 
-def serial(jobs: Iterable[Job], count: int, report: Report) -> Done:
+def run_serial(jobs: Iterable[Job], count: int, report: Report) -> Done:
     """Run the jobs in this process, one after the other."""
     make_deterministic()
     for job in jobs:
@@ -44,9 +44,9 @@ def serial(jobs: Iterable[Job], count: int, report: Report) -> Done:
 
 
 class Queue:
-    """The jobs that are to be done, and those to be done again.
+    """The jobs to run, and those to run again after their worker died.
 
-    ``jobs`` is asked for a job when there is somebody to do it, and not before.
+    A job is drawn from ``jobs`` only when a worker is free.
     """
 
     def __init__(self, jobs: Iterable[Job]) -> None:
@@ -54,28 +54,30 @@ class Queue:
         self.again: deque[Job] = deque()
         self.deaths: Counter[Job] = Counter()
 
-    def following(self) -> Job | None:
+    def take_next(self) -> Job | None:
         """Return the next job, or None at the end."""
         return self.again.popleft() if self.again else next(self.fresh, None)
 
-    def died(self, job: Job, status: int | None = None) -> Iterator[tuple[Job, list[Record]]]:
+    def handle_death(
+        self, job: Job, status: int | None = None
+    ) -> Iterator[tuple[Job, list[Record]]]:
         """Queue a job whose worker died with this exit status; yield it, with what is recorded, when it is given up."""
         self.deaths[job] += 1
         if self.deaths[job] == 1:
             self.again.append(job)
         elif len(job.members) > 1:
             job.checkpoint.clear()
-            self.again.extend(job.part([member]) for member in job.members)
+            self.again.extend(job.restrict_to([member]) for member in job.members)
         elif status == -SIGKILL:
             yield job, []
         else:
             how = "" if status is None else f" with exit status {status}"
-            yield job, [failed(job, f"its worker process ended{how}")]
+            yield job, [make_failed_record(job, f"its worker process ended{how}")]
 
 
-# The first words of a worker: Ctrl-C is for the run that started it, which ends it; and it ends with that run, also
-# while it still imports torch, which may take long.
-FIRST = (
+# The code that a worker starts with. It ignores Ctrl-C, which the run that started it handles; and it ends when that
+# run ends, even while it is still importing torch.
+BOOTSTRAP = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "from seqbench.measure.orphan import end_with; end_with({parent}); "
     "from seqbench.measure.executors import serve; serve({line})"
@@ -84,7 +86,7 @@ FIRST = (
 
 @dataclass
 class Worker:
-    """A worker process, the line to it, and the job that it has."""
+    """A worker process, the connection to it, and its current job."""
 
     process: subprocess.Popen[bytes]
     line: Connection
@@ -92,7 +94,7 @@ class Worker:
 
     @classmethod
     def start(cls, job: Job) -> "Worker":
-        """Start a process of one thread with its first job; it runs nothing of the caller's script."""
+        """Start a process of one thread and send it its first job; the caller's script is not run in it."""
         ours, theirs = socket.socketpair()
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         with theirs:
@@ -101,7 +103,7 @@ class Worker:
                     sys.executable,
                     "-P",
                     "-c",
-                    FIRST.format(line=theirs.fileno(), parent=os.getpid()),
+                    BOOTSTRAP.format(line=theirs.fileno(), parent=os.getpid()),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -110,58 +112,58 @@ class Worker:
                 | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path},
             )
         worker = cls(process, Connection(ours.detach()), job)
-        worker.give(job)
+        worker.send(job)
         return worker
 
-    def give(self, job: Job) -> None:
-        """Hand over a job."""
+    def send(self, job: Job) -> None:
+        """Send a job."""
         self.job = job
-        with suppress(ConnectionError):  # it died: whoever listens to the line will hear so
+        with suppress(ConnectionError):  # it died: ``receive`` reports it
             self.line.send(job)
 
-    def hear(self) -> tuple[str, Any]:
-        """Return what it says next: a step, records, an error; or that it died, with its exit status."""
+    def receive(self) -> tuple[str, Any]:
+        """Return its next message: a step, records or an error; or "died", with its exit status."""
         try:
             kind, content = self.line.recv()
         except (EOFError, ConnectionError):
             return "died", self.process.wait()
-        except Exception:  # a user-defined class wrote to the line
+        except Exception:  # a user-defined class wrote to the connection
             return "died", None
         return kind, content
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self.line.close()
         self.process.kill()
         self.process.wait()
 
 
 def may_follow(job: Job, before: Job) -> bool:
-    """Return whether a job may be done where another was: a user-defined class may have changed its whole process."""
+    """Return whether a job may run in the process of another one, which a user-defined class may have changed."""
     one, other = job.unit, before.unit
     return not is_user_defined(other) or (one.task, one.model) == (other.task, other.model)
 
 
-def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
-    """Run the jobs in so many worker processes, one job each at a time."""
+def run_processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
+    """Run the jobs in ``count`` worker processes, one job each at a time."""
     queue = Queue(jobs)
     team: list[Worker] = []
     try:
         while True:
-            while len(team) < count and (job := queue.following()):
+            while len(team) < count and (job := queue.take_next()):
                 team.append(Worker.start(job))
             if not team:
                 return
             for line in wait([worker.line for worker in team]):
                 worker = next(w for w in team if w.line is line)
                 job = worker.job
-                kind, content = worker.hear()
+                kind, content = worker.receive()
                 if kind == "step":
                     report(job, content)
                     continue
-                following = queue.following() if kind == "records" else None
+                following = queue.take_next() if kind == "records" else None
                 if following and may_follow(following, job):
-                    worker.give(following)
+                    worker.send(following)
                 else:
                     team.remove(worker)
                     worker.stop()
@@ -170,10 +172,10 @@ def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
                 if kind == "records":
                     yield job, content
                 elif kind == "died":
-                    yield from queue.died(job, content)
+                    yield from queue.handle_death(job, content)
                 elif is_user_defined(job.unit):
                     alone = (replace(job, members=(member,)) for member in job.members)
-                    yield job, [failed(one, describe(content)) for one in alone]
+                    yield job, [make_failed_record(one, describe(content)) for one in alone]
                 else:
                     raise content
     finally:
@@ -181,8 +183,8 @@ def processes(jobs: Iterable[Job], count: int, report: Report) -> Done:
             worker.stop()
 
 
-def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
-    """Run the jobs on the cluster at ``DASK_SCHEDULER_ADDRESS``, or on a local one of so many workers."""
+def run_dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
+    """Run the jobs on the cluster at ``DASK_SCHEDULER_ADDRESS``, or on a local one of ``count`` workers."""
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
@@ -193,7 +195,7 @@ def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
     with ExitStack() as stack:
         cluster = os.environ.get("DASK_SCHEDULER_ADDRESS")
         if not cluster:
-            # What kills a worker is tried again here, and not by Dask.
+            # A job that kills its worker is tried again by this module, not by Dask.
             once = {"distributed.scheduler.allowed-failures": 0}
             stack.enter_context(import_module("dask").config.set(once))
             local = distributed.LocalCluster(
@@ -204,11 +206,11 @@ def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
         given: dict[Any, Job] = {}
         ending = distributed.as_completed()
         while True:
-            # No more than there are threads: a job that waits behind one that kills its worker would be suspected, too.
+            # At most one job per thread: Dask would also blame a job that waits behind one that kills its worker.
             while len(given) < max(1, sum(client.nthreads().values())):
-                if not (following := queue.following()):
+                if not (following := queue.take_next()):
                     break
-                future = client.submit(_settled, following, pure=False)
+                future = client.submit(_measure_on_cluster, following, pure=False)
                 given[future] = following
                 ending.add(future)
             if not given:
@@ -219,21 +221,21 @@ def dask(jobs: Iterable[Job], count: int, report: Report) -> Done:
             if error is None:
                 yield job, future.result()
             elif isinstance(error, distributed.KilledWorker):
-                yield from queue.died(job)
+                yield from queue.handle_death(job)
             else:
                 raise error
 
 
-def _settled(job: Job) -> list[Record]:
+def _measure_on_cluster(job: Job) -> list[Record]:
     make_deterministic()
     return measure(job)
 
 
-ENGINES = {"processes": processes, "serial": serial, "dask": dask}
+ENGINES = {"processes": run_processes, "serial": run_serial, "dask": run_dask}
 
 
 def serve(descriptor: int) -> None:
-    """Be a worker: take jobs from the line until it is closed."""
+    """Work off the jobs that arrive over the connection until it is closed."""
     shorten_warnings()
     make_deterministic()
     line = Connection(descriptor)
@@ -250,6 +252,8 @@ def serve(descriptor: int) -> None:
                 answer = "error", error
             except Exception:  # sent as text: not every exception can be pickled
                 answer = "error", RuntimeError(f"in a worker process: {traceback.format_exc()}")
-            except BaseException as error:  # Ctrl-C is not for a worker: a class has raised it
+            except (
+                BaseException
+            ) as error:  # workers ignore Ctrl-C, so a user-defined class raised it
                 answer = "error", RuntimeError(describe(error))
             line.send(answer)

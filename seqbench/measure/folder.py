@@ -1,7 +1,7 @@
-"""The results folder of a command that measures: which one it is, whether it will do, and writing into it.
+"""The results folder of a command that measures: find it, check that it fits, and write into it.
 
-Every such command does the same: it opens the folder, which writes nothing and raises where the folder was made for
-something else; then it holds the folder's lock while it writes, with the description of the machine beside the rows.
+Every such command first opens the folder, which writes nothing and raises where the folder belongs to another
+specification. Then it holds the folder's lock while it writes, and adds a description of this machine.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from seqbench.protocol.settings import Profile
 from seqbench.records.schema import Manifest
 from seqbench.records.store import Store
 
-LOCAL = Path("results", "local")  # where one's own results lie if nobody says otherwise
+LOCAL = Path("results", "local")  # the default folder of a user's own results
 
 
 def open_profile(out: str | Path | None, profile: Profile) -> Store:
@@ -24,25 +24,25 @@ def open_profile(out: str | Path | None, profile: Profile) -> Store:
 
 
 def open_folder(out: str | Path, manifest: Manifest) -> Store:
-    """Return a results folder, whether it is there already or not; write nothing.
+    """Return a results folder, which may not exist yet; write nothing.
 
     Raises
     ------
     BadInput
-        Where what is there was made for something else, or can't be read.
+        If the folder belongs to another specification, or can't be read.
     """
     if not str(out):
         raise BadInput("out is empty; name a folder, or leave it out")
     store = Store(out)
     store.check(manifest)
     store.check_layout()
-    store.systems()  # each can be read
+    store.systems()  # raises if one can't be read
     return store
 
 
 @contextmanager
 def write_into(store: Store, manifest: Manifest, device: str, *locks: str) -> Iterator[Store]:
-    """Make the folder if there is none, hold its lock, and keep the description of this machine in it.
+    """Create the folder if it does not exist, hold its lock, and write the description of this machine into it.
 
     Parameters
     ----------
@@ -53,5 +53,5 @@ def write_into(store: Store, manifest: Manifest, device: str, *locks: str) -> It
     """
     store.create(manifest)
     with store.lock(*locks):
-        store.add_system(machine.system(device))
+        store.add_system(machine.describe_system(device))
         yield store

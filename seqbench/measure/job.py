@@ -1,4 +1,4 @@
-"""One job: build the task and the model, train the members, write down what became of each."""
+"""One job: build the task and the model, train the members, return a record for each."""
 
 from collections.abc import Callable, Sequence
 from contextlib import chdir
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from seqbench.errors import BadInput, describe
-from seqbench.machine import Peak, flushes_denormals, precision, products_in
+from seqbench.machine import Peak, check_precision, flushes_denormals, set_product_precision
 from seqbench.measure.user_defined import is_user_defined, load_classes
 from seqbench.models import MODELS
 from seqbench.models.base import Model
@@ -27,16 +27,16 @@ from seqbench.training.loop import Outcome, train
 
 @dataclass(frozen=True)
 class Job:
-    """Members of one unit, to be trained side by side, and all that a worker must know of them.
+    """Members of one unit, to be trained side by side, with everything that a worker needs for it.
 
     Attributes
     ----------
     classes
         Tasks and models that were passed as classes, pickled with their code.
     code
-        The hash of the code of user-defined classes, "" without any, None where it is not known.
-    aside
-        The folder in which a long job lays its state, if it is to be taken up again after a kill.
+        The hash of the code of user-defined classes; "" if there are none, None if it is not known.
+    checkpoint_folder
+        The folder in which a long job saves its checkpoint, so that it can go on after a kill; "" for none.
     regrouped
         Whether these are part of a larger stack, which failed or lost its worker process twice.
     """
@@ -47,20 +47,20 @@ class Job:
     scan: str = "auto"
     classes: bytes = b""
     code: str | None = ""
-    aside: str = ""
+    checkpoint_folder: str = ""
     regrouped: bool = False
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return where the state of the job is laid aside: a state of other code or of another machine is not found."""
-        if not self.aside or self.code is None or self.provenance.code is None:
+        """Return the checkpoint of the job; its file name depends on the code and the machine, so no other fits."""
+        if not self.checkpoint_folder or self.code is None or self.provenance.code is None:
             return Checkpoint()
         what = [self.unit, self.provenance, *self.members]
         name = digest([self.scan, self.code, *(part.model_dump(mode="json") for part in what)])
-        return Checkpoint(Path(self.aside, f"{name}.pt"))
+        return Checkpoint(Path(self.checkpoint_folder, f"{name}.pt"))
 
-    def part(self, members: Sequence[Member]) -> "Job":
-        """Return the job of some of its members, since the stack of them all did not work."""
+    def restrict_to(self, members: Sequence[Member]) -> "Job":
+        """Return a job of only some of its members, for when the stack of all of them failed."""
         return replace(self, members=tuple(members), regrouped=True)
 
     def __str__(self) -> str:
@@ -72,20 +72,19 @@ class Job:
 def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> list[Record]:
     """Return a record for each member of the job.
 
-    A stack that fails, for want of memory or for a fault in a model, is tried again in halves, so that in the end
-    the member alone that fails is recorded as failed.
+    A stack that fails, for want of memory or for a fault in a model, is tried again in halves, so that only the
+    member that fails by itself is recorded as failed.
 
     Raises
     ------
     BadInput
-        What can't be measured as it was asked for is no measurement. Once it is under way, what a user-defined class
-        raises is a failure of that class.
+        If the job can't be measured as specified. What a user-defined class raises becomes a failed record.
     torch.AcceleratorError
-        The device is lost to this process, and whatever runs here next would fail, too.
+        If the device is lost to this process; whatever ran next in it would fail, too.
     """
     try:
         with chdir("."):  # a user-defined class may go elsewhere
-            return _measure(job, progress)
+            return _train_and_record(job, progress)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -94,12 +93,12 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
             raise
         why = error
     if len(job.members) == 1:
-        here = replace(job, provenance=whence(job))
-        return [failed(here, describe(why), no_memory(why))]
+        here = replace(job, provenance=complete_provenance(job))
+        return [make_failed_record(here, describe(why), is_out_of_memory(why))]
     half = len(job.members) // 2
     records = []
     for members in (job.members[:half], job.members[half:]):
-        part = job.part(members)
+        part = job.restrict_to(members)
         records += measure(part, progress)
         part.checkpoint.clear()
     return records
@@ -108,8 +107,8 @@ def measure(job: Job, progress: Callable[[int], Any] = lambda step: None) -> lis
 def build(
     unit: Unit, task: Task, seeds: Sequence[int], device: torch.device
 ) -> tuple[Model, dict[str, int]]:
-    """Return the model of a unit with a member for each seed, in its precision, and the sizes that match its count."""
-    precision(unit.precision, device.type)
+    """Return the model of a unit with a member for each seed, and the sizes that match its parameter count."""
+    check_precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {
         "inputs": task.inputs,
@@ -129,14 +128,14 @@ def build(
     return built, sizes
 
 
-def scan_in(precision: str, scan: str) -> str:
-    """Return the scan that is taken in a precision.
+def resolve_scan(precision: str, scan: str) -> str:
+    """Return the scan that is used in a precision.
 
     Raises
     ------
     BadInput
-        Where it would compute in another one: ``native`` in float16 (``Model.forward_dtype``), ``ensemble`` in that
-        of its weights.
+        If the scan would compute in another precision: ``native`` uses float16 under bfloat16
+        (``Model.forward_dtype``), ``ensemble`` the precision of its weights.
     """
     if precision != "bfloat16" or scan in ("fused", "reference"):
         return scan
@@ -145,14 +144,14 @@ def scan_in(precision: str, scan: str) -> str:
     raise BadInput(f"scan '{scan}' can't run in bfloat16; choose from: auto, fused, reference")
 
 
-def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
+def _train_and_record(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     load_classes(job.classes)
     unit, device = job.unit, torch.device(job.provenance.device)
     peak = Peak(job.provenance.device)
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
-    model.use_scan(scan_in(unit.precision, job.scan))
-    with products_in(unit.precision):
+    model.use_scan(resolve_scan(unit.precision, job.scan))
+    with set_product_precision(unit.precision):
         outcomes = train(task, model, job.members, unit.budget, device, progress, job.checkpoint)
     return [
         Record(
@@ -163,7 +162,7 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             score=outcome.score,
             test_loss=outcome.test_loss,
             train_score=outcome.train_score,
-            scale=possible(outcome, scale(task)),
+            scale=check_score(outcome, make_scale(task)),
             steps=outcome.steps,
             steps_to_solve=outcome.steps_to_solve,
             curve=outcome.curve,
@@ -171,20 +170,20 @@ def _measure(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             parameters=count(model),
             scan=model.scan_name,
             regrouped=job.regrouped,
-            provenance=whence(job),
-            cost=cost(outcome.seconds, peak.bytes()),
+            provenance=complete_provenance(job),
+            cost=make_cost(outcome.seconds, peak.read()),
         )
         for outcome in outcomes
     ]
 
 
-def whence(job: Job) -> Provenance:
-    """Return where the records of a job come from, if it is measured here: as planned, but for what this process is."""
+def complete_provenance(job: Job) -> Provenance:
+    """Return the planned provenance of a job, completed by whether this process flushes denormals."""
     return job.provenance.model_copy(update={"flush_denormal": flushes_denormals()})
 
 
-def scale(task: Task) -> Scale:
-    """Return how the scores of a task are read."""
+def make_scale(task: Task) -> Scale:
+    """Return the scale of a task's scores: measure, direction, chance, threshold and range."""
     share = (0.0, 1.0) if task.higher_is_better else (-inf, inf)
     lowest, highest = task.score_range or share
     return Scale(
@@ -197,8 +196,8 @@ def scale(task: Task) -> Scale:
     )
 
 
-def possible(outcome: Outcome, scale: Scale) -> Scale:
-    """Return the scale; raise where a score is one that its measure can't have: then the score is computed wrong."""
+def check_score(outcome: Outcome, scale: Scale) -> Scale:
+    """Return the scale; raise ``ValueError`` if a score is outside its range, which means it is computed wrong."""
     for score in (outcome.score, outcome.train_score, *outcome.curve.score):
         if score is not None and not scale.contains(score):
             low, high = scale.range
@@ -209,8 +208,8 @@ def possible(outcome: Outcome, scale: Scale) -> Scale:
     return scale
 
 
-def cost(seconds: float, memory: int) -> Cost:
-    """Return what a run cost, as of now."""
+def make_cost(seconds: float, memory: int) -> Cost:
+    """Return the cost of a run that ends now: seconds, and peak memory in bytes."""
     return Cost(
         seconds=seconds,
         peak_memory=memory,
@@ -218,15 +217,15 @@ def cost(seconds: float, memory: int) -> Cost:
     )
 
 
-def no_memory(error: BaseException | str) -> bool:
-    """Return whether memory was wanting; on a CPU torch has no error of its own for it."""
+def is_out_of_memory(error: BaseException | str) -> bool:
+    """Return whether an error means out of memory; on a CPU torch raises no special error for it."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 
 
-def failed(job: Job, reason: str, memory: bool = False) -> Record:
-    """Return the record of a job of one member that gave no result: for want of memory, or for this reason."""
+def make_failed_record(job: Job, reason: str, memory: bool = False) -> Record:
+    """Return the record of a job of one member without a result: out of memory, or failed for this reason."""
     return Record(
         unit_id=job.unit.id,
         unit=job.unit,
@@ -235,7 +234,7 @@ def failed(job: Job, reason: str, memory: bool = False) -> Record:
         reason=None if memory else reason,
         score=None,
         test_loss=None,
-        scale=scale_of(job.unit),
+        scale=find_scale(job.unit),
         steps=0,
         steps_to_solve=None,
         curve=Curve(step=[], loss=[], score=[]),
@@ -243,13 +242,13 @@ def failed(job: Job, reason: str, memory: bool = False) -> Record:
         parameters=0,
         scan="none",
         provenance=job.provenance,
-        cost=cost(0.0, 0),
+        cost=make_cost(0.0, 0),
     )
 
 
-def scale_of(unit: Unit) -> Scale:
-    """Return how the scores of a unit would be read, also where its task can't say."""
+def find_scale(unit: Unit) -> Scale:
+    """Return the scale of a unit's scores; a default if its task can't be built."""
     try:
-        return scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
+        return make_scale(TASKS[unit.task](lag=unit.lag, **unit.task_options))
     except Exception:
         return Scale(measure="not known", higher_is_better=True, chance=0.0, threshold=1.0)

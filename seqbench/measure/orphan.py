@@ -1,17 +1,17 @@
-"""The end of a process whose parent is gone.
+"""End a worker process when its parent is gone.
 
-A worker asks for this before it imports anything that takes long, so nothing but Python itself is imported here.
+A worker calls this before its slow imports, so this module imports only the standard library.
 """
 
 import os
 import threading
 import time
 
-INTERVAL = 1.0  # seconds between two looks
+INTERVAL = 1.0  # seconds between two checks
 
 
 def end_with(parent: int) -> None:
-    """End this process within a moment of its parent's end, whatever it does by then."""
+    """End this process within about a second of its parent's end, whatever it is doing."""
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

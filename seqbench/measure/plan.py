@@ -1,4 +1,4 @@
-"""From a selection and the records that are there to the jobs that are left.
+"""From a selection and the existing records to the jobs that are left.
 
 A profile that tunes is planned twice: first every learning rate on the tuning seeds; then, with the rate that did best
 on validation, the reporting seeds.
@@ -16,11 +16,14 @@ from seqbench.errors import DataMissing
 from seqbench.measure.job import Job
 from seqbench.measure.select import Selection
 from seqbench.measure.user_defined import is_user_defined, name_code
-from seqbench.protocol.settings import best_rate
+from seqbench.protocol.settings import choose_rate
 from seqbench.records.schema import Member, Record, Unit
 from seqbench.tasks import TASKS
 
-MEMBERS_AT_ONCE = {"cpu": 8, "cuda": 64}  # more on a CPU, and what a step works on leaves the cache
+MEMBERS_AT_ONCE = {
+    "cpu": 8,
+    "cuda": 64,
+}  # on a CPU the data of a step of more members would not fit in the cache
 
 
 @dataclass
@@ -51,13 +54,13 @@ class Plan:
 
     @property
     def work(self) -> int:
-        """A rough measure of how long all of it may take, to sort by."""
-        later = sum(work(unit, members) for unit, members in self.waiting.items())
-        return later + sum(work(job.unit, len(job.members)) for job in self.jobs)
+        """A rough measure of how long the plan may take, for sorting."""
+        later = sum(estimate_work(unit, members) for unit, members in self.waiting.items())
+        return later + sum(estimate_work(job.unit, len(job.members)) for job in self.jobs)
 
 
 def plan(selection: Selection, records: Sequence[Record], unfinished: Path | None = None) -> Plan:
-    """Return what a selection asks for beside these records.
+    """Return what is left of a selection, given these records.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
     for unit, members, waiting in members_of(selection, records):
         if unit.task not in available:
             with chdir("."):  # a user-defined class may go elsewhere
-                missing = missing_data(unit)
+                missing = find_missing_data(unit)
             available[unit.task] = missing is None
             if missing:
                 result.skipped[unit.task] = str(missing)
@@ -81,7 +84,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
         if waiting:
             result.waiting[unit] = waiting
         result.jobs += jobs_of(unit, lacking, selection, unfinished)
-    result.jobs.sort(key=lambda job: work(job.unit, len(job.members)), reverse=True)
+    result.jobs.sort(key=lambda job: estimate_work(job.unit, len(job.members)), reverse=True)
     return result
 
 
@@ -113,7 +116,7 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
-            rate = best_rate(there)
+            rate = choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
 
@@ -121,19 +124,19 @@ def members_of(
 def jobs_of(
     unit: Unit, members: Sequence[Member], selection: Selection, unfinished: Path | None
 ) -> Iterator[Job]:
-    """Yield the jobs of some members of a unit, each of as many as are trained side by side."""
+    """Yield the jobs of some members of a unit, each with as many as are trained side by side."""
     by = selection.provenance
     if user_defined := is_user_defined(unit):
         by = by.model_copy(update={"dirty": True})  # no commit names the code
     classes = selection.classes if user_defined else b""
     code = name_code(unit, classes)
     folder = str(unfinished / unit.task) if unfinished else ""
-    for part in shares(members, MEMBERS_AT_ONCE[by.device]):
+    for part in split_evenly(members, MEMBERS_AT_ONCE[by.device]):
         yield Job(unit, part, by, selection.spec.scan, classes, code, folder)
 
 
-def missing_data(unit: Unit) -> DataMissing | None:
-    """Return why the data of a task is not to be had, if it is not; any other fault shows when it is measured."""
+def find_missing_data(unit: Unit) -> DataMissing | None:
+    """Return the error if the data of a task is missing, else None; other faults are reported when it is measured."""
     try:
         task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
         task.sample(task.keys("train", 0, 0, 1))
@@ -147,15 +150,15 @@ def missing_data(unit: Unit) -> DataMissing | None:
     return None
 
 
-def shares(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
-    """Return the members in as few parts as can be, all about as large and none larger than the most."""
+def split_evenly(members: Sequence[Member], most: int) -> list[tuple[Member, ...]]:
+    """Return the members in as few parts of nearly equal size as possible, each of at most ``most``."""
     parts = ceil(len(members) / most)
     cuts = [len(members) * k // parts for k in range(parts + 1)] if parts else [0]
     return [tuple(members[a:b]) for a, b in pairwise(cuts)]
 
 
-def work(unit: Unit, members: int) -> int:
-    """Return a rough measure of how long members of a unit may take, to sort by."""
+def estimate_work(unit: Unit, members: int) -> int:
+    """Return a rough measure of how long members of a unit may take, for sorting."""
     return unit.budget.steps * unit.budget.batch * (unit.lag + 1) * members
 
 
@@ -171,7 +174,7 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
         Records whose cost is known.
     """
     yield from (f"{task} is skipped: {why}" for task, why in ahead.skipped.items())
-    seconds = {job: estimate(job, known) for job in ahead.jobs}
+    seconds = {job: estimate_seconds(job, known) for job in ahead.jobs}
     for job, guess in seconds.items():
         yield f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}"
     guesses = [guess for guess in seconds.values() if guess is not None]
@@ -185,11 +188,11 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
     )
 
 
-def estimate(job: Job, known: Iterable[Record]) -> float | None:
-    """Return the seconds that a job may take, from records of its model: of the same task if there are any."""
+def estimate_seconds(job: Job, known: Iterable[Record]) -> float | None:
+    """Return the seconds that a job may take, from records of its model (of its task, if there are any); else None."""
     same = [r for r in known if r.unit.model == job.unit.model and r.steps]
     same = [r for r in same if r.unit.task == job.unit.task] or same
     if not same:
         return None
     rates = [r.cost.seconds / (r.steps * r.unit.budget.batch * (r.unit.lag + 1)) for r in same]
-    return work(job.unit, len(job.members)) * median(rates)
+    return estimate_work(job.unit, len(job.members)) * median(rates)

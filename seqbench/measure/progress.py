@@ -1,4 +1,4 @@
-"""What a run says while it works: a live line on a terminal, plain lines elsewhere. All of it on standard error."""
+"""The progress of a run: a progress bar on a terminal, plain lines elsewhere; always on standard error."""
 
 import sys
 from contextlib import suppress
@@ -12,26 +12,26 @@ from seqbench.text import printable
 
 @runtime_checkable
 class Listener(Protocol):
-    """Whoever wants to know how a run goes on."""
+    """Receives the progress of a run."""
 
     def begin(self, jobs: int, steps: int) -> None:
-        """Hear how many jobs there are, and how many member steps they have at most."""
+        """Receive the number of jobs, and of the member steps that they have at most."""
 
     def step(self, job: Job, step: int) -> None:
-        """Hear that a job has done so many steps."""
+        """Receive the number of steps that a job has done."""
 
     def done(self, job: Job, records: list[Record]) -> None:
-        """Hear what became of a job."""
+        """Receive the records of a job that ended."""
 
     def say(self, line: str) -> None:
-        """Hear anything else."""
+        """Receive any other message."""
 
     def end(self) -> None:
-        """Hear that the run is over, however it ended."""
+        """Called when the run is over, whether it succeeded or not."""
 
 
-def outcome(job: Job, records: list[Record]) -> str:
-    """Return one line on what became of a job."""
+def describe_outcome(job: Job, records: list[Record]) -> str:
+    """Return one line on the result of a job."""
     if not records:
         return f"{job}: not recorded, its worker process was killed from outside; the next run tries it again"
     verdicts = [record.verdict for record in records]
@@ -44,8 +44,8 @@ def outcome(job: Job, records: list[Record]) -> str:
     return f"{job}: {counts} ({seconds:.1f} s){why}"
 
 
-def failures(records: list[Record]) -> int:
-    """Return how many runs of a job gave no result that says anything of the model."""
+def count_failures(records: list[Record]) -> int:
+    """Return how many members of a job failed without a result."""
     return sum(record.verdict == "failed" for record in records) if records else 1
 
 
@@ -61,31 +61,31 @@ class Plain:
     failed: int = 0
 
     def begin(self, jobs: int, steps: int) -> None:
-        """Note how much there is to do."""
+        """Store the number of jobs and steps."""
         self.jobs, self.steps = jobs, max(1, steps)
         self.ended = self.finished_steps = 0
         self.since = monotonic()
 
     def step(self, job: Job, step: int) -> None:
-        """Say nothing between jobs."""
+        """Print nothing between jobs."""
 
     def done(self, job: Job, records: list[Record]) -> None:
-        """Say what became of the job."""
-        self.failed += failures(records)
+        """Print the result of the job and the time left."""
+        self.failed += count_failures(records)
         self.ended += 1
         self.finished_steps += job.unit.budget.steps * len(job.members)
         left = (monotonic() - self.since) * (self.steps / self.finished_steps - 1)
         self.say(
-            f"[{self.ended}/{self.jobs}, about {max(0, left):.0f} s left] {outcome(job, records)}"
+            f"[{self.ended}/{self.jobs}, about {max(0, left):.0f} s left] {describe_outcome(job, records)}"
         )
 
     def say(self, line: str) -> None:
-        """Print a line; where nobody can hear it, the run goes on."""
+        """Print a line; if standard error is closed, the run goes on."""
         with suppress(OSError):
             print(printable(line), file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Nothing to clear."""
+        """Do nothing: there is no bar to clear."""
 
 
 class Live(Plain):
@@ -125,10 +125,10 @@ class Live(Plain):
         self.at[job] = step
 
     def done(self, job: Job, records: list[Record]) -> None:
-        """Move the bar to the end of the job, also where it was solved early."""
-        self.failed += failures(records)
+        """Move the bar to the end of the job, even if it was solved early."""
+        self.failed += count_failures(records)
         self.step(job, job.unit.budget.steps)
-        self.say(outcome(job, records))
+        self.say(describe_outcome(job, records))
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -136,10 +136,10 @@ class Live(Plain):
         self.console.print(said, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.bar.stop()
 
 
-def listener() -> Plain:
-    """Return the one that fits where standard error goes."""
+def make_listener() -> Plain:
+    """Return a progress bar if standard error is a terminal, else plain lines."""
     return Live() if sys.stderr.isatty() else Plain()

@@ -10,7 +10,7 @@ from seqbench.errors import BadInput
 from seqbench.measure.execute import Keeper, Resources, allot, execute
 from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.plan import Plan, describe_plan, plan
-from seqbench.measure.progress import Listener, listener
+from seqbench.measure.progress import Listener, make_listener
 from seqbench.measure.select import Selection, plan_of_folder, select, spec_of
 from seqbench.records.schema import Unit
 from seqbench.records.spec import RunSpec
@@ -46,11 +46,11 @@ def run(
     budget
         Seconds after which no further job is started; ``SEQBENCH_BUDGET`` if not given.
     force
-        Measure again what is there, and replace it.
+        Measure existing records again, and replace them.
     dry_run
-        Only say what would be measured, and an estimate of the time from what was measured so far.
+        Only print what would be measured, with an estimate of the time from existing records.
     listen
-        Who is told how the run goes on.
+        Receives the progress of the run; a progress bar or plain lines by default.
     options
         Fields of the specification that are to have another value: ``tasks=["adding"], seeds=5``; see ``RunSpec``. A
         task or a model may be given as a class, too, and need not be registered anywhere.
@@ -58,14 +58,14 @@ def run(
     Raises
     ------
     BadInput
-        With one sentence that names the culprit and the choices. Nothing was written then, or, where the disk is at
-        fault, what was measured so far is kept.
+        With one sentence that names the culprit and the choices. Nothing was written then; only if a file can't be
+        written during the run, what was measured before is kept.
     """
     asked = spec_of(spec, options, run)
     selection, store = prepare(asked, out, force)
     given = allot(engine, workers, budget, selection.provenance.device)
     keeper = Keeper(store, replace=force)
-    listen = listen or listener()
+    listen = listen or make_listener()
     if dry_run:
         for line in describe_run(selection, keeper, given.workers):
             listen.say(line)
@@ -83,7 +83,7 @@ def run(
 def prepare(
     spec: RunSpec, out: str | Path | None = None, force: bool = False
 ) -> tuple[Selection, Store]:
-    """Return what a specification asks for, and the folder; raise where the folder won't do for it.
+    """Return what a specification asks for, and the folder; raise ``BadInput`` if the folder does not fit.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def prepare(
 
 
 def measure_part(selection: Selection, given: Resources, keeper: Keeper, listen: Listener) -> None:
-    """Measure what one part of a profile lacks; where it tunes, the reporting seeds after that."""
+    """Measure what is missing of one part of a profile; if it is tuned, the tuning first, then the reporting seeds."""
     ahead = plan(selection, keeper.done, keeper.store.unfinished)
     while ahead.jobs:
         before = len(keeper.kept)
@@ -109,7 +109,7 @@ def measure_part(selection: Selection, given: Resources, keeper: Keeper, listen:
 
 
 def announce(ahead: Plan, listen: Listener) -> None:
-    """Say what is not measured, and why."""
+    """Print what is not measured, and why."""
     for task, why in ahead.skipped.items():
         listen.say(f"{task} is skipped: {why}")
     if ahead.done:
@@ -117,7 +117,7 @@ def announce(ahead: Plan, listen: Listener) -> None:
 
 
 def describe_run(selection: Selection, keeper: Keeper, workers: int) -> Iterator[str]:
-    """Yield the lines of a dry run. They are a TOML file, so what would be done is a comment."""
+    """Yield the lines of a dry run. They form a TOML file, in which the plan is a comment."""
     yield from selection.spec.toml().splitlines()
     ahead = plan(selection, keeper.done)
     yield from (
@@ -126,7 +126,7 @@ def describe_run(selection: Selection, keeper: Keeper, workers: int) -> Iterator
 
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
-    """Raise where the folder holds a row of a table that was measured under other conditions than are asked for now."""
+    """Raise if the folder holds a row of a table that was measured under other conditions than those asked for."""
     there = {record.unit.condition: record.unit for record in store.records()}
     for unit in units:
         other = there.get(unit.condition)
@@ -134,12 +134,12 @@ def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
             task, lag, model = unit.condition
             raise BadInput(
                 f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
-                f"({differences(other, unit)}); --force replaces it, --out keeps both"
+                f"({describe_differences(other, unit)}); --force replaces it, --out keeps both"
             )
 
 
-def differences(there: Unit, asked: Unit) -> str:
-    """Return in which fields two units differ: what is there, and what is asked for."""
+def describe_differences(there: Unit, asked: Unit) -> str:
+    """Return the fields in which two units differ, with both values: the existing one and the one asked for."""
     one, two = (unit.model_dump(mode="json") for unit in (there, asked))
     one, two = (whole | whole.pop("budget") for whole in (one, two))
     names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))

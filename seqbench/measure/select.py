@@ -1,6 +1,6 @@
-"""From a run specification to the units that it asks for: what is to be measured, on what, and by which code.
+"""From a run specification to the units that it asks for: what to measure, on which device, and with which code.
 
-Whatever can be wrong with a specification is found here, before anything is written or trained.
+Every fault of a specification is found here, before anything is written or trained.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -12,7 +12,7 @@ from typing import Any, get_args
 from seqbench import machine
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, describe, unknown
-from seqbench.measure.job import scale, scan_in
+from seqbench.measure.job import make_scale, resolve_scan
 from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
 from seqbench.models.sizing import common_size
@@ -40,7 +40,7 @@ class Selection:
         Each condition with the unit that measures it, in the order of the profile. Two parts of a profile may ask for
         the same unit.
     provenance
-        What the records will say of this code and this machine.
+        The code and the machine, as the records will name them.
     classes
         The tasks and models that were passed as classes, pickled with their code.
     """
@@ -76,11 +76,11 @@ class Selection:
         return self.where(lambda unit, condition: condition.setting.part == part)
 
     def of_task(self, task: str) -> "Selection":
-        """Return what is to be measured of one task, whatever its options."""
+        """Return what is to be measured of one task, with any options."""
         return self.where(lambda unit, condition: unit.task == task)
 
     def where(self, holds: Callable[[Unit, Condition], bool]) -> "Selection":
-        """Return what is to be measured of the conditions of which something holds."""
+        """Return what is to be measured of the conditions for which a predicate holds."""
         return replace(self, conditions=tuple(pair for pair in self.conditions if holds(*pair)))
 
 
@@ -90,7 +90,7 @@ def spec_of(
     function: Callable[..., Any],
     without: Collection[str] = (),
 ) -> RunSpec:
-    """Return a specification with other values of some fields; classes are taken into the catalogues.
+    """Return a specification with some fields replaced; classes are added to the catalogues.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def spec_of(
     options
         Fields by name. A task or a model may be a class.
     function
-        Which was given them: errors name it and its own arguments, too.
+        The function that received the options: errors name it and its own arguments.
     without
-        Fields that it can't do anything with.
+        Fields that the function does not accept.
     """
     fields = [name for name in RunSpec.model_fields if name not in without]
     for name in options:
@@ -141,13 +141,13 @@ def select(spec: RunSpec) -> Selection:
     BadInput
         With one sentence that names the culprit and the choices.
     """
-    profile = find_profile(spec.profile).asked(spec)
+    profile = find_profile(spec.profile).adapt(spec)
     if spec.scan not in get_args(Scan):
         raise unknown("scan", spec.scan, get_args(Scan))
-    scan_in(spec.precision, spec.scan)
+    resolve_scan(spec.precision, spec.scan)
     conditions = conditions_of(spec, profile)
-    device = machine.device(spec.device)
-    profile = replace(profile, precision=machine.precision(spec.precision, device))
+    device = machine.choose_device(spec.device)
+    profile = replace(profile, precision=machine.check_precision(spec.precision, device))
     with chdir("."):  # a user-defined class may go elsewhere
         pairs = tuple((unit_of(condition, profile), condition) for condition in conditions)
     classes = pickle_classes(unit for unit, _ in pairs)
@@ -156,7 +156,7 @@ def select(spec: RunSpec) -> Selection:
 
 def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
     """Return the conditions that a specification asks for, by its names alone."""
-    tasks, models = names(TASKS, spec.tasks), names(MODELS, spec.models)
+    tasks, models = check_names(TASKS, spec.tasks), check_names(MODELS, spec.models)
     conditions = profile.select(tasks, models, spec.lags, spec.parts)
     own = [condition.task[0] for condition in conditions if condition.setting in profile.settings]
     if own and (spec.steps or spec.learning_rate):
@@ -164,7 +164,7 @@ def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
             f"profile '{profile.name}' says itself how task '{own[0]}' is measured; "
             "steps and learning_rate are for tasks that it does not have"
         )
-    if not spec.tasks:  # then those that the models can read are meant
+    if not spec.tasks:  # then all tasks that the models can read
         conditions = [condition for condition in conditions if is_compatible(condition)]
     if not conditions:
         asked = {"tasks": spec.tasks, "parts": spec.parts}
@@ -176,8 +176,8 @@ def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
     return conditions
 
 
-def names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
-    """Return names, each once, if the catalogue has them and they have such options."""
+def check_names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
+    """Return the names without repetition; raise where the catalogue lacks one, or it has no such option."""
     entries = list(dict.fromkeys(entries))
     for name in entries:
         if strip_options(name) in catalogue:
@@ -195,24 +195,24 @@ def names(catalogue: Catalogue, entries: Iterable[str]) -> list[str]:
 
 
 def provenance_of(profile: Profile, device: str) -> Provenance:
-    """Return what a record says of the code and the machine, if it is measured now and here."""
-    commit, dirty = machine.commit()
+    """Return the provenance of a record that is measured now, with this code on this machine."""
+    commit, dirty = machine.read_commit()
     return Provenance(
         commit=commit,
         dirty=dirty,
         profile=profile.name,
         specification=profile.specification,
-        system=machine.system(device).id,
+        system=machine.describe_system(device).id,
         device=device,
         threads=1,
         deterministic=True,
-        flush_denormal=True,  # is asked of every worker; its records say whether it was so
-        code=machine.code(),
+        flush_denormal=True,  # asked of every worker; a worker that can't records False
+        code=machine.hash_code(),
     )
 
 
 def plan_of_folder(profile: Profile) -> list[Planned]:
-    """Return all that a folder of a profile is to hold, whatever of it is measured now."""
+    """Return all units that a folder of a profile is to hold, not only those that are measured now."""
     parts = {unit_of(c, profile): c.setting.part for c in reversed(list(profile.conditions()))}
     return [Planned(unit=u, part=p, seeds=profile.seeds) for u, p in reversed(parts.items())]
 
@@ -221,7 +221,7 @@ def plan_of_folder(profile: Profile) -> list[Planned]:
 
 
 def unit_of(condition: Condition, profile: Profile) -> Unit:
-    """Return the unit of a condition; raise where the task can't have the lag or the model can't read it."""
+    """Return the unit of a condition; raise if the task does not allow the lag or the model can't read the task."""
     try:
         return _unit_of(condition, profile)
     except BadInput:
@@ -255,7 +255,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         task_options=task_options,
         model=net,
         model_version=facts.version,
-        parameters=size(task, profile.parameters),
+        parameters=choose_parameters(task, profile.parameters),
         layers=layers,
         model_options=model_options,
         budget=condition.setting.budget(profile.tuned),
@@ -275,18 +275,18 @@ def input_of(condition: Condition) -> str:
 
 
 def sees_ahead(condition: Condition) -> bool:
-    """Return whether the model would see what comes after an answer that is due."""
+    """Return whether the model would see inputs that come after an answer that is due."""
     return TASKS[condition.task[0]].causal and MODELS.facts(condition.net[0]).both_ways
 
 
 def task_of(condition: Condition) -> Task:
-    """Return the task of a condition; raise where its class can't make it, or does not say how it is scored."""
+    """Return the task of a condition; raise if its class can't be instantiated or does not declare its score."""
     name, options = condition.task
     options = check_options("task", name, TASKS[name], options)
     try:
         task: Task = TASKS[name](lag=condition.lag, **options)
         if name not in TASKS.builtin:
-            scale(task)
+            make_scale(task)
             if task.loss not in LOSSES:
                 raise unknown(f"loss of task '{name}'", str(task.loss), LOSSES)
         return task
@@ -298,7 +298,7 @@ def task_of(condition: Condition) -> Task:
 
 
 def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
-    """Raise where the model can't be made for the task with its options, before anything is measured."""
+    """Raise if the model can't be built for the task with its options, before anything is measured."""
     model = MODELS[net]
     shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
     shape |= options
@@ -311,7 +311,7 @@ def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> N
         raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
 
 
-def size(task: Task, parameters: int) -> int:
+def choose_parameters(task: Task, parameters: int) -> int:
     """Return the number of parameters that the models of a task are matched to."""
     if isinstance(task.inputs, tuple):
         return parameters

@@ -1,4 +1,4 @@
-"""Tasks and models that were passed as classes: how worker processes come by them, and what names their code."""
+"""Tasks and models that were passed as classes: how worker processes get them, and the hash of their code."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,17 +14,17 @@ from seqbench.tasks import TASKS
 
 
 def is_user_defined(unit: Unit) -> bool:
-    """Return whether the task or the model of a unit is none of seqbench's own."""
+    """Return whether the task or the model of a unit is not built into seqbench."""
     return TASKS.is_user_defined(unit.task) or MODELS.is_user_defined(unit.model)
 
 
 def pickle_classes(units: Iterable[Unit]) -> bytes:
-    """Return the tasks and models of units that were passed as classes, pickled with their code, if there are any.
+    """Return the classes among the tasks and models of units, pickled with their code; empty if there are none.
 
     Raises
     ------
     BadInput
-        Where one can't be pickled.
+        If one can't be pickled.
     """
     units = list(units)
     tasks = [TASKS.added[n] for n in dict.fromkeys(u.task for u in units) if n in TASKS.added]
@@ -42,7 +42,7 @@ def pickle_classes(units: Iterable[Unit]) -> bytes:
 
 
 def load_classes(pickled: bytes) -> None:
-    """Take pickled classes into the catalogues of this process."""
+    """Add pickled classes to the catalogues of this process."""
     if not pickled:
         return
     tasks, models = cloudpickle.loads(pickled)
@@ -52,7 +52,7 @@ def load_classes(pickled: bytes) -> None:
 
 
 def name_code(unit: Unit, pickled: bytes) -> str | None:
-    """Return a hash of the code of a unit's user-defined classes, "" without any, None where no file holds it."""
+    """Return a hash of the code of a unit's user-defined classes, "" if there are none, None if no file holds it."""
     entries = [
         catalogue[name]
         for catalogue, name in ((TASKS, unit.task), (MODELS, unit.model))
@@ -62,7 +62,7 @@ def name_code(unit: Unit, pickled: bytes) -> str | None:
         return ""
     hashed = blake2b(pickled, digest_size=8)
     for entry in entries:
-        files = sorted(source_files(entry))
+        files = sorted(list_source_files(entry))
         if not files:
             return None
         for file in files:
@@ -70,8 +70,8 @@ def name_code(unit: Unit, pickled: bytes) -> str | None:
     return hashed.hexdigest()
 
 
-def source_files(entry: type) -> Iterator[Path]:
-    """Yield the files of a class's code: of its package, or of its module and those beside it."""
+def list_source_files(entry: type) -> Iterator[Path]:
+    """Yield the Python files of a class: those of its package, or its module's folder if it is in no package."""
     module = sys.modules.get(entry.__module__)
     package = sys.modules.get(entry.__module__.partition(".")[0])
     roots: Iterable[str] = getattr(package, "__path__", ())

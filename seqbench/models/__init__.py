@@ -1,4 +1,8 @@
-"""The models, by name, and what is known of each without importing it."""
+"""The models, by name: one file per model, with its equations above the code.
+
+What may enter: keys, from which a model draws its initial weights, sizes, and input sequences. Models know nothing of
+tasks or training. Importing this room imports no torch: what plans need of each model is stated beside its name.
+"""
 
 from seqbench.models.facts import ModelCatalogue, ModelFacts
 

@@ -1,4 +1,5 @@
-"""What is measured, and under which rules: settings, profiles and how a learning rate is chosen.
+"""The protocol: what is measured and under which rules. Settings, profiles, and how a learning rate is chosen.
 
-All of it is data, fixed before the first run. It needs no torch and measures nothing.
+What may enter: constants that are fixed before the first run, and the changes that a run specification asks for.
+Nothing here measures anything or imports torch.
 """

@@ -67,8 +67,8 @@ QUICK = Profile(
     ),
 )
 
-# What the claims of the report rest on beyond the core, the most telling for its time first; a task of the core has the
-# budget that it has there. The comments name the claims (seqbench/report/claims).
+# What the claims of the report need beyond the core, in decreasing order of evidence per time; a task of the core keeps
+# the budget that it has there. The comments name the claims (seqbench/report/claims).
 _claims = partial(Setting, part="claims")
 CLAIMS = (
     # cnn-lstm, applications
@@ -207,22 +207,22 @@ PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER)}
 class Timing:
     """Which steps are timed, for every model: all combinations.
 
-    No part of the specification: what a step costs changes no score.
+    Not part of the specification, because the time of a step changes no score.
 
     Attributes
     ----------
     lengths, batches, members
         Every T, B and E.
     rounds
-        How often each is timed, one after the other in turns.
+        How often each step is timed; the steps take turns.
     hidden
-        Every H; None is the one that matches the profile's number of parameters.
+        Every H; None is the H that matches the profile's number of parameters.
     scans
-        The ways in which a recurrence is run over time; a model that has not got one is timed by the others.
+        The scans of a recurrence (``seqbench.scan``); a model is timed with those that it has.
     precisions
-        What the numbers are.
+        The number formats.
     phases
-        What a step is.
+        The kinds of step: training, inference, streaming.
     """
 
     lengths: tuple[int, ...]

@@ -36,7 +36,7 @@ CORE = "core"
 
 BETAS = (0.9, 0.999)  # of Adam
 EPSILON = 1e-8  # of Adam
-PATIENCE = 3  # validations in a row that must find a member solved
+PATIENCE = 3  # validations in a row in which a member must be solved
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Setting:
     task
         The task's name, and its options if it has any: ``temporal-order:relevant=3``.
     lags
-        The settings of its knob.
+        The lags at which it is measured.
     steps
         Training steps at most.
     learning_rate
@@ -58,7 +58,7 @@ class Setting:
     part
         The part of the profile: parts are measured one after the other.
     finer
-        Learning rates that are measured on the tuning seeds only to be looked at; none of them is ever chosen.
+        Further learning rates that are measured on the tuning seeds for analysis only; none of them is ever chosen.
     """
 
     task: str
@@ -75,7 +75,7 @@ class Setting:
     test_size: int = 1024
 
     def budget(self, tuned: bool) -> Budget:
-        """Return what each member is given; a rate, too, where it is not tuned."""
+        """Return the budget of each member; it includes the learning rate if that is not tuned."""
         return Budget(
             learning_rate=None if tuned else self.learning_rate,
             steps=self.steps,
@@ -98,12 +98,12 @@ class Condition:
     @property
     def task(self) -> tuple[str, dict[str, Any]]:
         """Return the name of the task and its options."""
-        return in_words(self.setting.task)
+        return parse_spelling(self.setting.task)
 
     @property
     def net(self) -> tuple[str, int, dict[str, Any]]:
         """Return the name of the model, its number of layers, and its other options."""
-        name, options = in_words(self.model)
+        name, options = parse_spelling(self.model)
         layers = options.pop("layers", MODELS.facts(name).layers)
         if type(layers) is not int or layers < 1:
             raise BadInput(
@@ -112,8 +112,8 @@ class Condition:
         return name, layers, options
 
 
-def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
-    """Return a name and its options; raise where the value of one could not be spelled in a record."""
+def parse_spelling(spelling: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options of a spelling; raise if a value could not be written in a record."""
     name, options = parse(spelling)
     for option, value in options.items():
         if isinstance(value, str) and not is_word(value):
@@ -123,7 +123,7 @@ def in_words(spelling: str) -> tuple[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Profile:
-    """A list of conditions, and who is run in each.
+    """A list of conditions, and the seeds, size and learning rates of their members.
 
     Attributes
     ----------
@@ -136,9 +136,9 @@ class Profile:
     citable
         Whether tables made from it may be cited.
     guest
-        How a task is measured that the profile does not have; its name and lags are filled in.
+        The setting of a task that the profile does not list; its name and lags are filled in.
     grid, tuning_seeds
-        The learning rates that a profile that tunes chooses from, and the seeds on which it does.
+        The learning rates that a tuned profile chooses from, and the seeds that it tunes on.
     """
 
     name: str
@@ -167,8 +167,8 @@ class Profile:
             }
         )
 
-    def asked(self, spec: RunSpec) -> "Profile":
-        """Return the profile with the grid of a specification, and its steps and rate for a task of one's own."""
+    def adapt(self, spec: RunSpec) -> "Profile":
+        """Return the profile with the grid of a specification, and its steps and rate for tasks the profile lacks."""
         if spec.grid and not self.tuned:
             raise BadInput(f"profile '{self.name}' tunes no learning rate; leave grid out")
         if len(set(spec.grid)) < len(spec.grid):
@@ -206,8 +206,8 @@ class Profile:
     ) -> list[Condition]:
         """Return the conditions of these tasks, models, lags and parts; an empty selection means all.
 
-        A name without options stands for the name with any. A task that the profile does not have is a guest: it is
-        measured like those that are there, at the lags given; so is a model, on the settings of the first part.
+        A name without options stands for the name with any options. A task that the profile does not list is measured
+        with the setting ``guest`` at the lags given; a model that it does not list, on the settings of the first part.
         """
         for part in parts:
             if part not in self.parts:
@@ -215,10 +215,10 @@ class Profile:
         settings = [
             s
             for s in self.settings
-            if (not tasks or named(s.task, tasks)) and (not parts or s.part in parts)
+            if (not tasks or is_named(s.task, tasks)) and (not parts or s.part in parts)
         ]
         for task in tasks:
-            if not any(named(s.task, [task]) for s in self.settings):
+            if not any(is_named(s.task, [task]) for s in self.settings):
                 if not lags:
                     raise BadInput(
                         f"profile '{self.name}' has no lags for task '{task}'; name some with --lag"
@@ -233,19 +233,19 @@ class Profile:
             for setting in settings
             for lag in setting.lags
             if not lags or lag in lags
-            for model in self.chosen(setting, models)
+            for model in self.select_models(setting, models)
         ]
 
-    def chosen(self, setting: Setting, models: Sequence[str]) -> list[str]:
-        """Return those of a setting's models that are asked for; in the first part, all that are."""
+    def select_models(self, setting: Setting, models: Sequence[str]) -> list[str]:
+        """Return the models asked for that a setting lists; in the first part, all models asked for."""
         if not models:
             return list(setting.models)
         if setting.part in self.parts[:1]:
             return list(models)
-        return [model for model in setting.models if named(model, models)]
+        return [model for model in setting.models if is_named(model, models)]
 
     def manifest(self, edition: str = "local") -> Manifest:
-        """Return what a results folder of this profile says of itself."""
+        """Return the manifest of a results folder of this profile."""
         return Manifest(
             schema_version=SCHEMA,
             edition=edition,
@@ -255,12 +255,12 @@ class Profile:
         )
 
 
-def named(spelling: str, names: Sequence[str]) -> bool:
+def is_named(spelling: str, names: Sequence[str]) -> bool:
     """Return whether an entry is among the names, by its whole spelling or without its options."""
     return spelling in names or strip_options(spelling) in names
 
 
-def best_rate(records: Iterable[Record]) -> float:
+def choose_rate(records: Iterable[Record]) -> float:
     """Return the learning rate that did best on validation: by solve rate, then by the median of the last losses.
 
     Parameters

@@ -1,4 +1,6 @@
-"""How a recurrence is run over time: ways that must agree.
+"""Scans: several ways to run a recurrent cell over time, which must all give the same result.
+
+What may enter: a cell, its input for all steps, and the name of a scan. Scans know nothing of models or training.
 
 ``reference``
     The loop over ``step`` that the book shows.
@@ -9,10 +11,10 @@
 ``fused``
     One Triton kernel for all steps of all members, forward, and one backward; on a GPU.
 ``auto``
-    The one that was measured to be the fastest (docs/adr/0008-auto-scan.md): on a CPU ``native`` for the LSTM and
+    The fastest one by measurement (docs/adr/0008-auto-scan.md): on a CPU ``native`` for the LSTM and
     ``ensemble`` for the others; on a GPU ``native`` where there is such a kernel, else ``ensemble``.
 
-A cell of one's own that names no spec is run by ``reference``.
+A user-defined cell without a ``kernel_spec`` is run by ``reference``.
 """
 
 from functools import cache

@@ -1,4 +1,5 @@
-"""How members are trained: one loop for every task and model, CUDA graphs, and checkpoints.
+"""Training: one loop for every task and model, the members side by side; CUDA graphs; checkpoints.
 
-It is given a task and a model and returns what became of each member; it reads and writes no results.
+What may enter: a task, a model, and the members with their budget. It returns an outcome for each member, and knows
+nothing of profiles, results folders or the report.
 """

@@ -1,8 +1,8 @@
-"""A job in the middle: what it must find again to go on with the same bits.
+"""Checkpoints: the saved state of a job, from which it goes on with the same bits after a kill.
 
-Data is a pure function of the step, so the state of a job is small: the tables of its stack, and what was noted of each
-member so far. A long job lays it aside now and then; a run that was killed takes it up again. A file that is damaged,
-or that is no state of this job, is not taken up: the job begins anew, and says so.
+Data is a pure function of the step, so the state of a job is small: the tables of its stack, and the curve of each
+member so far. A long job saves it from time to time, and the next run resumes from it. If the file is damaged or does
+not fit the job, the job starts from the beginning, with a warning.
 """
 
 import warnings
@@ -21,19 +21,19 @@ from seqbench.errors import describe
 from seqbench.records.files import write_atomically
 
 State = dict[str, Any]  # tensors, numbers and texts
-DIGEST = sha256().digest_size  # bytes at the beginning of the file: of all that follows
+DIGEST = sha256().digest_size  # bytes at the beginning of the file: the hash of the rest
 
 
 @dataclass
 class Checkpoint:
-    """The file in which a job's state is laid aside; without a path, nothing is.
+    """The file in which a job's state is saved; without a path nothing is saved.
 
     Attributes
     ----------
     path
         The file; it is replaced as a whole.
     every
-        Seconds between two checkpoints at least: jobs that are shorter leave none.
+        The least number of seconds between two checkpoints; shorter jobs save none.
     """
 
     path: Path | None = None
@@ -41,12 +41,12 @@ class Checkpoint:
     since: float = field(default_factory=monotonic)
 
     def load(self, fit: Callable[[State], Any] = lambda state: state) -> Any:
-        """Return the state that was laid aside last as ``fit`` makes it, if any was; after a warning, if it is damaged.
+        """Return the last saved state as ``fit`` converts it; None if there is none or (with a warning) it is damaged.
 
         Parameters
         ----------
         fit
-            Returns what the job needs of a state, and raises whatever it likes where the state is none of this job.
+            Returns what the job needs of a state; raises any exception if the state does not fit the job.
         """
         if self.path is None or not self.path.exists():
             return None
@@ -60,18 +60,18 @@ class Checkpoint:
             return fit(state)
         except Exception as error:
             warnings.warn(
-                f"{self.path} can't be taken up, the job begins anew: {describe(error)}",
+                f"{self.path} can't be resumed, the job starts from the beginning: {describe(error)}",
                 stacklevel=2,
             )
             return None
 
     @property
     def due(self) -> bool:
-        """Whether it is time to lay the state aside again."""
+        """Whether it is time to save the state again."""
         return self.path is not None and monotonic() - self.since >= self.every
 
     def save(self, state: State) -> None:
-        """Lay the state aside, in place of the last one; where there is no room for it, warn."""
+        """Save the state in place of the last one; if it can't be written, warn."""
         if self.path is None:
             return
         content = BytesIO()
@@ -81,7 +81,7 @@ class Checkpoint:
             write_atomically(self.path, sha256(payload).digest() + payload)
         except OSError as error:
             warnings.warn(
-                f"can't write {self.path}, after a kill the job would begin anew: {error.strerror or error}",
+                f"can't write {self.path}, after a kill the job starts from the beginning: {error.strerror or error}",
                 stacklevel=2,
             )
         self.since = monotonic()
@@ -89,5 +89,5 @@ class Checkpoint:
     def clear(self) -> None:
         """Remove the state: the job is done."""
         if self.path is not None:
-            with suppress(OSError):  # what lies in its place is somebody else's
+            with suppress(OSError):  # the path may be no file of this job
                 self.path.unlink(missing_ok=True)

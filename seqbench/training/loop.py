@@ -299,7 +299,7 @@ def train(
             break
         if leaving:
             feed.keep(training.drop(leaving))
-            advance.forget()
+            advance.reset()
         if checkpoint.due:
             checkpoint.save(training.state())
     return training.outcomes

@@ -150,7 +150,7 @@ class Nameless(user_defined.Echo):
 
 @dataclass(frozen=True)
 class Easy(user_defined.Echo):
-    """Solved by whoever answers by chance."""
+    """Solved by answering by chance."""
 
     threshold = 0.5
 

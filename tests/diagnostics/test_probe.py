@@ -220,16 +220,16 @@ class Stranger(TASKS["latch"]):
 
 def test_of_a_task_that_is_not_known_there_is_a_gradient_alone():
     task = Stranger(lag=6)
-    model = probe.built_for(UNIT)[1]
+    model = probe.build_for(UNIT)[1]
     assert [name for name, i in INSTRUMENTS.items() if i.applies(task, model)] == ["gradient"]
 
 
 @pytest.mark.parametrize("guest", [False, True])
 def test_no_commit_names_the_code_of_a_guest(scored, monkeypatch, guest):
-    monkeypatch.setattr(probe.machine, "commit", lambda: ("c" * 40, False))
+    monkeypatch.setattr(probe.machine, "read_commit", lambda: ("c" * 40, False))
     if guest:
         others = {name: where for name, where in MODELS.builtin.items() if name != "lstm"}
         monkeypatch.setattr(MODELS, "builtin", others)
         monkeypatch.setitem(MODELS.added, "lstm", LSTM)
-    (rows,) = probe.probed(UNIT, WHO[:1], {"scored": WHO[:1]}, "cpu")
+    (rows,) = probe.probe_members(UNIT, WHO[:1], {"scored": WHO[:1]}, "cpu")
     assert {row.dirty for row in rows} == {guest}

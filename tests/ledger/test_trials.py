@@ -101,7 +101,7 @@ def test_only_what_is_lacking_is_run(tmp_path, ran):
     assert [(t.seed, t.success, t.sequences) for t in store.trials()] == [
         (0, True, 125_559), (1, False, 125_560), (2, True, 125_559),
     ]  # fmt: skip
-    assert store.trials()[0].commit == machine.commit()[0]
+    assert store.trials()[0].commit == machine.read_commit()[0]
     assert store.validate() == []
 
 

@@ -244,7 +244,7 @@ def test_a_long_job_of_a_user_defined_class_is_taken_up_again(tmp_path):
     (job,) = heard.jobs
     assert job.code
     assert job.checkpoint.path.parent == (tmp_path / "out" / "unfinished" / "latch").absolute()
-    assert job.provenance.code == machine.code()
+    assert job.provenance.code == machine.hash_code()
 
 
 # What a class leaves behind

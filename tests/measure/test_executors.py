@@ -18,7 +18,7 @@ from made import PROVENANCE, UNIT
 
 from seqbench.errors import BadInput
 from seqbench.measure import executors
-from seqbench.measure.executors import FIRST, Worker, processes, serve
+from seqbench.measure.executors import BOOTSTRAP, Worker, run_processes, serve
 from seqbench.measure.job import Job
 from seqbench.measure.runs import run
 from seqbench.records.schema import Member
@@ -121,7 +121,7 @@ def test_a_job_for_a_dead_worker_is_heard_of_at_the_line():
 
 def test_classes_that_a_worker_cannot_load_are_a_failure_of_their_job_alone():
     broken = Job(UNIT, JOB.members, PROVENANCE, classes=b"nothing that was ever pickled")
-    ((_, (record,)),) = processes([broken], 1, lambda job, step: None)
+    ((_, (record,)),) = run_processes([broken], 1, lambda job, step: None)
     assert record.verdict == "failed"
     assert record.reason.startswith("UnpicklingError: ")
     assert psutil.Process().children() == []
@@ -207,7 +207,7 @@ def test_a_worker_whose_run_is_gone_ends_also_while_it_imports_torch(tmp_path):
     path = os.pathsep.join([str(tmp_path), str(Path(executors.__file__).parents[2])])
     someone_else = os.getpid() + 1
     done = subprocess.run(
-        [sys.executable, "-P", "-c", FIRST.format(line=0, parent=someone_else)],
+        [sys.executable, "-P", "-c", BOOTSTRAP.format(line=0, parent=someone_else)],
         env=os.environ | {"PYTHONPATH": path},
         timeout=PATIENCE,
     )

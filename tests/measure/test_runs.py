@@ -21,7 +21,7 @@ from seqbench.errors import BadInput, DataMissing, SpecificationDiffers
 from seqbench.measure import execute as executing
 from seqbench.measure import plan as planning
 from seqbench.measure.job import Job, build, measure
-from seqbench.measure.plan import estimate, plan
+from seqbench.measure.plan import estimate_seconds, plan
 from seqbench.measure.progress import Live, Plain
 from seqbench.measure.runs import run
 from seqbench.measure.select import is_compatible, select, unit_of
@@ -30,7 +30,7 @@ from seqbench.models.base import Recurrent
 from seqbench.models.sizing import count
 from seqbench.protocol import profiles
 from seqbench.protocol.profiles import SMOKE
-from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, best_rate
+from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, choose_rate
 from seqbench.records.schema import Curve, Member
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
@@ -277,7 +277,7 @@ def test_an_unknown_profile_is_refused(tmp_path):
 def test_cuda_where_there_is_none_is_refused(tmp_path):
     with pytest.raises(BadInput, match="torch finds no CUDA here"):
         smoke(tmp_path / "out", device="cuda")
-    assert machine.device("auto") == "cpu"
+    assert machine.choose_device("auto") == "cpu"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -419,9 +419,9 @@ def test_no_commit_names_the_code_of_a_guest(tmp_path):
     store, _ = smoke(tmp_path / "out", models=[user_defined.Last, "rnn"], tasks=["latch"], seeds=1)
     assert {r.unit.model: r.provenance.dirty for r in store.records()} == {
         "last": True,
-        "rnn": machine.commit()[1],
+        "rnn": machine.read_commit()[1],
     }
-    assert {r.provenance.code for r in store.records()} == {machine.code()}
+    assert {r.provenance.code for r in store.records()} == {machine.hash_code()}
 
 
 def test_a_guest_task_has_the_steps_and_the_rate_that_are_asked_for(tmp_path):
@@ -540,7 +540,7 @@ def test_no_job_is_started_after_the_time_is_up(tmp_path, monkeypatch):
 
 def test_only_what_the_same_code_began_on_the_same_machine_is_gone_on_with(tmp_path):
     by = PROVENANCE.model_copy(update={"code": "c" * 16})
-    job = Job(UNIT, (Member(seed=0, learning_rate=1e-2),), by, aside=str(tmp_path))
+    job = Job(UNIT, (Member(seed=0, learning_rate=1e-2),), by, checkpoint_folder=str(tmp_path))
 
     def elsewhere(**changes):
         return replace(job, provenance=by.model_copy(update=changes)).checkpoint.path
@@ -555,7 +555,7 @@ def test_only_what_the_same_code_began_on_the_same_machine_is_gone_on_with(tmp_p
     assert len({job.checkpoint.path, *others}) == 8
     assert elsewhere(code=None) is None  # nothing names that code
     assert replace(job, code=None).checkpoint.path is None
-    assert replace(job, aside="").checkpoint.path is None
+    assert replace(job, checkpoint_folder="").checkpoint.path is None
 
 
 # Tuning
@@ -589,7 +589,7 @@ def test_a_tuned_profile_tunes_first_and_reports_with_the_best_rate(tmp_path, tu
     ]  # fmt: skip
     assert [(m.role, m.seed) for m in second.members] == [("reporting", 0), ("reporting", 1)]
     tuning = [r for r in store.records() if r.member.role == "tuning"]
-    assert {m.learning_rate for m in second.members} == {best_rate(tuning)} == {2e-2}
+    assert {m.learning_rate for m in second.members} == {choose_rate(tuning)} == {2e-2}
     assert len(store.records()) == 6
     assert go(tmp_path / "out")[1].jobs == []
     _, heard = go(tmp_path / "out", seeds=3)
@@ -612,7 +612,7 @@ def test_finer_rates_are_measured_and_never_chosen(tmp_path, tuned, monkeypatch)
     assert {(r.member.seed, r.member.learning_rate) for r in searched} == {
         (1000, 1.5e-2), (1001, 1.5e-2), (1000, 2e-2), (1001, 2e-2),
     }  # fmt: skip
-    assert best_rate(store.records()) in finer.settings[0].finer  # they did better than the grid
+    assert choose_rate(store.records()) in finer.settings[0].finer  # they did better than the grid
     assert {m.learning_rate for m in heard.jobs[1].members} <= set(finer.grid)
     assert go(tmp_path / "out")[1].jobs == []
 
@@ -650,7 +650,7 @@ def test_force_leaves_no_seed_that_reports_at_the_rate_of_an_older_tuning(
     store, _ = go(tmp_path / "out")
     (rate,) = {r.member.learning_rate for r in store.records() if r.member.role == "reporting"}
     other = next(rate_ for rate_ in tuned.grid if rate_ != rate)
-    monkeypatch.setattr(planning, "best_rate", lambda records: other)
+    monkeypatch.setattr(planning, "choose_rate", lambda records: other)
     store, _ = go(tmp_path / "out", force=True)
     reporting = [r.member for r in store.records() if r.member.role == "reporting"]
     assert [(m.seed, m.learning_rate) for m in reporting] == [(0, other), (1, other)]
@@ -731,8 +731,8 @@ def tried(rate: float, *ends: tuple[bool, float | None]):
     ],
 )  # fmt: skip
 def test_the_best_rate(records, best):
-    assert best_rate(records) == best
-    assert best_rate(records[::-1]) == best
+    assert choose_rate(records) == best
+    assert choose_rate(records[::-1]) == best
 
 
 def test_the_best_rate_where_every_run_failed():
@@ -742,7 +742,7 @@ def test_the_best_rate_where_every_run_failed():
         record(1000, rate, role="tuning", verdict="failed", reason="no", curve=empty, **nothing)
         for rate in (1e-3, 1e-2)
     ]
-    assert best_rate(records) == 1e-3
+    assert choose_rate(records) == 1e-3
 
 
 # Plans
@@ -754,7 +754,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path):
     assert said == [
         "# latch lag 6 rnn seeds 0,1: not known yet",
         "# latch lag 6 lstm seeds 0,1: not known yet",
-        f"# 4 members in 2 jobs; 0 are measured already. About 0 s in {machine.cores()} workers, "
+        f"# 4 members in 2 jobs; 0 are measured already. About 0 s in {machine.count_cores()} workers, "
         "and 2 jobs of unknown length",
     ]
     assert list(tmp_path.iterdir()) == []
@@ -814,11 +814,11 @@ def test_an_estimate_comes_from_what_is_most_alike():
 
     there = [known("adding", "lstm", 8.0), known("latch", "lstm", 80.0), known("latch", "gru", 4.0)]
     # 80 of 100 steps took 8 s; all of them may take 10
-    assert estimate(job("adding", "lstm"), there) == pytest.approx(10)
-    assert estimate(job("adding", "lstm", members=3), there) == pytest.approx(30)
-    assert estimate(job("adding", "lstm", lag=17), there) == pytest.approx(20)
-    assert estimate(job("adding", "gru"), there) == pytest.approx(5)  # of another task
-    assert estimate(job("adding", "rnn"), there) is None
+    assert estimate_seconds(job("adding", "lstm"), there) == pytest.approx(10)
+    assert estimate_seconds(job("adding", "lstm", members=3), there) == pytest.approx(30)
+    assert estimate_seconds(job("adding", "lstm", lag=17), there) == pytest.approx(20)
+    assert estimate_seconds(job("adding", "gru"), there) == pytest.approx(5)  # of another task
+    assert estimate_seconds(job("adding", "rnn"), there) is None
 
 
 def test_a_unit_is_what_the_profile_says():

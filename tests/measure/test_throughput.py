@@ -9,8 +9,10 @@ from made import SYSTEM
 
 from seqbench import machine
 from seqbench.errors import BadInput
+from seqbench.measure import step as step_module
 from seqbench.measure import throughput
-from seqbench.measure.throughput import PHASES, Case, Subject, keep, measure_steps, plan, time_steps
+from seqbench.measure.step import PHASES, Case, Subject, time_steps
+from seqbench.measure.throughput import measure_steps, plan, write_rows
 from seqbench.models import MODELS
 from seqbench.models.adapter import adapt
 from seqbench.protocol.profiles import SMOKE, TIMINGS, Timing
@@ -26,7 +28,7 @@ SIZE = 1_000
 def clock(monkeypatch):
     """Let every look at the clock be a second after the one before."""
     ticks = itertools.count()
-    monkeypatch.setattr(throughput, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(step_module, "perf_counter", lambda: float(next(ticks)))
 
 
 def rows_of(models, lengths=(12,), batches=(3,), members=(1, 2), say=print, **axes):
@@ -48,7 +50,7 @@ def test_every_model_gives_a_row_for_each_step(model):
         assert row.quartiles[0] <= row.seconds_per_token <= row.quartiles[1]
         assert row.rounds == 2
         assert abs(row.parameters - SIZE) < 150
-        assert row.system == machine.system("cpu").id
+        assert row.system == machine.describe_system("cpu").id
         assert row.compile_seconds is None  # nothing is compiled for a CPU
 
 
@@ -102,7 +104,7 @@ def test_a_step_runs_by_the_scan_that_its_row_names(scan, monkeypatch):
     for name, run in scans.SCANS.items():
         noted = lambda *x, name=name, run=run: used.append(name) or run(*x)  # noqa: E731
         monkeypatch.setitem(scans.SCANS, name, noted)
-    Subject(Case("gru", 12, 3, 1, scan), SIZE, "cpu").inference()
+    Subject(Case("gru", 12, 3, 1, scan), SIZE, "cpu").infer_once()
     assert used == [scan]
 
 
@@ -167,7 +169,7 @@ def test_streaming_goes_through_every_token(monkeypatch):
         "advance",
         lambda self, x, state: seen.append(x) or step(self, x, state),
     )
-    subject.streaming()
+    subject.stream_once()
     assert torch.equal(torch.stack(seen, dim=2), subject.data.x)
 
 
@@ -180,28 +182,28 @@ def test_frames_are_the_tokens_of_video():
 def test_a_training_step_is_the_trainers():
     subject = Subject(Case("lstm", 10, 4, 2), SIZE, "cpu")
     other = Subject(Case("lstm", 10, 4, 2), SIZE, "cpu")
-    stack = Stack(other.model, [throughput.RATE] * 2)
+    stack = Stack(other.model, [step_module.RATE] * 2)
     for t in (1, 2):
-        subject.training()
+        subject.train_once()
         loss = compute_losses(
             other.task, other.model(other.data.x, 1), other.data.y, other.data.mask
         )
-        stack.step(stack.gradient(loss), t, throughput.CLIP)
+        stack.step(stack.gradient(loss), t, step_module.CLIP)
     assert torch.equal(subject.stack.theta, stack.theta)
-    subject.inference()
+    subject.infer_once()
     assert torch.equal(subject.stack.theta, stack.theta)
 
 
 def test_rounds_are_interleaved(monkeypatch):
     """Within a round every case has its turn, so that none is measured in a quiet hour alone."""
     turns = []
-    seconds = Subject.seconds
+    seconds = Subject.time_step
 
     def noted(self, phase, repeats):
         turns.append((self.case.model, phase))
         return seconds(self, phase, repeats)
 
-    monkeypatch.setattr(Subject, "seconds", noted)
+    monkeypatch.setattr(Subject, "time_step", noted)
     steps = [(Case(model, 10, 2, 1), phase) for phase in PHASES for model in ("rnn", "lstm")]
     list(time_steps(steps, "cpu", SIZE, rounds=3))
     one = list(itertools.product(PHASES, ("rnn", "lstm")))
@@ -226,7 +228,10 @@ def test_what_finds_no_memory_is_said_and_left_out(monkeypatch):
 def test_memory_is_that_of_the_step():
     phases = tuple(reversed(PHASES))
     small, large = (
-        {phase: held for phase, _, held in throughput.footprint(case, phases, 5_000, "cpu")}
+        {
+            phase: held
+            for phase, _, held in step_module.measure_footprint(case, phases, 5_000, "cpu")
+        }
         for case in (Case("lstm", 10, 2, 1), Case("lstm", 400, 64, 2))
     )
     assert large["training"] > max(
@@ -237,9 +242,9 @@ def test_memory_is_that_of_the_step():
 
 def test_to_compile_takes_what_the_first_step_takes_longer(monkeypatch):
     """As if the loop were compiled for this CPU, and took 5 seconds at first."""
-    monkeypatch.setattr(throughput, "compiles", lambda scan, device: scan == "reference")
+    monkeypatch.setattr(step_module, "is_compiled", lambda scan, device: scan == "reference")
     times = itertools.chain([5.0], itertools.repeat(2.0))
-    monkeypatch.setattr(Subject, "seconds", lambda *_: next(times))
+    monkeypatch.setattr(Subject, "time_step", lambda *_: next(times))
     steps = [(Case("rnn", 12, 3, 1, "reference"), phase) for phase in ("inference", "streaming")]
     # the phase that needs least memory has its first step first
     found = {phase: timed.compiling for (_, phase), timed in time_steps(steps[:1], "cpu", SIZE, 3)}
@@ -261,7 +266,7 @@ def test_the_work_of_a_step_is_that_of_its_products():
     """An RNN by hand: x_t W_x and h W_h at every step, the readout where an answer is due."""
     case, H, T, B, E = Case("rnn", 12, 3, 2, hidden=4), 4, 12, 3, 2
     steps, readout = 2 * T * (2 * H + H * H), 2 * H
-    found = {phase: throughput.floor((case, phase), SIZE, "cpu") for phase in PHASES}
+    found = {phase: step_module.compute_roofline((case, phase), SIZE, "cpu") for phase in PHASES}
     assert found["inference"].flops == E * B * (steps + readout)
     assert found["streaming"].flops == E * B * (steps + T * readout)
     # backward: every product twice, by its weights and by its input; but none by x, which is data, nor by h_0
@@ -278,7 +283,7 @@ def test_the_work_of_a_step_is_that_of_its_products():
 def test_attention_is_quadratic_and_what_is_hidden_is_not_counted():
     def flops(T):
         case = Case("transformer", T, 1, 1, hidden=8)
-        return throughput.floor((case, "streaming"), SIZE, "cpu").flops
+        return step_module.compute_roofline((case, "streaming"), SIZE, "cpu").flops
 
     a, b, c = flops(10), flops(20), flops(30)
     # each of two blocks has two products of width 8 for every pair: 32 operations, of T (T + 1) / 2 pairs
@@ -327,14 +332,14 @@ def test_a_run_keeps_what_it_measured_and_measures_nothing_twice(tmp_path, monke
     assert len(again) == len(more)
     assert not set(map(Throughput.canonical, again)) >= set(map(Throughput.canonical, first))
 
-    monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
+    monkeypatch.setattr(machine, "read_commit", lambda: ("1" * 40, False))
     newer = run("rnn").throughput()
     assert sum(row.commit == "1" * 40 for row in newer) == 6  # other code: anew
     assert len(newer) == len(more)
 
 
 def test_no_commit_names_the_code_of_a_guest(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "commit", lambda: ("c" * 40, False))
+    monkeypatch.setattr(machine, "read_commit", lambda: ("c" * 40, False))
     monkeypatch.setitem(MODELS.added, "last", user_defined.Last)
     lines = []
 
@@ -384,8 +389,8 @@ def test_rows_of_other_machines_stay(tmp_path):
     from made import throughput as made
 
     store = Store(tmp_path).create(SMOKE.manifest())
-    keep(store, [made(), made(members=1), made(system="0" * 16)])
-    keep(store, [made(seconds_per_token=2e-6, quartiles=(1e-6, 3e-6), parameters=1_003)])
+    write_rows(store, [made(), made(members=1), made(system="0" * 16)])
+    write_rows(store, [made(seconds_per_token=2e-6, quartiles=(1e-6, 3e-6), parameters=1_003)])
     found = {(row.system, row.members): row.seconds_per_token for row in store.throughput()}
     assert found == {(SYSTEM.id, 3): 2e-6, (SYSTEM.id, 1): 1e-6, ("0" * 16, 3): 1e-6}
 

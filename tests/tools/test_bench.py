@@ -10,7 +10,7 @@ import pytest
 from made import PROVENANCE, SYSTEM
 
 from seqbench import cli
-from seqbench.measure.job import Job, failed
+from seqbench.measure.job import Job, make_failed_record
 from seqbench.measure.select import select, unit_of
 from seqbench.protocol.profiles import PROFILES, SMOKE
 from seqbench.records.rows import write
@@ -180,7 +180,7 @@ def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
     unit = unit_of(next(SMOKE.conditions()), SMOKE)
     by = PROVENANCE.model_copy(update={"specification": SMOKE.specification})
     job = Job(unit, (Member(seed=0, learning_rate=unit.budget.learning_rate),), by)
-    store.append([failed(job, "it could not be")])
+    store.append([make_failed_record(job, "it could not be")])
     code, _, err = call(
         "-p", "smoke", "--tasks", unit.task, "--models", unit.model, "--seeds", 1, "--out", "out"
     )

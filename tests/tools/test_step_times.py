@@ -10,7 +10,7 @@ import pytest
 
 from seqbench import machine
 from seqbench.measure import throughput
-from seqbench.measure.throughput import PHASES, Case, Timed
+from seqbench.measure.step import PHASES, Case, Timed
 from seqbench.protocol.profiles import SMOKE, TIMINGS
 from seqbench.records.store import Store
 
@@ -71,7 +71,7 @@ def store(tmp_path):
 @pytest.fixture
 def committed(monkeypatch):
     """Let the code be that of a commit, and return it."""
-    monkeypatch.setattr(machine, "commit", lambda: ("1" * 40, False))
+    monkeypatch.setattr(machine, "read_commit", lambda: ("1" * 40, False))
     return "1" * 40
 
 
@@ -92,7 +92,7 @@ def test_what_asv_measured_becomes_rows(store, committed, monkeypatch):
     calls = []
     monkeypatch.setattr(step_times, "measure", lambda *what: calls.append(what) or MEASURED)
     assert time_smoke(store, "rnn", "lstm") == []
-    system = machine.system("cpu")
+    system = machine.describe_system("cpu")
     assert calls == [(system.id, committed, "smoke", "cpu", ("rnn", "lstm"))]
     rows = {row.phase: row for row in store.throughput() if row.model == "rnn"}
     assert rows["training"].seconds_per_token == 2e-6
@@ -112,9 +112,9 @@ def test_what_asv_measured_becomes_rows(store, committed, monkeypatch):
 
 def test_steps_that_are_there_are_not_timed_again(store, monkeypatch):
     plan = throughput.plan(["rnn", "lstm"], TIMINGS["smoke"], SMOKE.parameters, "cpu")
-    everything = {throughput.identity(facts) for facts in plan.values()}
+    everything = {throughput.identify(facts) for facts in plan.values()}
     assert len(everything) == 2 * 2 * len(PHASES)
-    monkeypatch.setattr(throughput, "measured", lambda *_: everything)
+    monkeypatch.setattr(throughput, "list_timed", lambda *_: everything)
     monkeypatch.setattr(step_times, "measure", lambda *_: pytest.fail("asv was run"))
     assert time_smoke(store, "rnn", "lstm") == []
 
@@ -123,8 +123,8 @@ def test_steps_that_are_there_are_timed_again_by_force(store, committed, monkeyp
     calls = []
     monkeypatch.setattr(step_times, "measure", lambda *what: calls.append(what) or MEASURED)
     plan = throughput.plan(["rnn"], TIMINGS["smoke"], SMOKE.parameters, "cpu")
-    everything = {throughput.identity(facts) for facts in plan.values()}
-    monkeypatch.setattr(throughput, "measured", lambda *_: everything)
+    everything = {throughput.identify(facts) for facts in plan.values()}
+    monkeypatch.setattr(throughput, "list_timed", lambda *_: everything)
     assert time_smoke(store, "rnn", force=True) == []
     assert len(calls) == 1
     assert {row.model for row in store.throughput()} == {"rnn"}  # the other was not asked for
@@ -141,7 +141,7 @@ def test_asv_s_failure_is_told_and_fails_the_run(store, committed, monkeypatch, 
 
 
 def test_without_a_commit_the_steps_are_timed_without_asv(store, monkeypatch):
-    monkeypatch.setattr(machine, "commit", lambda: ("unknown", False))
+    monkeypatch.setattr(machine, "read_commit", lambda: ("unknown", False))
     monkeypatch.setattr(step_times, "measure", lambda *_: pytest.fail("asv was run"))
     assert time_smoke(store, "rnn") == []
     assert len(store.throughput()) == 6
@@ -178,7 +178,7 @@ def files_below(folder):
 
 @pytest.mark.slow
 def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch, capfd):
-    commit, _ = machine.commit()
+    commit, _ = machine.read_commit()
     if commit == "unknown":
         pytest.skip("asv needs a git commit")
     home = tmp_path / "home"
@@ -200,7 +200,7 @@ def test_asv_runs_and_leaves_nothing_behind(tmp_path, monkeypatch, capfd):
 
 @pytest.mark.slow
 def test_a_suite_that_fails_says_what_asv_printed(monkeypatch):
-    commit, _ = machine.commit()
+    commit, _ = machine.read_commit()
     if commit == "unknown":
         pytest.skip("asv needs a git commit")
     with pytest.raises(step_times.AsvFailed, match="unknown profile 'quik'"):

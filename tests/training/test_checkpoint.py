@@ -72,7 +72,7 @@ def test_what_is_cleared_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def laid_aside(tmp_path: Path) -> Path:
+def saved(tmp_path: Path) -> Path:
     """The file of a job that was killed after 140 steps."""
     file = tmp_path / "job.pt"
     with pytest.raises(Killed):
@@ -96,10 +96,12 @@ def bit_flipped(content: bytes) -> bytes:
     ],
     ids=["empty", "torn", "foreign", "bit", "nonsense"],
 )
-def test_a_damaged_file_means_a_new_beginning_and_says_so(laid_aside, damage):
-    laid_aside.write_bytes(damage(laid_aside.read_bytes()))
-    with pytest.warns(UserWarning, match=r"job\.pt can't be taken up, the job begins anew: "):
-        again = run(Checkpoint(laid_aside))
+def test_a_damaged_file_means_a_new_beginning_and_says_so(saved, damage):
+    saved.write_bytes(damage(saved.read_bytes()))
+    with pytest.warns(
+        UserWarning, match=r"job\.pt can't be resumed, the job starts from the beginning: "
+    ):
+        again = run(Checkpoint(saved))
     undisturbed = run(Checkpoint())
     for outcome in (*undisturbed, *again):
         outcome.seconds = 0.0
@@ -115,14 +117,14 @@ def test_a_damaged_file_means_a_new_beginning_and_says_so(laid_aside, damage):
         ({"outcomes": "[]"}, "other members"),
     ],
 )
-def test_the_state_of_another_job_is_not_taken_up(laid_aside, change, why):
-    state = Checkpoint(laid_aside).load()
-    Checkpoint(laid_aside).save(state | change)
-    with pytest.warns(UserWarning, match=f"begins anew: ValueError: it.* {why}"):
-        run(Checkpoint(laid_aside))
+def test_the_state_of_another_job_is_not_taken_up(saved, change, why):
+    state = Checkpoint(saved).load()
+    Checkpoint(saved).save(state | change)
+    with pytest.warns(UserWarning, match=f"from the beginning: ValueError: it.* {why}"):
+        run(Checkpoint(saved))
 
 
-def test_what_is_laid_aside_is_flushed_to_the_disk(tmp_path, monkeypatch):
+def test_what_is_saved_is_flushed_to_the_disk(tmp_path, monkeypatch):
     flushed = []
     monkeypatch.setattr(os, "fsync", flushed.append)
     Checkpoint(tmp_path / "job.pt").save({"step": 1})
@@ -147,7 +149,7 @@ def test_a_folder_in_its_place_stops_nothing(tmp_path):
     (tmp_path / "job.pt" / "mine.txt").write_text("mine")
     with warnings.catch_warnings(record=True, action="always") as told:
         outcomes = run(Checkpoint(tmp_path / "job.pt", every=0.0))
-    assert "can't be taken up" in str(told[0].message)
+    assert "can't be resumed" in str(told[0].message)
     assert len(outcomes) == 2
     Checkpoint(tmp_path / "job.pt").clear()
     assert (tmp_path / "job.pt" / "mine.txt").read_text() == "mine"
@@ -163,4 +165,4 @@ def test_code_in_a_file_does_not_run(tmp_path):
     (tmp_path / "job.pt").write_bytes(sha256(payload).digest() + payload)
     with warnings.catch_warnings(record=True, action="always") as told:
         assert Checkpoint(tmp_path / "job.pt").load() is None
-    assert "begins anew" in str(told[-1].message)
+    assert "from the beginning" in str(told[-1].message)

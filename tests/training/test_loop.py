@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from seqbench.errors import BadInput
-from seqbench.machine import PRODUCTS, products_in
+from seqbench.machine import PRODUCTS, set_product_precision
 from seqbench.measure.job import Job, measure
 from seqbench.models import MODELS
 from seqbench.models.base import Model
@@ -700,7 +700,7 @@ def test_products_are_rounded_where_a_unit_asks_for_it_and_nowhere_else(precisio
         return [switch.fp32_precision for switch in PRODUCTS]
 
     before = rounded()
-    with products_in(precision):
+    with set_product_precision(precision):
         assert set(rounded()) == {"tf32" if precision == "tf32" else "ieee"}
     assert rounded() == before
 

@@ -47,10 +47,11 @@ class Step:
     def setup_cache(self):
         """Return what was measured, by the parameters."""
         from seqbench import machine
-        from seqbench.measure.throughput import plan, time_steps
+        from seqbench.measure.step import time_steps
+        from seqbench.measure.throughput import plan
 
         machine.make_deterministic()
-        device, size = machine.device(DEVICE), PROFILE.parameters
+        device, size = machine.choose_device(DEVICE), PROFILE.parameters
         planned = plan(NAMES, TIMING, size, device)
         measured = {}
         for shape in product(TIMING.lengths, TIMING.batches):

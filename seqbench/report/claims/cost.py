@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
-from seqbench.protocol.settings import best_rate
+from seqbench.protocol.settings import choose_rate
 from seqbench.records.schema import Record, Throughput
 from seqbench.report.claims.claim import Claim, Finding, Vote
 from seqbench.report.claims.compared import BATTERY
@@ -296,11 +296,11 @@ def search(evidence: Evidence) -> Iterator[Finding]:
         slow: Vote = "for" if spent[0] > spent[1] else "against"
         words = f"{spent[0]:.0f} s of tuning, {spent[1]:.0f} s of runs"
         yield Finding(f"slow on {condition}", slow, words)
-        chosen, better = best_rate(tuning), best_rate([*tuning, *finer])
+        chosen, better = choose_rate(tuning), choose_rate([*tuning, *finer])
         ahead = max(count_found(finer, r) for r in list_rates(finer)) - count_found(tuning, chosen)
         says: Vote = "for" if ahead <= 0 else "against" if ahead >= 2 else "open"
         rank = 1 + sum(
-            best_rate([*select_rate(tuning, chosen), *select_rate(finer, r)]) != chosen
+            choose_rate([*select_rate(tuning, chosen), *select_rate(finer, r)]) != chosen
             for r in list_rates(finer)
         )
         words = (
