@@ -12,10 +12,11 @@ __version__ = "0.1.0"
 HOME = {
     "TASKS": "seqbench.tasks",
     "MODELS": "seqbench.models",
+    "RunSpec": "seqbench.records.spec",
     "run": "seqbench.measure.runs",
     "load_results": "seqbench.report.results",
 }
-__all__ = ["MODELS", "TASKS", "__version__", "load_results", "run"]
+__all__ = ["MODELS", "TASKS", "RunSpec", "__version__", "load_results", "run"]
 
 
 def __getattr__(name: str) -> Any:

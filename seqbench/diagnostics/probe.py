@@ -70,7 +70,12 @@ def run(
     for name in instruments:
         if name not in INSTRUMENTS:
             raise unknown("instrument", name, INSTRUMENTS)
-    selection = select(spec_of(spec, options, run, without=("scan",)))
+    asked = spec_of(spec, options, run, without=("scan",))
+    if asked.scan != "auto":
+        raise BadInput(
+            f"instruments run no scan but their own; got scan '{asked.scan}', leave it out"
+        )
+    selection = select(asked)
     profile, device = selection.profile, selection.provenance.device
     store = open_profile(out, profile)
     work = list(reporting_members(selection, store))

@@ -442,7 +442,6 @@ def test_the_tables_of_a_sealed_folder_are_not_written_anew(store):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"instrument": "newton"}, "unknown instrument 'newton' in a probe; choose from: age, "),
         ({"instrument": "gates"}, "the probe by gates of .* has no such series .*: KeyError"),
         ({"instrument": "gates", "series": {"f/auc": [1.0], "f/relevant": [1.0], "f/distracting": []}}, "ValueError"),
         ({"instrument": "age", "series": {"accuracy": [1.0]}}, "by age of .* ValueError"),

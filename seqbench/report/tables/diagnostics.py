@@ -14,7 +14,7 @@ from itertools import groupby
 from math import isfinite
 from statistics import median
 
-from seqbench.errors import BadInput, describe, unknown
+from seqbench.errors import BadInput, describe
 from seqbench.records.facts import Facts
 from seqbench.records.schema import Probe
 from seqbench.report import stats
@@ -91,10 +91,8 @@ def group_probes(probes: Iterable[Probe], facts: Facts) -> Iterator[list[Probe]]
 
 def summarise(probe: Probe) -> Statistics:
     """Return the statistics of a probe; raise ``BadInput`` where it holds no such series as its instrument gives."""
-    if probe.instrument not in STATISTICS:
-        raise unknown("instrument", probe.instrument, STATISTICS, "a probe")
     try:
-        found = STATISTICS[probe.instrument](probe.series)
+        found = STATISTICS.get(probe.instrument, summarise_series)(probe.series)
         if not all(isfinite(number) for number in found.values()):
             raise ValueError("a statistic is not finite")
     except (LookupError, ArithmeticError, ValueError, TypeError) as error:  # a stranger's
