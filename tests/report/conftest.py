@@ -105,7 +105,7 @@ def make_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setitem(PROFILES, "made", PLAN)
     planned = [
         Planned(unit=unit(cell.setting.task, cell.lag, cell.model), part="core", seeds=PLAN.seeds)
-        for cell in PLAN.conditions()
+        for cell in PLAN.list_conditions()
     ]
 
     def make(
