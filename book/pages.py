@@ -240,7 +240,7 @@ def write_profiles_table() -> str:
     for p in PROFILES.values():
         rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
         tasks = len({strip_options(setting.task) for setting in p.settings})
-        cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.conditions()})
+        cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.list_conditions()})
         lines.append(
             f"| `{p.name}` | {tasks} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
         )

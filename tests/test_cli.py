@@ -144,7 +144,7 @@ def test_a_gpu_that_is_not_there_is_refused(call, command):
     ],
 )
 def test_results_of_another_kind_are_not_joined(call, change, code, words):
-    manifest = SMOKE.manifest().model_copy(update=change)
+    manifest = SMOKE.make_manifest().model_copy(update=change)
     write(Path("there", "manifest.json"), manifest.canonical())
     before = Path("there", "manifest.json").read_bytes()
     for command in ("run", "throughput"):

@@ -78,7 +78,7 @@ def bench(
 
     given = allot("processes", workers, parse_duration(budget), machine.choose_device(asked.device))
     selection, store = prepare(asked, out)  # raises what is wrong, and writes nothing
-    store = Store(store.path.absolute()).create(selection.profile.manifest())
+    store = Store(store.path.absolute()).create(selection.profile.make_manifest())
     wrong = measure_accuracy(selection, store, given)
     if given.in_time:
         wrong += step_times.time_missing_steps(

@@ -53,7 +53,7 @@ def main(
             raise unknown("goal", name, here)
     machine.make_deterministic()
     store = Store(LOCAL / "quick" if out is None else out)  # of whatever profile
-    manifest = store.manifest() if store.exists else PROFILES["quick"].manifest()
+    manifest = store.manifest() if store.exists else PROFILES["quick"].make_manifest()
     with write_into(open_folder(store.path, manifest), manifest, device):
         system = machine.describe_system(device).id
         origin = throughput.describe_machine(device)

@@ -57,7 +57,7 @@ def list_profiles(options: bool) -> Rows:
     return [
         {
             "name": profile.name,
-            "conditions": sum(1 for _ in profile.conditions()),
+            "conditions": sum(1 for _ in profile.list_conditions()),
             "parts": ", ".join(profile.parts),
             "seeds": profile.seeds,
             "parameters": profile.parameters,

@@ -83,7 +83,7 @@ def run(
         if missing := find_missing_data(unit):
             raise missing
     machine.make_deterministic()
-    with write_into(store, profile.manifest(), device):
+    with write_into(store, profile.make_manifest(), device):
         there = {probe.key for probe in store.probes()}
         for unit, who in work:
             with raise_bad_input(unit):

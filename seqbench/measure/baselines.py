@@ -46,7 +46,7 @@ def run(
         for condition in chosen.select(tasks, lags=lags)
     }
     store = open_profile(out, chosen)
-    with write_into(store, chosen.manifest(), "cpu"):
+    with write_into(store, chosen.make_manifest(), "cpu"):
         missing = set()
         for name, lag in conditions:
             if name in missing:

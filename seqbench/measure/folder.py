@@ -20,7 +20,7 @@ LOCAL = Path("results", "local")  # the default folder of a user's own results
 def open_profile(out: str | Path | None, profile: Profile) -> Store:
     """Return the results folder of a profile, by default one for each precision; raise as ``open_folder`` does."""
     name = profile.name if profile.precision == "float32" else f"{profile.name}-{profile.precision}"
-    return open_folder(LOCAL / name if out is None else out, profile.manifest())
+    return open_folder(LOCAL / name if out is None else out, profile.make_manifest())
 
 
 def open_folder(out: str | Path, manifest: Manifest) -> Store:

@@ -70,7 +70,7 @@ def run(
         for line in describe_run(selection, keeper, given.workers):
             listen.say(line)
         return store
-    manifest = selection.profile.manifest()
+    manifest = selection.profile.make_manifest()
     with write_into(store, manifest, selection.provenance.device, *selection.tasks):
         store.write_plan(plan_of_folder(selection.profile))
         store.add_spec(asked)

@@ -213,7 +213,7 @@ def provenance_of(profile: Profile, device: str) -> Provenance:
 
 def plan_of_folder(profile: Profile) -> list[Planned]:
     """Return all units that a folder of a profile is to hold, not only those that are measured now."""
-    parts = {unit_of(c, profile): c.setting.part for c in reversed(list(profile.conditions()))}
+    parts = {unit_of(c, profile): c.setting.part for c in reversed(list(profile.list_conditions()))}
     return [Planned(unit=u, part=p, seeds=profile.seeds) for u, p in reversed(parts.items())]
 
 
@@ -258,7 +258,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         parameters=choose_parameters(task, profile.parameters),
         layers=layers,
         model_options=model_options,
-        budget=condition.setting.budget(profile.tuned),
+        budget=condition.setting.make_budget(profile.tuned),
         precision=profile.precision,
     )
 

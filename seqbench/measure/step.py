@@ -109,7 +109,7 @@ class Case:
             layers=known.layers,
             model_options=options,
             precision=self.precision,
-            budget=setting.budget(tuned=True),  # nothing is learned
+            budget=setting.make_budget(tuned=True),  # nothing is learned
         )
 
     def count_parameters(self, task: Task, layers: int) -> int:

@@ -201,7 +201,7 @@ def run(
     steps = plan(models or MODELS, timing, chosen.parameters, device, say)
     if not steps:
         raise BadInput("no step is left that could be timed")
-    with write_into(store, chosen.manifest(), device):
+    with write_into(store, chosen.make_manifest(), device):
         there = set() if force else list_timed(store, device)
         for length, batch in product(timing.lengths, timing.batches):
             lacking = {

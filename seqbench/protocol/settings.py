@@ -74,7 +74,7 @@ class Setting:
     validation_size: int = 256
     test_size: int = 1024
 
-    def budget(self, tuned: bool) -> Budget:
+    def make_budget(self, tuned: bool) -> Budget:
         """Return the budget of each member; it includes the learning rate if that is not tuned."""
         return Budget(
             learning_rate=None if tuned else self.learning_rate,
@@ -190,7 +190,7 @@ class Profile:
         """Return the parts in the order in which they are measured."""
         return tuple(dict.fromkeys(setting.part for setting in self.settings))
 
-    def conditions(self) -> Iterator[Condition]:
+    def list_conditions(self) -> Iterator[Condition]:
         """Yield every condition, in the order of the settings."""
         for setting in self.settings:
             for lag in setting.lags:
@@ -244,7 +244,7 @@ class Profile:
             return list(models)
         return [model for model in setting.models if is_named(model, models)]
 
-    def manifest(self, edition: str = "local") -> Manifest:
+    def make_manifest(self, edition: str = "local") -> Manifest:
         """Return the manifest of a results folder of this profile."""
         return Manifest(
             schema_version=SCHEMA,

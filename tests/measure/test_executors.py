@@ -113,7 +113,7 @@ def test_a_job_for_a_dead_worker_is_heard_of_at_the_line():
     worker.process.kill()
     worker.process.wait()
     for _ in range(3):
-        worker.give(JOB)
+        worker.send(JOB)
     with pytest.raises((EOFError, ConnectionError)):
         worker.line.recv()
     worker.stop()

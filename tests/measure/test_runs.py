@@ -107,7 +107,7 @@ def test_worker_processes_and_this_process_give_the_same_records(tmp_path):
     assert len(heard.jobs) == heard.begun[0][0] == 7
     (system,) = one.systems()
     assert {r.provenance.system for r in one.records()} == {system}
-    assert one.manifest() == SMOKE.manifest()
+    assert one.manifest() == SMOKE.make_manifest()
 
 
 @pytest.mark.parametrize("how", ["serial", "processes"])
@@ -822,11 +822,11 @@ def test_an_estimate_comes_from_what_is_most_alike():
 
 
 def test_a_unit_is_what_the_profile_says():
-    cell = next(c for c in SMOKE.conditions() if c.model == "transformer")
+    cell = next(c for c in SMOKE.list_conditions() if c.model == "transformer")
     unit = unit_of(cell, SMOKE)
     assert (unit.task, unit.lag, unit.model, unit.layers) == ("adding", 8, "transformer", 2)
     assert abs(unit.parameters - SMOKE.parameters) <= SMOKE.parameters // 10
-    assert unit.budget == cell.setting.budget(tuned=False)
+    assert unit.budget == cell.setting.make_budget(tuned=False)
     wider = replace(SMOKE, parameters=2_000)
     assert unit_of(cell, wider).id != unit.id
     assert wider.specification != SMOKE.specification
@@ -892,7 +892,7 @@ COARSE = {"window_mlp:window=64": 0.04, "pixel_lstm": 0.021}
 @pytest.mark.parametrize("profile", [profiles.QUICK, profiles.PAPER])
 def test_compared_models_have_the_same_number_of_parameters_within_2_percent(profile):
     cells = {
-        (cell.setting.task, cell.model): cell for cell in profile.conditions()
+        (cell.setting.task, cell.model): cell for cell in profile.list_conditions()
     }  # a lag of each
     for cell in cells.values():
         if not is_compatible(cell) or ":hidden=" in cell.model:

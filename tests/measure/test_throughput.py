@@ -388,7 +388,7 @@ def test_a_model_of_the_house_at_fault_is_no_matter_of_a_line(monkeypatch):
 def test_rows_of_other_machines_stay(tmp_path):
     from made import throughput as made
 
-    store = Store(tmp_path).create(SMOKE.manifest())
+    store = Store(tmp_path).create(SMOKE.make_manifest())
     write_rows(store, [made(), made(members=1), made(system="0" * 16)])
     write_rows(store, [made(seconds_per_token=2e-6, quartiles=(1e-6, 3e-6), parameters=1_003)])
     found = {(row.system, row.members): row.seconds_per_token for row in store.throughput()}

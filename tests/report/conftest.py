@@ -105,7 +105,7 @@ def make_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setitem(PROFILES, "made", PLAN)
     planned = [
         Planned(unit=unit(cell.setting.task, cell.lag, cell.model), part="core", seeds=PLAN.seeds)
-        for cell in PLAN.conditions()
+        for cell in PLAN.list_conditions()
     ]
 
     def make(
@@ -115,7 +115,7 @@ def make_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         plan: list[Planned] | None = None,
         **manifest: object,
     ) -> Store:
-        described = PLAN.manifest().model_copy(update=manifest)
+        described = PLAN.make_manifest().model_copy(update=manifest)
         store = Store(tmp_path / name).create(described)
         if plan is None or plan:
             store.write_plan(plan or planned)

@@ -50,10 +50,10 @@ def test_facts_are_those_of_the_code():
 
 
 def test_only_a_citable_edition_goes_without_a_warning():
-    manifest = PROFILES["paper"].manifest(edition="2026.1")
+    manifest = PROFILES["paper"].make_manifest(edition="2026.1")
     assert pages.write_warning(manifest) == ""
-    assert "Preview" in pages.write_warning(PROFILES["quick"].manifest(edition="preview"))
-    local = pages.write_warning(PROFILES["paper"].manifest(edition="local"))
+    assert "Preview" in pages.write_warning(PROFILES["quick"].make_manifest(edition="preview"))
+    local = pages.write_warning(PROFILES["paper"].make_manifest(edition="local"))
     assert unescape(local) == "Results of one's own, profile paper: not to be cited"
 
 
@@ -66,7 +66,7 @@ def test_open_places_are_filled_and_nothing_else_is_looked_at():
 
 def test_a_folder_that_takes_the_name_of_another_edition_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
-    manifest = PROFILES["paper"].manifest(edition="2026.1")
+    manifest = PROFILES["paper"].make_manifest(edition="2026.1")
     Store(tmp_path / "results" / "2026.1").create(manifest)
     copy = Store(tmp_path / "copy").create(manifest)
     build.lay_out_tables(tmp_path / "tables", copy)  # it is the same

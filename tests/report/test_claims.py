@@ -345,7 +345,7 @@ def test_they_are_those_that_were_written_down():
 def test_all_that_they_rest_on_is_planned():
     planned = {
         Condition(cell.setting.task, cell.lag, cell.model): cell.setting
-        for cell in PAPER.conditions()
+        for cell in PAPER.list_conditions()
     }
     for name, claim in CLAIMS.items():
         at = [
@@ -361,10 +361,12 @@ def test_all_that_they_rest_on_is_planned():
         budgets: dict[tuple[str, int], set[str]] = {}
         for need in at:
             setting = planned[need.condition]
-            budgets.setdefault(need.condition[:2], set()).add(setting.budget(True).canonical())
+            budgets.setdefault(need.condition[:2], set()).add(setting.make_budget(True).canonical())
         assert all(len(alike) == 1 for alike in budgets.values()), name
     searched = {
-        Condition(c.setting.task, c.lag, c.model) for c in PAPER.conditions() if c.setting.finer
+        Condition(c.setting.task, c.lag, c.model)
+        for c in PAPER.list_conditions()
+        if c.setting.finer
     }
     assert {n.condition for n in CLAIMS["search"].needs if isinstance(n, FinerRuns)} == searched
 
@@ -372,9 +374,9 @@ def test_all_that_they_rest_on_is_planned():
 def test_the_core_comes_first_and_a_cell_has_one_budget():
     assert PAPER.parts[:2] == ("core", "claims")
     budgets: dict[Condition, set[str]] = {}
-    for cell in PAPER.conditions():
+    for cell in PAPER.list_conditions():
         where = Condition(cell.setting.task, cell.lag, cell.model)
-        budgets.setdefault(where, set()).add(cell.setting.budget(True).canonical())
+        budgets.setdefault(where, set()).add(cell.setting.make_budget(True).canonical())
     assert all(len(each) == 1 for each in budgets.values())
 
 

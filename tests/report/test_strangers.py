@@ -70,7 +70,7 @@ def folder(tmp_path_factory) -> Path:
     """Return a sealed folder with the payload in every text that may hold it."""
     system = spoiled(SYSTEM)
     whose = {"system": system.id}
-    manifest = PLAN.manifest(edition="stranger").model_copy(update={"specification": "f" * 16})
+    manifest = PLAN.make_manifest(edition="stranger").model_copy(update={"specification": "f" * 16})
     store = Store(tmp_path_factory.mktemp("strangers") / "folder").create(manifest)
     store.add_system(system)
     units = {each.unit.id: each.unit for each in RECORDS}

@@ -69,7 +69,7 @@ def test_bad_input_gets_one_sentence_and_writes_nothing(call, arguments):
 
 
 def test_results_of_another_specification_are_not_joined(call):
-    manifest = SMOKE.manifest().model_copy(update={"specification": "0" * 16})
+    manifest = SMOKE.make_manifest().model_copy(update={"specification": "0" * 16})
     write(Path("there", "manifest.json"), manifest.canonical())
     code, out, err = call("--profile", "smoke", "--out", "there")
     assert (code, out) == (3, "")
@@ -175,9 +175,9 @@ def test_a_task_with_options_is_not_left_to_a_notebook_which_would_measure_it_wi
 
 
 def test_a_run_that_failed_is_told_and_fails_the_command(call, notebooks):
-    store = Store("out").create(SMOKE.manifest())
+    store = Store("out").create(SMOKE.make_manifest())
     store.add_system(SYSTEM)
-    unit = unit_of(next(SMOKE.conditions()), SMOKE)
+    unit = unit_of(next(SMOKE.list_conditions()), SMOKE)
     by = PROVENANCE.model_copy(update={"specification": SMOKE.specification})
     job = Job(unit, (Member(seed=0, learning_rate=unit.budget.learning_rate),), by)
     store.append([make_failed_record(job, "it could not be")])

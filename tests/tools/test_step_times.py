@@ -65,7 +65,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "out").create(SMOKE.manifest())
+    return Store(tmp_path / "out").create(SMOKE.make_manifest())
 
 
 @pytest.fixture
