@@ -66,8 +66,11 @@ def run(
     given = allot(engine, workers, budget, selection.provenance.device)
     keeper = Keeper(store, replace=force)
     listen = listen or make_listener()
+    ahead = plan(
+        selection, keeper.done
+    )  # reads the data: what is wrong with it is found before anything is written
     if dry_run:
-        for line in describe_run(selection, keeper, given.workers):
+        for line in describe_run(asked, ahead, store, given.workers):
             listen.say(line)
         return store
     manifest = selection.profile.make_manifest()
@@ -116,13 +119,11 @@ def announce(ahead: Plan, listen: Listener) -> None:
         listen.say(f"{ahead.done} members are measured already and are skipped")
 
 
-def describe_run(selection: Selection, keeper: Keeper, workers: int) -> Iterator[str]:
-    """Yield the lines of a dry run. They form a TOML file, in which the plan is a comment."""
-    yield from selection.spec.toml().splitlines()
-    ahead = plan(selection, keeper.done)
-    yield from (
-        f"# {printable(line)}" for line in describe_plan(ahead, keeper.store.records(), workers)
-    )
+def describe_run(spec: RunSpec, ahead: Plan, store: Store, workers: int) -> Iterator[str]:
+    """Yield the lines of a dry run. They are a TOML file, so what would be done is a comment."""
+    yield from spec.toml().splitlines()
+    for line in describe_plan(ahead, store.records(), workers):
+        yield f"# {printable(line)}"
 
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
