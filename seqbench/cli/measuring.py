@@ -12,17 +12,22 @@ from seqbench.cli.options import (
     LEDGER,
     AsJson,
     AskedDevice,
+    AskedPrecision,
     AskedProfile,
+    AskedScan,
     Budget,
     Device,
+    DryRun,
     Force,
     Lags,
+    LearningRate,
     ModelNames,
     Out,
     Parts,
     ProfileName,
     Seeds,
     SpecFile,
+    Steps,
     TaskNames,
     Words,
     Workers,
@@ -45,31 +50,17 @@ def run(
     lag: Lags = [],  # noqa: B006
     part: Parts = [],  # noqa: B006
     seeds: Seeds = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Training steps of a task that the profile does not have.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate of a task that the profile does not have.")
-    ] = None,
+    steps: Steps = None,
+    learning_rate: LearningRate = None,
     device: AskedDevice = None,
     engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
     workers: Workers = None,
     budget: Budget = None,
     out: Out = None,
-    scan: Annotated[
-        str | None,
-        typer.Option(help="How recurrences run: auto, reference, native, ensemble or fused."),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32 or float64; with CUDA also tf32 or bfloat16.")
-    ] = None,
+    scan: AskedScan = None,
+    precision: AskedPrecision = None,
     force: Force = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Only print the specification, what would be measured, and how long."
-        ),
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Train what a profile asks for and the results folder lacks.
 

@@ -45,7 +45,27 @@ Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of th
 Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]
 Budget = Annotated[str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")]
-AskedDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+AskedSteps = Annotated[
+    int | None, typer.Option(help="Training steps of a task that the profile does not have.")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help="Learning rate of a task that the profile does not have.")
+]
+AskedScan = Annotated[
+    str | None,
+    typer.Option("--scan", help="How recurrences run: auto, reference, native, ensemble or fused."),
+]
+AskedPrecision = Annotated[
+    str | None,
+    typer.Option("--precision", help="float32 or float64; with CUDA also tf32 or bfloat16."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Only print the specification, what would be measured, and how long."
+    ),
+]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Out = Annotated[
     Path | None,

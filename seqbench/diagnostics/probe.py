@@ -84,25 +84,37 @@ def run(
             raise missing
     machine.make_deterministic()
     with write_into(store, profile.make_manifest(), device):
-        there = {probe.key for probe in store.probes()}
         for unit, who in work:
             with raise_bad_input(unit):
-                lacking = {
-                    name: left
-                    for name in instruments or INSTRUMENTS
-                    if INSTRUMENTS[name].applies(*build_for(unit))
-                    and (left := [m for m in who if identify(name, unit, m) not in there])
-                }
-                if not lacking:
-                    say(f"{unit.task} lag {unit.lag} {unit.model}: nothing is left to look at")
-                for name, left in lacking.items():
-                    seeds_left = ",".join(str(member.seed) for member in left)
-                    say(f"{unit.task} lag {unit.lag} {unit.model}: {name} of seeds {seeds_left}")
-                for start in range(0, len(who), MEMBERS_AT_ONCE[device]):
-                    part = who[start : start + MEMBERS_AT_ONCE[device]]
-                    for rows in probe_members(unit, part, lacking, device):
-                        store.add_probes(name_file(rows), rows)
+                examine(unit, who, instruments or list(INSTRUMENTS), store, device, say)
     return store
+
+
+def examine(
+    unit: Unit,
+    who: Sequence[Member],
+    instruments: Sequence[str],
+    store: Store,
+    device: str,
+    say: Callable[[str], Any],
+) -> None:
+    """Let the instruments look into those members of a unit of which the store has no probe."""
+    there = {probe.key for probe in store.probes()}
+    what = f"{unit.task} lag {unit.lag} {unit.model}"
+    lacking = {
+        name: left
+        for name in instruments
+        if INSTRUMENTS[name].applies(*build_for(unit))
+        and (left := [m for m in who if identify(name, unit, m) not in there])
+    }
+    if not lacking:
+        say(f"{what}: nothing is left to look at")
+    for name, left in lacking.items():
+        say(f"{what}: {name} of seeds {','.join(str(member.seed) for member in left)}")
+    for start in range(0, len(who), MEMBERS_AT_ONCE[device]):
+        part = who[start : start + MEMBERS_AT_ONCE[device]]
+        for rows in probe_members(unit, part, lacking, device):
+            store.add_probes(name_file(rows), rows)
 
 
 def select(spec: RunSpec) -> Selection:

@@ -58,8 +58,8 @@ def run(
     Raises
     ------
     BadInput
-        With one sentence that names the culprit and the choices. Nothing was written then; only if a file can't be
-        written during the run, what was measured before is kept.
+        With one sentence that names the culprit and the choices. Nothing is written then, or, where the disk is at
+        fault, what was measured is kept.
     """
     asked = spec_of(spec, options, run)
     selection, store = prepare(asked, out, force)
@@ -73,8 +73,8 @@ def run(
         for line in describe_run(asked, ahead, store, given.workers):
             listen.say(line)
         return store
-    manifest = selection.profile.make_manifest()
-    with write_into(store, manifest, selection.provenance.device, *selection.tasks):
+    device, manifest = selection.provenance.device, selection.profile.make_manifest()
+    with write_into(store, manifest, device, *selection.tasks):
         store.write_plan(plan_of_folder(selection.profile))
         store.add_spec(asked)
         announce(plan(selection, keeper.done), listen)
