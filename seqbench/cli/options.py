@@ -45,7 +45,7 @@ Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of th
 Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]
 Budget = Annotated[str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")]
-AskedSteps = Annotated[
+Steps = Annotated[
     int | None, typer.Option(help="Training steps of a task that the profile does not have.")
 ]
 LearningRate = Annotated[
@@ -65,7 +65,7 @@ DryRun = Annotated[
         "--dry-run", help="Only print the specification, what would be measured, and how long."
     ),
 ]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+AskedDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Out = Annotated[
     Path | None,

@@ -66,9 +66,7 @@ def run(
     given = allot(engine, workers, budget, selection.provenance.device)
     keeper = Keeper(store, replace=force)
     listen = listen or make_listener()
-    ahead = plan(
-        selection, keeper.done
-    )  # reads the data: what is wrong with it is found before anything is written
+    ahead = plan(selection, keeper.done)  # data that are wrong are found before anything is written
     if dry_run:
         for line in describe_run(asked, ahead, store, given.workers):
             listen.say(line)
