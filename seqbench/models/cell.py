@@ -84,11 +84,12 @@ class Cell(nn.Module, ABC):
         overrides ``project``, ``start``, ``step`` or ``hidden_to_hidden`` takes other steps: until it declares a
         kernel itself, it is run by the loop over ``step``.
         """
-
-        def place(name: str) -> int:
-            return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
-
-        return place(declaration) <= min(map(place, STEPS))
+        for base in cls.__mro__:  # the class itself first
+            if declaration in vars(base):
+                return True
+            if not vars(base).keys().isdisjoint(STEPS):
+                return False
+        return False
 
     @property
     def native(self) -> Callable[..., Any] | None:

@@ -1,13 +1,12 @@
 """Checking the arguments of public functions by their annotations; one sentence names what does not fit."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from seqbench.errors import BadInput, unknown
 from seqbench.text import shorten
@@ -71,7 +70,7 @@ def spread(value: Any) -> Any:
     return list(value) if isinstance(value, range) and not value[10_000:] else value
 
 
-def refusal(name: str, value: Any, errors: Iterable[ErrorDetails]) -> BadInput:
+def refusal(name: str, value: Any, errors: Iterable[Mapping[str, Any]]) -> BadInput:
     """Return the error for an argument that does not fit, from what pydantic says of it."""
     kinds, faults = {}, {}  # what it should be, and what is wrong with it
     for error in errors:

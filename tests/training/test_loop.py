@@ -409,9 +409,7 @@ def test_a_disk_without_room_for_a_snapshot_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("where the folder should be")
     checkpoint = Checkpoint(tmp_path / "file" / "job.pt", every=0.0)
     model = model_of("rnn", ECHO, [0])
-    with pytest.warns(
-        UserWarning, match=r"can't write .*job\.pt, after a kill the job would begin"
-    ):
+    with pytest.warns(UserWarning, match=r"can't write .*job\.pt, after a kill the job starts"):
         (outcome,) = train(ECHO, model, members(1e-6), budget(steps=10), CPU, checkpoint=checkpoint)
     assert outcome.steps == 10
 
