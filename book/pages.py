@@ -175,7 +175,7 @@ def collect_facts(profile: Profile | None, name: str) -> dict[str, str]:
     """Return the facts that the text of the book leaves open, by the name that it has in braces there."""
     beta1, beta2 = BETAS
     epsilon = format_power(EPSILON)
-    tuned = "The learning rate of each cell is chosen on tuning seeds of their own, by the solve rate on validation."
+    tuned = "The learning rate of each condition is chosen on seeds for tuning alone, by the solve rate on validation."
     return {
         "profile": plain_markdown(name),
         "adam": f"$\\beta_1 = {beta1:g}$, $\\beta_2 = {beta2:g}$ and $\\epsilon = {epsilon}$",
@@ -235,14 +235,14 @@ def write_settings_table(profile: Profile) -> str:
 
 def write_profiles_table() -> str:
     """Return a table of the profiles."""
-    lines = ["| profile | tasks | cells | seeds a cell | parameters | learning rate | to be cited |",
+    lines = ["| profile | tasks | conditions | seeds a condition | parameters | learning rate | to be cited |",
              "| --- | --: | --: | --: | --: | --- | --- |"]  # fmt: skip
     for p in PROFILES.values():
         rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
         tasks = len({strip_options(setting.task) for setting in p.settings})
-        cells = len({(cell.setting.task, cell.lag, cell.model) for cell in p.list_conditions()})
+        conditions = len({(c.setting.task, c.lag, c.model) for c in p.list_conditions()})
         lines.append(
-            f"| `{p.name}` | {tasks} | {cells} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
+            f"| `{p.name}` | {tasks} | {conditions} | {p.seeds} | {p.parameters} | {rate} | {cite} |"
         )
     return "\n".join(lines)
 

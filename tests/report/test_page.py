@@ -98,7 +98,7 @@ def test_scans_are_compared_where_there_are_several(make_store):
 
 def test_what_is_planned_and_was_not_run_is_listed(store):
     assert repr(Page(store.path).missing()) == (
-        "- **core**: 1 of 5 cells: moving-shapes 5 cnn_lstm."
+        "- **core**: 1 of 5 conditions: moving-shapes 5 cnn_lstm."
     )
 
 
@@ -111,7 +111,9 @@ def test_the_core_and_what_is_beyond_it_are_apart(make_store):
     assert [row["model"] for row in page.accuracy().values] == ["lstm"]
     assert [row["model"] for row in page.beyond().values] == ["lstm:layers=2"]
     assert page.runs["model"].tolist() == ["lstm"]
-    assert page.missing().markdown == "- **core**: 0 of 1 cells.\n- **late**: 0 of 1 cells."
+    assert (
+        page.missing().markdown == "- **core**: 0 of 1 conditions.\n- **late**: 0 of 1 conditions."
+    )
 
 
 def test_claims_aggregates_and_pairs_stand_in_their_tables(store):

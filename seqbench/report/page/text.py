@@ -87,7 +87,7 @@ class TextPage(BasePage):
             rows = [row for row in self.results.table("T1").rows if row.get("part") == part]
             lacking = [row for row in rows if row["status"] == "missing"]
             conditions = "; ".join(f"{row['task']} {row['lag']} {row['model']}" for row in lacking)
-            count = f"{len(lacking)} of {len(rows)} cells"
+            count = f"{len(lacking)} of {len(rows)} conditions"
             more = f": {markdown(conditions)}" if conditions else ""
             lines.append(f"- **{markdown(part)}**: {count}{more}.")
         return Text("\n".join(lines))
