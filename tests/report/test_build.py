@@ -46,7 +46,7 @@ def test_facts_are_those_of_the_code():
     facts = pages.collect_facts(PROFILES["paper"], "paper")
     assert facts["adam"] == r"$\beta_1 = 0.9$, $\beta_2 = 0.999$ and $\epsilon = 10^{-8}$"
     assert facts["seeds"] == str(PROFILES["paper"].seeds)
-    assert "tuning seeds" in facts["tuning"]
+    assert "seeds for tuning" in facts["tuning"]
 
 
 def test_only_a_citable_edition_goes_without_a_warning():
