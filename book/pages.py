@@ -11,8 +11,9 @@ from textwrap import dedent
 
 from seqbench.errors import unknown
 from seqbench.models import MODELS
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import PROFILES
-from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE, Profile
+from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE
 from seqbench.records.schema import Manifest
 from seqbench.report import stats
 from seqbench.tasks import TASKS

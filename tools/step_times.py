@@ -24,8 +24,8 @@ from asv.results import iter_results
 from processes import run_to_end
 from seqbench.cli.terminal import complain
 from seqbench.models import MODELS
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import TIMINGS
-from seqbench.protocol.settings import Profile
 from seqbench.records.store import Store
 
 if TYPE_CHECKING:  # it imports torch

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import inf, nan
@@ -107,24 +107,72 @@ class Keeper:
         self.kept.extend(records)
 
 
-def execute(jobs: Sequence[Job], given: Resources, keeper: Keeper, listen: Listener) -> None:
-    """Run the jobs while there is time; write their records as they arrive."""
-    left = deque(jobs)
+class Jobs(Iterator[Job]):
+    """The jobs that are left, planned again whenever they run out, since a plan may depend on what was measured last.
 
-    def next_jobs() -> Iterator[Job]:
-        while left and given.in_time:
-            yield left.popleft()
+    An iterator that may go on after it has stopped: while it waits for a job to end, there may be nothing to start.
 
-    listen.begin(len(jobs), sum(job.unit.budget.steps * len(job.members) for job in jobs))
+    Attributes
+    ----------
+    started
+        The jobs that were handed out.
+    """
+
+    def __init__(self, plan: Callable[[], Sequence[Job]], given: Resources) -> None:
+        self.plan, self.given = plan, given
+        self.started: set[Job] = set()
+        self.left = deque(plan())
+        self.on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None
+
+    def __next__(self) -> Job:
+        """Return the next job; stop where none can be started now."""
+        if not self.given.in_time:
+            raise StopIteration
+        if not self.left and (new := [job for job in self.plan() if job not in self.started]):
+            self.left.extend(new)
+            self.on_plan(new)
+        if not self.left:
+            raise StopIteration
+        job = self.left.popleft()
+        self.started.add(job)
+        return job
+
+
+def execute(
+    plan: Callable[[], Sequence[Job]], given: Resources, keeper: Keeper, listen: Listener
+) -> None:
+    """Run jobs while there is time; write their records as they arrive.
+
+    Parameters
+    ----------
+    plan
+        Returns the jobs that are left. It is asked again whenever those it returned were started; a job that was
+        started is not started again in this run.
+    """
+    jobs = Jobs(plan, given)
+    if not jobs.left:
+        return
+
+    def begin(new: Sequence[Job]) -> None:
+        listen.begin(len(new), sum(job.unit.budget.steps * len(job.members) for job in new))
+
+    def begin_again(new: Sequence[Job]) -> None:
+        listen.end()
+        begin(new)
+
+    begin(jobs.left)
+    jobs.on_plan = begin_again
     run = ENGINES[given.engine]
     try:
         # Closed in any case, so that no worker outlives a Ctrl-C or a full disk.
-        with closing(run(next_jobs(), min(given.workers, len(jobs)), listen.step)) as ended:
+        with closing(run(jobs, given.workers, listen.step)) as ended:
             for job, records in ended:
                 keeper.keep(job, records)
                 listen.done(job, records)
-        if left:
-            listen.say(f"the time is up: {len(left)} jobs were not started; run again to go on")
+        if jobs.left:
+            listen.say(
+                f"the time is up: {len(jobs.left)} jobs were not started; run again to go on"
+            )
     finally:
         listen.end()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seqbench import machine
 from seqbench.errors import BadInput
-from seqbench.protocol.settings import Profile
+from seqbench.protocol.profile import Profile
 from seqbench.records.schema import Manifest
 from seqbench.records.store import Store
 

@@ -15,7 +15,8 @@ from seqbench.machine import Peak, check_precision, flushes_denormals, set_produ
 from seqbench.measure.user_defined import is_user_defined, load_classes
 from seqbench.models import MODELS
 from seqbench.models.base import Model
-from seqbench.models.sizing import count, match_sizes
+from seqbench.models.embedded import Embedded
+from seqbench.models.sizing import count, count_inner, count_state, match_sizes
 from seqbench.random import Keys
 from seqbench.records.schema import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
 from seqbench.tasks import TASKS
@@ -111,21 +112,31 @@ def build(
     check_precision(unit.precision, device.type)
     model = MODELS[unit.model]
     shape: dict[str, Any] = {
-        "inputs": task.inputs,
+        "inputs": unit.embedding or task.inputs,
         "outputs": task.outputs,
         "layers": unit.layers,
         "causal": task.causal,
         **unit.model_options,
     }
-    sizes = match_sizes(model, unit.parameters, **shape)
+    if "longest" not in shape and model.accepts("longest"):
+        shape["longest"] = measure_length(task)
+    sizes = match_sizes(model, unit.parameters, counting=unit.counting, **shape)
     seed = torch.tensor(seeds, device=device)
     keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
     built: Model = model(keys, **shape, **sizes)
+    if unit.embedding:
+        assert isinstance(task.inputs, int)
+        built = Embedded(keys, built, symbols=task.inputs, width=unit.embedding)
     if unit.precision == "float64":
         built.double()
     if unit.precision == "bfloat16":
         built.forward_dtype = torch.bfloat16
     return built, sizes
+
+
+def measure_length(task: Task) -> int:
+    """Return T, the steps of a training sequence."""
+    return task.sample(task.keys("train", 0, 0, 1)).x.shape[1]
 
 
 def resolve_scan(precision: str, scan: str) -> str:
@@ -151,6 +162,7 @@ def _train_and_record(job: Job, progress: Callable[[int], Any]) -> list[Record]:
     task = TASKS[unit.task](lag=unit.lag, **unit.task_options)
     model, sizes = build(unit, task, [member.seed for member in job.members], device)
     model.use_scan(resolve_scan(unit.precision, job.scan))
+    length = measure_length(task)
     with set_product_precision(unit.precision):
         outcomes = train(task, model, job.members, unit.budget, device, progress, job.checkpoint)
     return [
@@ -168,6 +180,9 @@ def _train_and_record(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             curve=outcome.curve,
             sizes=sizes,
             parameters=count(model),
+            inner_parameters=count_inner(model) if unit.counting == "inner" else None,
+            state_size=count_state(model, length) if unit.counting == "inner" else None,
+            longer=tuple(outcome.longer),
             scan=model.scan_name,
             regrouped=job.regrouped,
             provenance=complete_provenance(job),
@@ -198,7 +213,8 @@ def make_scale(task: Task) -> Scale:
 
 def check_score(outcome: Outcome, scale: Scale) -> Scale:
     """Return the scale; raise ``ValueError`` if a score is outside its range, which means it is computed wrong."""
-    for score in (outcome.score, outcome.train_score, *outcome.curve.score):
+    longer = (test.score for test in outcome.longer)
+    for score in (outcome.score, outcome.train_score, *outcome.curve.score, *longer):
         if score is not None and not scale.contains(score):
             low, high = scale.range
             raise ValueError(

@@ -1,7 +1,7 @@
 """From a selection and the existing records to the jobs that are left.
 
 A profile that tunes is planned twice: first every learning rate on the tuning seeds; then, with the rate that did best
-on validation, the reporting seeds.
+on validation, the reporting seeds. A ladder is planned stage by stage (``protocol/climb.py``).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +16,9 @@ from seqbench.errors import DataMissing
 from seqbench.measure.job import Job
 from seqbench.measure.select import Selection
 from seqbench.measure.user_defined import is_user_defined, name_code
+from seqbench.protocol.climb import RungState, climb
 from seqbench.protocol.settings import choose_rate
-from seqbench.records.schema import Member, Record, Unit
+from seqbench.records.schema import Member, Record, Rung, Unit
 from seqbench.tasks import TASKS
 
 MEMBERS_AT_ONCE = {
@@ -40,12 +41,15 @@ class Plan:
         How many members wait for the tuning to end, by unit.
     skipped
         For each task whose data is missing, why.
+    climbs
+        How far each climb is.
     """
 
     jobs: list[Job] = field(default_factory=list)
     done: int = 0
     waiting: dict[Unit, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    climbs: list["Climb"] = field(default_factory=list)
 
     @property
     def members(self) -> int:
@@ -59,6 +63,32 @@ class Plan:
         return later + sum(estimate_work(job.unit, len(job.members)) for job in self.jobs)
 
 
+@dataclass(frozen=True)
+class Climb:
+    """How far a model has climbed a ladder.
+
+    Attributes
+    ----------
+    rungs
+        Of each rung that was begun or comes next, its description and what the records say.
+    """
+
+    model: str
+    rungs: tuple[tuple[Rung, RungState], ...]
+
+    @property
+    def lacking(self) -> bool:
+        """Whether runs are left."""
+        return bool(self.rungs[-1][1].lacking)
+
+    def __str__(self) -> str:
+        rung, state = self.rungs[-1]
+        ended = [f"{r.value} {s.verdict}" for r, s in self.rungs if s.verdict]
+        return f"{rung.ladder}, {self.model}: {', '.join([rung.knob, *ended])}" + (
+            f"; next {rung.knob} {rung.value} ({rung.unit})" if state.lacking else "; ended"
+        )
+
+
 def plan(selection: Selection, records: Sequence[Record], unfinished: Path | None = None) -> Plan:
     """Return what is left of a selection, given these records.
 
@@ -69,15 +99,25 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
     """
     result = Plan()
     done = {record.key for record in records}
-    available: dict[str, bool] = {}
-    for unit, members, waiting in members_of(selection, records):
-        if unit.task not in available:
+    for unit in selection.units:
+        if unit.task not in result.skipped:
             with chdir("."):  # a user-defined class may go elsewhere
-                missing = find_missing_data(unit)
-            available[unit.task] = missing is None
-            if missing:
-                result.skipped[unit.task] = str(missing)
-        if not available[unit.task]:
+                if missing := find_missing_data(unit):
+                    result.skipped[unit.task] = str(missing)
+    for found in climbs_of(selection, records):
+        if any(state.unit.task in result.skipped for _, state in found.rungs):
+            continue
+        result.climbs.append(found)
+        units = {state.unit.id for _, state in found.rungs}
+        result.done += sum(record.unit_id in units for record in records)
+        state = found.rungs[-1][1]
+        for part in split_evenly(state.stage, MEMBERS_AT_ONCE[selection.provenance.device]):
+            left = [member for member in part if member in state.lacking]
+            result.jobs += jobs_of(state.unit, left, selection, unfinished)
+        if state.lacking:
+            result.waiting[state.unit] = selection.profile.rule.first
+    for unit, members, waiting in members_of(selection, records):
+        if unit.task in result.skipped:
             continue
         lacking = [m for m in members if (unit.id, m.seed, m.learning_rate) not in done]
         result.done += len(members) - len(lacking)
@@ -98,6 +138,8 @@ def members_of(
         if record.member.role == "tuning":
             tuned.setdefault(record.unit_id, []).append(record)
     for unit, condition in selection.units.items():
+        if condition.rung:
+            continue
         if not profile.tuned:
             rate = condition.setting.learning_rate
             yield unit, [Member(seed=s, learning_rate=rate) for s in selection.seeds], 0
@@ -119,6 +161,21 @@ def members_of(
             rate = choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
+
+
+def climbs_of(selection: Selection, records: Iterable[Record]) -> Iterator[Climb]:
+    """Yield how far each climb is that a selection asks for, given these records."""
+    ladders: dict[tuple[str, str], dict[Unit, Rung]] = {}
+    for unit, condition in selection.units.items():
+        if rung := condition.rung:
+            ladders.setdefault((rung.ladder, condition.model), {})[unit] = rung
+    by_unit: dict[str, list[Record]] = {}
+    for record in records:
+        by_unit.setdefault(record.unit_id, []).append(record)
+    profile = selection.profile
+    for (_, model), rungs in ladders.items():
+        states = climb(rungs, by_unit, profile.search, profile.rule)
+        yield Climb(model, tuple((rungs[state.unit], state) for state in states))
 
 
 def jobs_of(
@@ -174,6 +231,7 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
         Records whose cost is known.
     """
     yield from (f"{task} is skipped: {why}" for task, why in ahead.skipped.items())
+    yield from map(str, ahead.climbs)
     seconds = {job: estimate_seconds(job, known) for job in ahead.jobs}
     for job, guess in seconds.items():
         yield f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}"

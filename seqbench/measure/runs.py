@@ -99,14 +99,10 @@ def prepare(
 
 
 def measure_part(selection: Selection, given: Resources, keeper: Keeper, listen: Listener) -> None:
-    """Measure what is missing of one part of a profile; if it is tuned, the tuning first, then the reporting seeds."""
-    ahead = plan(selection, keeper.done, keeper.store.unfinished)
-    while ahead.jobs:
-        before = len(keeper.kept)
-        execute(ahead.jobs, given, keeper, listen)
-        if not ahead.waiting or not given.in_time or len(keeper.kept) == before:
-            break
-        ahead = plan(selection, keeper.done, keeper.store.unfinished)
+    """Measure what is missing of one part of a profile; what depends on records that are lacking yet, follows them."""
+    execute(
+        lambda: plan(selection, keeper.done, keeper.store.unfinished).jobs, given, keeper, listen
+    )
 
 
 def announce(ahead: Plan, listen: Listener) -> None:

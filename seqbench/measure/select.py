@@ -16,8 +16,9 @@ from seqbench.measure.job import make_scale, resolve_scan
 from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
 from seqbench.models.sizing import common_size
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import find_profile
-from seqbench.protocol.settings import SEQUENCE_MODELS, Condition, Profile
+from seqbench.protocol.settings import SEQUENCE_MODELS, Condition
 from seqbench.random import Keys
 from seqbench.records.schema import Planned, Provenance, Unit
 from seqbench.records.spec import RunSpec
@@ -213,8 +214,12 @@ def provenance_of(profile: Profile, device: str) -> Provenance:
 
 def plan_of_folder(profile: Profile) -> list[Planned]:
     """Return all units that a folder of a profile is to hold, not only those that are measured now."""
-    parts = {unit_of(c, profile): c.setting.part for c in reversed(list(profile.list_conditions()))}
-    return [Planned(unit=u, part=p, seeds=profile.seeds) for u, p in reversed(parts.items())]
+    there: dict[Unit, Planned] = {}
+    for c in profile.list_conditions():
+        unit, seeds = unit_of(c, profile), profile.rule.first if c.rung else profile.seeds
+        planned = Planned(unit=unit, part=c.setting.part, seeds=seeds, rung=c.rung)
+        there.setdefault(unit, planned)
+    return list(there.values())
 
 
 # Units
@@ -255,11 +260,15 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         task_options=task_options,
         model=net,
         model_version=facts.version,
-        parameters=choose_parameters(task, profile.parameters),
+        parameters=choose_parameters(task, profile),
         layers=layers,
         model_options=model_options,
-        budget=condition.setting.make_budget(profile.tuned),
+        budget=condition.setting.make_budget(
+            profile.tuned, list_longer(task, condition.setting.factors)
+        ),
         precision=profile.precision,
+        counting=profile.counting,
+        embedding=choose_embedding(task, profile),
     )
 
 
@@ -311,10 +320,27 @@ def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> N
         raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
 
 
-def choose_parameters(task: Task, parameters: int) -> int:
+def choose_parameters(task: Task, profile: Profile) -> int:
     """Return the number of parameters that the models of a task are matched to."""
     if isinstance(task.inputs, tuple):
-        return parameters
+        return profile.parameters
     return common_size(
-        SEQUENCE_MODELS, parameters, inputs=task.inputs, outputs=task.outputs, causal=task.causal
+        SEQUENCE_MODELS,
+        profile.parameters,
+        counting=profile.counting,
+        inputs=choose_embedding(task, profile) or task.inputs,
+        outputs=task.outputs,
+        causal=task.causal,
     )
+
+
+def choose_embedding(task: Task, profile: Profile) -> int | None:
+    """Return the width of the embedding through which models read a task; None where it has no symbols."""
+    return profile.embedding if profile.embedding and task.reads_symbols else None
+
+
+def list_longer(task: Task, factors: Iterable[int]) -> list[int]:
+    """Return the lags at which a run of a task is tested without training, of those that the task allows."""
+    lags = [factor * task.lag for factor in factors if factor * task.lag in task.lags]
+    shapes = [(lag, task.at(lag)) for lag in lags]
+    return [lag for lag, at in shapes if (at.inputs, at.outputs) == (task.inputs, task.outputs)]

@@ -5,8 +5,15 @@ from functools import partial
 from typing import get_args
 
 from seqbench.errors import unknown
-from seqbench.protocol.settings import FINER, Profile, Setting
+from seqbench.protocol.climb import RULE
+from seqbench.protocol.ladders import Ladder
+from seqbench.protocol.profile import Profile
+from seqbench.protocol.settings import FINER, Setting
 from seqbench.records.schema import Phase, Precision
+
+GATED = ("lstm", "lstm_1997", "lstm_peephole", "gru")
+HALF_DECADES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)  # the learning rates of the ladders
+COSTLY = (("transformer", 400),)  # the work of attention grows with the square of the length
 
 SMOKE = Profile(
     name="smoke",
@@ -200,7 +207,49 @@ PAPER = Profile(
     ),
 )
 
-PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER)}
+# The plain network, the gated ones with both starts of their gates, attention; and a recurrence that is not trained.
+CLIMBERS = (
+    "rnn",
+    *(f"{gated}{start}" for gated in GATED for start in ("", ":start=chrono")),
+    "transformer",
+    "echo_state",
+)
+
+EDITION = Profile(
+    name="edition",
+    seeds=RULE.first,
+    parameters=5_000,
+    counting="inner",
+    embedding=16,
+    tuned=True,
+    grid=HALF_DECADES,
+    citable=True,
+    settings=(),
+    ladders=(
+        Ladder(
+            "noisy-latch", "noisy-latch", "delay", "steps",
+            rungs=(25, 50, 100, 200, 400, 800, 1600), models=CLIMBERS, limits=COSTLY,
+        ),
+        Ladder(
+            "adding", "adding", "length", "steps",
+            rungs=(25, 50, 100, 200, 400, 800, 1600), models=CLIMBERS, limits=COSTLY,
+        ),
+        Ladder(
+            "temporal-order", "temporal-order", "length", "steps",
+            rungs=(15, 30, 60, 120, 240, 480, 960), models=CLIMBERS, limits=COSTLY,
+        ),
+        Ladder(
+            "copy-delay", "copy:symbols=4", "delay", "steps",
+            rungs=(10, 20, 40, 80, 160, 320), models=CLIMBERS,
+        ),
+        Ladder(
+            "copy-symbols", "copy", "symbols", "symbols",
+            rungs=(1, 2, 4, 8, 16, 32), models=CLIMBERS, option="symbols", lag=10,
+        ),
+    ),
+)  # fmt: skip
+
+PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER, EDITION)}
 
 
 @dataclass(frozen=True)
@@ -238,6 +287,7 @@ class Timing:
 TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
     "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
+    "edition": Timing(lengths=(64, 256, 1024, 4096), batches=(32,), members=(1, 8), rounds=15),
     "paper": Timing(
         lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15, hidden=(None, 32)
     ),

@@ -37,7 +37,8 @@ SCHEMA: Final = 1
 LAYERS: Final = {"transformer": 2}  # it needs two for recall; other models have one
 
 RunVerdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
-Role = Literal["reporting", "tuning", "search"]
+Role = Literal["reporting", "tuning", "search", "second"]
+Counting = Literal["all", "inner"]  # which parameters the sizes of models are matched on
 Precision = Literal["float32", "float64", "tf32", "bfloat16"]
 Phase = Literal["training", "inference", "streaming"]
 Moment = Literal["start", "end"]  # of the training
@@ -82,6 +83,11 @@ class Budget(Strict):
         Steps between validations, and sequences in the fixed validation and test sets.
     learning_rate
         The learning rate of all models; None, and not written, if it is tuned per model.
+    margin
+        Training ends early only where three validations in a row are this share of the way from the threshold to the
+        best possible score.
+    longer
+        Further lags at which a trained run is tested, without training.
     """
 
     steps: int = Field(gt=0, le=MOST)
@@ -91,6 +97,8 @@ class Budget(Strict):
     validation_size: int = Field(gt=0, le=MOST)
     test_size: int = Field(gt=0, le=MOST)
     learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda rate: rate is None)
+    margin: float = Field(default=0.0, ge=0, lt=1, exclude_if=lambda margin: margin == 0)
+    longer: tuple[Whole, ...] = Field(default=(), exclude_if=lambda lags: not lags)
 
 
 class Unit(Strict):
@@ -98,6 +106,14 @@ class Unit(Strict):
 
     Parameters, loss and optimiser are float32, or all float64. ``tf32`` rounds the factors of matrix products, and
     ``bfloat16`` computes the forward pass in that type.
+
+    Attributes
+    ----------
+    parameters
+        The number that the model's size is matched to: of all parameters, or with ``counting="inner"`` of those beyond
+        embedding and readout.
+    embedding
+        The width of the learned embedding of the task's symbols; None if the model reads them as they are.
     """
 
     task: Name
@@ -106,11 +122,15 @@ class Unit(Strict):
     task_options: Options = {}
     model: Name
     model_version: int = Field(ge=1, le=MOST)
-    parameters: int = Field(gt=0, le=MOST)  # the number that the model's size is matched to
+    parameters: int = Field(gt=0, le=MOST)
     layers: int = Field(ge=1, le=MOST)
     model_options: Options = {}
     budget: Budget
     precision: Precision = "float32"
+    counting: Counting = Field(default="all", exclude_if=lambda which: which == "all")
+    embedding: int | None = Field(
+        default=None, gt=0, le=MOST, exclude_if=lambda width: width is None
+    )
 
     @property
     def id(self) -> str:
@@ -140,7 +160,8 @@ class Unit(Strict):
 class Member(Strict):
     """One run of a unit; tuning seeds and reporting seeds are disjoint.
 
-    A run of the role ``search`` is at a finer learning rate, for comparison only: it never decides the chosen rate.
+    A run of the role ``search`` is at a finer learning rate, for comparison only: it never decides the chosen rate. One
+    of the role ``second`` is at the second-best rate, on a rung of a ladder that is failed at the best.
     """
 
     seed: int = Field(ge=0, lt=2**32)
@@ -195,6 +216,14 @@ class Scale(Strict):
         )
 
 
+class LongerTest(Strict):
+    """The test of a trained run at another lag than that of its training; None if it was not finite."""
+
+    lag: Whole
+    score: Number | None
+    loss: Number | None
+
+
 class Cost(Strict):
     """What differs between repetitions of a run: time, memory, date."""
 
@@ -240,6 +269,10 @@ class Record(Strict):
     curve: Curve
     sizes: dict[Name, Whole]  # hidden units and other matched sizes
     parameters: int = Field(ge=0, le=MOST)
+    # The parameters beyond embedding and readout, and the numbers of the state that a sequence has at its end.
+    inner_parameters: Whole | None = Field(default=None, exclude_if=lambda count: count is None)
+    state_size: Whole | None = Field(default=None, exclude_if=lambda count: count is None)
+    longer: tuple[LongerTest, ...] = Field(default=(), exclude_if=lambda tests: not tests)
     scan: Name
     # Whether it was trained in a smaller stack than planned, because the planned one failed or its worker process died
     # twice. Its numbers may then differ by rounding from those of an undisturbed run.
@@ -264,7 +297,10 @@ class Record(Strict):
                 f"a run that is '{self.verdict}' can't have the score {self.score} "
                 f"and the loss {self.test_loss}"
             )
-        for score in (self.score, self.train_score, *self.curve.score):
+        if not {test.lag for test in self.longer} <= set(self.unit.budget.longer):
+            raise ValueError("it was tested at a lag that its unit does not have")
+        longer = (test.score for test in self.longer)
+        for score in (self.score, self.train_score, *self.curve.score, *longer):
             if score is not None and not self.scale.contains(score):
                 raise ValueError(
                     f"a score of {score} lies outside of its measure's range, "
@@ -489,12 +525,26 @@ class System(Strict):
         return digest(self.model_dump(mode="json"))
 
 
+class Rung(Strict):
+    """A rung of a ladder: the knob that the ladder turns, what it is counted in, and its value."""
+
+    ladder: Name
+    knob: Line
+    unit: Line
+    value: Whole
+
+
 class Planned(Strict):
-    """A planned unit, measured or not, with its part of the profile and its number of seeds."""
+    """A planned unit, measured or not, with its part of the profile and its number of seeds.
+
+    Where the unit is a rung of a ladder, ``seeds`` is the least number; it is run only if the rungs below it were not
+    failed.
+    """
 
     unit: Unit
     part: Name
     seeds: int = Field(ge=1, le=MOST)
+    rung: Rung | None = Field(default=None, exclude_if=lambda rung: rung is None)
 
 
 class Manifest(Strict):

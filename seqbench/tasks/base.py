@@ -6,6 +6,7 @@ operations on the device of the identities; the trainer reshapes N = E * B into 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from math import inf, isfinite
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -13,7 +14,7 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, DataMissing
 from seqbench.random import Keys
 from seqbench.values.options import check_options
 
@@ -167,6 +168,31 @@ class Task(ABC):
         """Return the scores of methods without a network on the test part, by name, in the measure of ``score``."""
         return {}
 
-    def is_solved(self, score: float) -> bool:
-        """Return whether a run with this score counts as solved."""
-        return score >= self.threshold if self.higher_is_better else score <= self.threshold
+    def is_solved(self, score: float, margin: float = 0.0) -> bool:
+        """Return whether a run with this score counts as solved.
+
+        Parameters
+        ----------
+        margin
+            How far beyond the threshold the score must be, as a share of the way to the best possible score. Without
+            effect where that is not bounded.
+        """
+        best = self.best_score
+        threshold = self.threshold
+        if isfinite(best):
+            threshold += margin * (best - threshold)
+        return score >= threshold if self.higher_is_better else score <= threshold
+
+    @property
+    def best_score(self) -> float:
+        """Return the best possible score, infinite if there is none."""
+        lowest, highest = self.score_range or ((0.0, 1.0) if self.higher_is_better else (-inf, inf))
+        return highest if self.higher_is_better else lowest
+
+    @property
+    def reads_symbols(self) -> bool:
+        """Return whether a sequence consists of symbols, not of values; data that are missing count as values."""
+        try:
+            return not self.sample(self.keys("train", 0, 0, 1)).x.is_floating_point()
+        except DataMissing:
+            return False

@@ -1,7 +1,8 @@
 """One loop for all tasks and all models: members side by side, each as if it were alone.
 
-A member leaves the stack when three validations in a row found it solved, or when it is no longer finite; the others
-are not affected. The validation set and the test set are fixed, and a member is tested once, when it leaves.
+A member leaves the stack when three validations in a row found it solved, by the margin that its budget asks for, or
+when it is no longer finite; the others are not affected. The validation set and the test set are fixed, and a member is
+tested once, when it leaves; where the budget names further lags, it is then tested at these, too.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from seqbench.axes import Outputs, PerMember
 from seqbench.models.base import Model
 from seqbench.protocol.settings import PATIENCE
-from seqbench.records.schema import Budget, Curve, Member, RunVerdict
+from seqbench.records.schema import Budget, Curve, LongerTest, Member, RunVerdict
 from seqbench.tasks.base import Task
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import CudaGraph
@@ -107,6 +108,7 @@ class Outcome:
     steps_to_solve: int | None = None
     seconds: float = 0.0
     curve: Curve = field(default_factory=lambda: Curve(step=[], loss=[], score=[]))
+    longer: list[LongerTest] = field(default_factory=list)
 
     def note_validation(self, task: Task, step: int, loss: float, score: float) -> None:
         """Note a validation."""
@@ -116,18 +118,26 @@ class Outcome:
         self.curve.score.append(score if isfinite(score) else None)
         if not (isfinite(loss) and isfinite(score)):
             self.verdict = "diverged"
-        last = self.curve.score[-PATIENCE:]
-        stands = len(last) == PATIENCE and all(s is not None and task.is_solved(s) for s in last)
-        if stands and self.steps_to_solve is None:
+        if self.steps_to_solve is None and self.stands(task.is_solved):
             self.steps_to_solve = self.curve.step[-PATIENCE]
 
-    def is_settled(self, task: Task) -> bool:
-        """Return whether the member need not train on."""
-        solved = self.steps_to_solve is not None and not task.graded
+    def stands(self, holds: Callable[[float], bool]) -> bool:
+        """Return whether a predicate holds for the scores of the last three validations."""
+        last = self.curve.score[-PATIENCE:]
+        return len(last) == PATIENCE and all(s is not None and holds(s) for s in last)
+
+    def is_settled(self, task: Task, margin: float) -> bool:
+        """Return whether the member need not train on: it diverged, or is solved by a margin."""
+        solved = not task.graded and self.stands(lambda score: task.is_solved(score, margin))
         return solved or self.verdict == "diverged"
 
+    @property
+    def is_tested_longer(self) -> bool:
+        """Return whether the run is tested at further lags: one that is reported, and did not diverge."""
+        return self.member.role in ("reporting", "second") and self.verdict != "diverged"
+
     def note_test(self, task: Task, loss: float, score: float) -> None:
-        """Note the test: the only one."""
+        """Note the test with the last weights: the only one at the lag of the training."""
         if self.verdict == "diverged" or not (isfinite(loss) and isfinite(score)):
             self.verdict = "diverged"
             return
@@ -179,7 +189,11 @@ class Training:
     def list_leaving(self) -> list[int]:
         """Return the rows of the members that need not train on; after the last step all."""
         last = self.step == self.budget.steps
-        return [e for e, one in enumerate(self.running) if last or one.is_settled(self.task)]
+        return [
+            e
+            for e, one in enumerate(self.running)
+            if last or one.is_settled(self.task, self.budget.margin)
+        ]
 
     def note_test(self, leaving: Sequence[int]) -> None:
         """Evaluate the members that leave on the test set, and on training data where that is finite."""
@@ -191,6 +205,23 @@ class Training:
             _, scores = evaluate(self.task, self.model, self.train, len(running))
             for outcome, score in zip(running, scores, strict=True):
                 outcome.train_score = score if isfinite(score) else None
+        self.note_longer_tests([e for e in leaving if running[e].is_tested_longer])
+
+    def note_longer_tests(self, rows: Sequence[int]) -> None:
+        """Evaluate some members at further lags, on as many sequences as a validation has."""
+        if not rows:
+            return
+        model = self.stack.copy(torch.tensor(rows, device=self.device)).model
+        for lag in self.budget.longer:
+            task = self.task.at(lag)
+            data = draw(task, "test", [0], 0, self.budget.validation_size, self.device)
+            found = evaluate(task, model, data, len(rows))
+            for e, loss, score in zip(rows, *found, strict=True):
+                finite = isfinite(loss) and isfinite(score)
+                test = LongerTest(
+                    lag=lag, score=score if finite else None, loss=loss if finite else None
+                )
+                self.running[e].longer.append(test)
 
     def drop(self, leaving: Sequence[int]) -> Int[Tensor, " K"]:
         """Let members leave the stack; return the rows of those that stay."""

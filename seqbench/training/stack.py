@@ -14,6 +14,7 @@ Source: Kingma and Ba (2015) for Adam.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from jaxtyping import Float, Int
@@ -88,6 +89,12 @@ class Stack:
     def weights(self, e: int) -> Weights:
         """Return what the model knows of member e, by name: a copy of its parameters and buffers."""
         return {name: table[e].clone() for name, table in self.model.state_dict().items()}
+
+    def copy(self, rows: Int[Tensor, " K"]) -> "Stack":
+        """Return a stack of copies of these members, to evaluate them alone."""
+        part = Stack(deepcopy(self.model), self.rate[:, 0].tolist())
+        part.keep(rows)
+        return part
 
     def keep(self, rows: Int[Tensor, " K"]) -> None:
         """Let all members go but these."""

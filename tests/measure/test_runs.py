@@ -29,8 +29,9 @@ from seqbench.models import MODELS
 from seqbench.models.base import Recurrent
 from seqbench.models.sizing import count
 from seqbench.protocol import profiles
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import SMOKE
-from seqbench.protocol.settings import TUNING_SEEDS, Condition, Profile, Setting, choose_rate
+from seqbench.protocol.settings import TUNING_SEEDS, Condition, Setting, choose_rate
 from seqbench.records.schema import Curve, Member
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store

@@ -7,8 +7,9 @@ import made
 import pytest
 
 from seqbench import cli
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import PROFILES
-from seqbench.protocol.settings import Profile, Setting
+from seqbench.protocol.settings import Setting
 from seqbench.records.schema import Budget, Curve, Planned, Record, Throughput, Unit
 from seqbench.records.store import Store
 

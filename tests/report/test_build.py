@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import BadInput
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import PROFILES
-from seqbench.protocol.settings import Profile
 from seqbench.records.store import Store
 
 BOOK = Path(__file__).parents[2] / "book"
