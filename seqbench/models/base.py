@@ -73,6 +73,10 @@ class Model(nn.Module, ABC):
         The type in which products are computed when the model is called: None for that of the parameters, or
         ``torch.bfloat16``, by autocast; the outputs are float32 then. Not for the scan ``native``: under autocast
         cuDNN's kernels for whole recurrences compute in float16, whatever is asked for.
+    outer
+        The submodules, by name, that are not counted where models are matched on what lies between embedding and
+        readout (``sizing.count_inner``); a name may stand for none. The map from the features of a step to the width
+        of the model, such as W_x of a recurrence, is counted: every model has one.
     requested_scan, recompute
         What ``use_scan`` was given.
     """
@@ -86,6 +90,7 @@ class Model(nn.Module, ABC):
     attends: ClassVar[bool] = False
     streams: bool = False
     forward_dtype: torch.dtype | None = None
+    outer: tuple[str, ...] = ("embedding", "readout")
     requested_scan: str = "auto"
     recompute: bool = False
 
