@@ -26,7 +26,8 @@ frozen ones included. A factory that can't have every width names the steps, and
     Attention = adapt("attention", attention, size_options={"hidden": 8, "feedforward": 1})  # of 8 heads
 
 turns ``hidden`` up by 8 as far as it fits, then ``feedforward`` for the rest, and calls
-``attention(inputs, outputs, hidden, feedforward=…)``.
+``attention(inputs, outputs, hidden, feedforward=…)``. Where models are matched on what lies between embedding and
+readout, the submodules that the module itself calls ``embedding`` and ``readout`` are not counted.
 """
 
 import warnings
@@ -91,6 +92,7 @@ def adapt(
 class Adapted(Model):
     """Modules of one kind, side by side."""
 
+    outer = ("net.embedding", "net.readout")
     factory: ClassVar[Callable[..., nn.Module]]
     steps: ClassVar[dict[str, int]]
 

@@ -6,6 +6,7 @@ A model is E members side by side: every parameter is ``(E, …)``, and member e
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Annotated, Any, ClassVar, get_args
 
 import torch
@@ -22,6 +23,7 @@ from seqbench.models.layers import Linear, affine, uniform
 from seqbench.random import Keys
 from seqbench.scan import Scan, choose_scan, scan
 from seqbench.scan.reference import Step, iterate_steps
+from seqbench.values.options import list_constructors
 
 __all__ = ["Cell", "LayerStates", "Linear", "Model", "Recurrent", "affine", "uniform"]
 
@@ -71,6 +73,10 @@ class Model(nn.Module, ABC):
         The type in which products are computed when the model is called: None for that of the parameters, or
         ``torch.bfloat16``, by autocast; the outputs are float32 then. Not for the scan ``native``: under autocast
         cuDNN's kernels for whole recurrences compute in float16, whatever is asked for.
+    outer
+        The submodules, by name, that are not counted where models are matched on what lies between embedding and
+        readout (``sizing.count_inner``); a name may stand for none. The map from the features of a step to the width
+        of the model, such as W_x of a recurrence, is counted: every model has one.
     requested_scan, recompute
         What ``use_scan`` was given.
     """
@@ -84,6 +90,7 @@ class Model(nn.Module, ABC):
     attends: ClassVar[bool] = False
     streams: bool = False
     forward_dtype: torch.dtype | None = None
+    outer: tuple[str, ...] = ("embedding", "readout")
     requested_scan: str = "auto"
     recompute: bool = False
 
@@ -115,6 +122,16 @@ class Model(nn.Module, ABC):
     def option_sources(cls) -> list[Callable[..., Any]]:
         """Return the classes and functions whose keyword arguments are options (``values/options.py``)."""
         return [cls]
+
+    @classmethod
+    def accepts(cls, option: str) -> bool:
+        """Return whether the model, or what its options are passed on to, has a keyword argument of this name."""
+        found = (
+            signature(constructor).parameters.get(option)
+            for source in cls.option_sources()
+            for constructor in list_constructors(source)
+        )
+        return any(p and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found)
 
     # A sequence step by step
 

@@ -9,6 +9,10 @@ r"""Gated recurrent unit; z keeps the old state, the reset comes after the produ
 Source: Cho et al. (2014), who reset before the product and let z keep the old state. Resetting after the product is
 cuDNN's and torch's variant; it alone has the second bias of n, which r multiplies. In Chung et al. (2014) z lets the
 new state in: their z is our 1 - z.
+
+The biases start at random, those of z higher by ``forget_bias``. With ``start="chrono"`` (``starts.py``) those of z
+start as those of a forget gate, since z keeps the old state: :math:`b_z = \log u` with
+:math:`u \sim \mathcal{U}(1, T_\mathrm{max} - 1)`.
 """
 
 from collections.abc import Callable
@@ -21,6 +25,7 @@ from torch import Tensor
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine, uniform
+from seqbench.models.starts import ForgetBias, Start, check_start, draw_chrono
 from seqbench.random import Keys
 from seqbench.scan.specs import CellSpec, GRUSpec
 from seqbench.values.options import OneOf
@@ -29,7 +34,18 @@ RESETS = ("after", "before")
 
 
 class GRUCell(Cell):
-    """One layer; the columns of the weights are r, z, n."""
+    """One layer; the columns of the weights are r, z, n.
+
+    Parameters
+    ----------
+    reset
+        ``"after"`` or ``"before"`` the product with W_h.
+    forget_bias
+        What is added to the first biases of z, which keeps the old state.
+    start, longest
+        ``"chrono"`` sets the first biases of z by the steps that the model has to bridge, ``longest``; then
+        ``forget_bias`` must be left out.
+    """
 
     gates = 3
 
@@ -44,6 +60,9 @@ class GRUCell(Cell):
             OneOf("after", "before"),
             Field(description="whether r acts after the product with W_h"),
         ] = "after",
+        forget_bias: ForgetBias = 0.0,
+        start: Start = "uniform",
+        longest: int | None = None,
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
         if reset not in RESETS:
@@ -51,6 +70,12 @@ class GRUCell(Cell):
         self.reset = reset
         if reset == "after":
             self.b_hn = uniform(keys, f"{layer}/b_hn", 1, hidden, bound=hidden**-0.5)
+        _, b_z, _ = self.b.detach().chunk(3, dim=-1)  # a view: the cell's own biases
+        bridge = check_start(start, longest, forget_bias=forget_bias != 0)
+        if bridge is None:
+            b_z += forget_bias
+        else:
+            b_z.copy_(draw_chrono(keys, layer, hidden, bridge))
 
     def torch_kernel(self) -> Callable[..., Any] | None:
         """Return torch's kernel, which resets after the product."""

@@ -7,36 +7,58 @@ r"""Long short-term memory with a forget gate and no peepholes.
     h_t &= o_t \odot \tanh(c_t)
 
 Source: Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000). One bias a
-gate; ``torch.nn.LSTM`` has two.
+gate; ``torch.nn.LSTM`` has two. The biases start at random, those of the forget gate higher by ``forget_bias``, or with
+``start="chrono"`` by the steps that the model has to bridge (``starts.py``).
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.models.starts import ForgetBias, Start, check_start, draw_chrono
 from seqbench.random import Keys
 from seqbench.scan.specs import CellSpec, LSTMSpec
 
-ForgetBias = Annotated[float, Field(ge=-100, le=100, description="first bias of the forget gate")]
+FORGET_BIAS = 1.0  # remember by default (Jozefowicz, Zaremba and Sutskever, 2015)
 
 
 class LSTMCell(Cell):
-    """One layer; the columns of the weights are i, f, g, o."""
+    """One layer; the columns of the weights are i, f, g, o.
+
+    Parameters
+    ----------
+    forget_bias
+        What is added to the first biases of the forget gate.
+    start, longest
+        ``"chrono"`` sets the first biases of forget and input gate by the steps that the model has to bridge,
+        ``longest``; then ``forget_bias`` must be left out.
+    """
 
     gates = 4
     parts = 2
     native_on_cpu = True
 
     def __init__(
-        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: ForgetBias = 1.0
+        self,
+        keys: Keys,
+        layer: str,
+        inputs: int,
+        hidden: int,
+        forget_bias: ForgetBias = FORGET_BIAS,
+        start: Start = "uniform",
+        longest: int | None = None,
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
-        with torch.no_grad():  # remember by default (Jozefowicz, Zaremba and Sutskever, 2015)
-            self.b[..., hidden : 2 * hidden] += forget_bias
+        b_i, b_f, *_ = self.b.detach().split(hidden, dim=-1)  # views: the cell's own biases
+        bridge = check_start(start, longest, forget_bias=forget_bias != FORGET_BIAS)
+        if bridge is None:
+            b_f += forget_bias
+        else:
+            b_f.copy_(draw_chrono(keys, layer, hidden, bridge))
+            b_i.copy_(-b_f)
 
     def torch_kernel(self) -> Callable[..., Any] | None:
         """Return torch's kernel."""

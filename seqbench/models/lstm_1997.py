@@ -15,16 +15,18 @@ outside the carousel; each cell has gates of its own, where the paper's cells sh
 biases start as the other models' do, where the paper starts some gates nearly shut: the output gates of its first
 experiment at -1, -2 and -3, block by block, so that the net does not begin by using its cells as biases, and the input
 gates of adding at -3 and -6, of temporal order at -2, -4 and so on, so that what is stored does not drift. Here
-``output_bias=-2`` and ``input_bias=-3`` do that, with one value for all cells.
+``output_bias=-2`` and ``input_bias=-3`` do that, with one value for all cells. With ``start="chrono"`` (``starts.py``)
+the input gates start as those of an LSTM with a forget gate do, each cell's with a value of its own:
+:math:`b_i = -\log u`, :math:`u \sim \mathcal{U}(1, T_\mathrm{max} - 1)`.
 """
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.models.starts import Start, check_start, draw_chrono
 from seqbench.random import Keys
 from seqbench.scan.specs import CellSpec, LSTMSpec
 
@@ -46,6 +48,9 @@ class LSTM1997Cell(Cell):
     input_bias, output_bias
         What is added to the first biases of the input and of the output gates: below 0 they start nearly shut, as
         in Hochreiter and Schmidhuber (1997).
+    start, longest
+        ``"chrono"`` sets the first biases of the input gates by the steps that the model has to bridge, ``longest``;
+        then ``input_bias`` must be left out.
     """
 
     gates = 3
@@ -59,12 +64,17 @@ class LSTM1997Cell(Cell):
         hidden: int,
         input_bias: Bias = 0.0,
         output_bias: Bias = 0.0,
+        start: Start = "uniform",
+        longest: int | None = None,
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
-        with torch.no_grad():
-            b_i, _, b_o = self.b.chunk(3, dim=-1)
+        b_i, _, b_o = self.b.detach().chunk(3, dim=-1)  # views: the cell's own biases
+        bridge = check_start(start, longest, input_bias=input_bias != 0)
+        if bridge is None:
             b_i += input_bias
-            b_o += output_bias
+        else:
+            b_i.copy_(-draw_chrono(keys, layer, hidden, bridge))
+        b_o += output_bias
 
     def kernel_spec(self) -> CellSpec:
         """Return what the scans know it as."""

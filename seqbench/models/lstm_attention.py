@@ -96,7 +96,7 @@ class AttentionLSTM(Recurrent):
     width
         K, the width in which queries and keys are compared: half of ``hidden`` if not given.
     options
-        What a recurrence takes beside these.
+        What a recurrence takes beside these. Those of its cell are not passed on to the decoder.
     """
 
     name = "lstm_attention"

@@ -15,22 +15,22 @@ network starts as the plain LSTM; c has no bound, and a random peephole on a lar
 anything is learned. The gradient is the whole one: the papers cut it off behind the peepholes.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from seqbench.axes import Gates, Hidden
 from seqbench.models.base import Recurrent, affine
-from seqbench.models.lstm import ForgetBias, LSTMCell
+from seqbench.models.lstm import LSTMCell
 from seqbench.random import Keys
 from seqbench.scan.specs import CellSpec, LSTMSpec
 
 
 class PeepholeCell(LSTMCell):
-    """One layer; the columns of the weights are i, f, g, o, the rows of p are i, f, o."""
+    """One layer; the columns of the weights are i, f, g, o, the rows of p are i, f, o; options as the LSTM's."""
 
-    def __init__(
-        self, keys: Keys, layer: str, inputs: int, hidden: int, forget_bias: ForgetBias = 1.0
-    ) -> None:
-        super().__init__(keys, layer, inputs, hidden, forget_bias)
+    def __init__(self, keys: Keys, layer: str, inputs: int, hidden: int, **options: Any) -> None:
+        super().__init__(keys, layer, inputs, hidden, **options)
         self.p = nn.Parameter(self.b.new_zeros(len(keys), 3, hidden))
 
     def kernel_spec(self) -> CellSpec:

@@ -4,7 +4,8 @@ r"""The plain recurrent network of Elman.
     h_t = \phi(x_t W_x + h_{t-1} W_h + b), \qquad \phi = \tanh \text{ or } \max(0, \cdot)
 
 Source: Elman (1990), Finding structure in time. With ReLU it can start from the identity, as in Le, Jaitly and Hinton
-(2015): ``activation="relu", start="identity"``.
+(2015): ``activation="relu", start="identity"``. With ``start="orthogonal"`` W_h keeps the length of every h, so that a
+gradient neither grows nor vanishes by it (Saxe, McClelland and Ganguli, 2014).
 """
 
 from collections.abc import Callable
@@ -16,13 +17,14 @@ from pydantic import Field
 from seqbench.axes import Gates, Hidden
 from seqbench.errors import unknown
 from seqbench.models.base import Cell, Recurrent, affine
+from seqbench.models.starts import draw_orthogonal
 from seqbench.random import Keys
 from seqbench.scan.specs import CellSpec, RNNSpec
 from seqbench.values.options import OneOf
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 KERNELS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
-STARTS = ("uniform", "identity")
+STARTS = ("uniform", "identity", "orthogonal")
 
 
 class RNNCell(Cell):
@@ -40,7 +42,9 @@ class RNNCell(Cell):
             str, OneOf("tanh", "relu"), Field(description="what h goes through")
         ] = "tanh",
         start: Annotated[
-            str, OneOf("uniform", "identity"), Field(description="the first weights from h to h")
+            str,
+            OneOf("uniform", "identity", "orthogonal"),
+            Field(description="the first weights from h to h"),
         ] = "uniform",
     ) -> None:
         super().__init__(keys, layer, inputs, hidden)
@@ -53,6 +57,8 @@ class RNNCell(Cell):
             with torch.no_grad():
                 self.W_h.zero_().diagonal(dim1=1, dim2=2).fill_(1)
                 self.b.zero_()
+        if start == "orthogonal":
+            self.W_h.detach().copy_(draw_orthogonal(keys, f"{layer}/W_h", hidden))
 
     def torch_kernel(self) -> Callable[..., Any]:
         """Return torch's kernel."""

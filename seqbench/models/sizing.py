@@ -2,26 +2,52 @@
 
 Models are compared at equal parameters, within 2 %. A model says by ``size_options`` what sets its size;
 ``match_sizes`` turns that up until the count is met.
+
+What is counted is a choice (``counting``). ``"all"`` counts every parameter. ``"inner"`` leaves out embedding and
+readout, which grow with the number of symbols and not with what a model can remember: language models are compared so
+(Kaplan et al., 2020).
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import cache
 from math import prod
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 from torch import nn
 
-from seqbench.errors import BadInput
+from seqbench.errors import BadInput, unknown
 from seqbench.models import MODELS
 from seqbench.models.base import Model
 from seqbench.random import Keys
 
+Counting = Literal["all", "inner"]
 TOLERANCE = 0.02  # by which the sizes of compared models may differ from the common one
 
 
 def count(model: nn.Module) -> int:
     """Return P, the numbers in all parameters of one member."""
     return sum(prod(parameter.shape[1:]) for parameter in model.parameters())
+
+
+def count_inner(model: Model) -> int:
+    """Return the numbers in the parameters of one member beyond embedding and readout (``Model.outer``)."""
+    outer = tuple(f"{name}." for name in model.outer)
+    return sum(
+        prod(parameter.shape[1:])
+        for name, parameter in model.named_parameters()
+        if not f"{name}.".startswith(outer)
+    )
+
+
+COUNTS: Final[dict[str, Callable[[Model], int]]] = {"all": count, "inner": count_inner}
+
+
+def choose_count(counting: str) -> Callable[[Model], int]:
+    """Return the function that counts so; raise BadInput where there is none."""
+    if counting not in COUNTS:
+        raise unknown("counting", counting, get_args(Counting))
+    return COUNTS[counting]
 
 
 @cache
@@ -32,6 +58,7 @@ def common_size(
     inputs: int | tuple[int, int, int],
     outputs: int,
     causal: bool = True,
+    counting: Counting = "all",
 ) -> int:
     """Return the count nearest to ``parameters`` that each of these models can have within 2 %.
 
@@ -39,15 +66,9 @@ def common_size(
     an LSTM's parameters. The counts within a tenth of the one asked for are tried; where no count suits all models,
     the one that suits best is taken. Models with a second size (see ``match_sizes``) can have any count.
     """
-    sizes = [
-        counts
-        for model in models
-        if (
-            counts := counts_of_hidden(
-                MODELS[model], 1.2 * parameters, inputs=inputs, outputs=outputs, causal=causal
-            )
-        )
-    ]
+    shape: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "causal": causal}
+    each = (counts_of_hidden(MODELS[name], 1.2 * parameters, counting, **shape) for name in models)
+    sizes = [counts for counts in each if counts]
 
     def worst(P: int) -> float:
         return max((min(abs(count - P) for count in counts) / P for counts in sizes), default=0.0)
@@ -59,14 +80,17 @@ def common_size(
     return next((P for P in near if worst(P) <= TOLERANCE), min(near, key=worst))
 
 
-def counts_of_hidden(model: type[Model], most: float, **shape: Any) -> list[int]:
+def counts_of_hidden(
+    model: type[Model], most: float, counting: Counting = "all", **shape: Any
+) -> list[int]:
     """Return the counts up to ``most`` that a model's hidden width can give it; none if it has another size, too."""
     if list(model.size_options()) != ["hidden"]:
         return []
     nobody = Keys.span(model.name, 1, "weights", 0, 0, 0)
+    count_numbers = choose_count(counting)
     counts: list[int] = []
     while not counts or counts[-1] < most:
-        counts.append(count(model(nobody, hidden=len(counts) + 1, **shape)))
+        counts.append(count_numbers(model(nobody, hidden=len(counts) + 1, **shape)))
     return counts
 
 
@@ -76,6 +100,7 @@ def match_sizes(
     *,
     inputs: int | tuple[int, int, int],
     outputs: int,
+    counting: Counting = "all",
     **options: Any,
 ) -> dict[str, int]:
     """Return the sizes that give a model as nearly as can be so many parameters a member.
@@ -91,6 +116,8 @@ def match_sizes(
     parameters
         The count to be matched. What remains is at most half of what one step of the last size adds; a hidden unit
         more or less is about 2 / H of an LSTM or GRU.
+    counting
+        Whether all parameters are counted, or those beyond embedding and readout (``"inner"``).
     options
         What else the model is given: layers, causal and its own options. A size among them stays as it is.
 
@@ -102,10 +129,10 @@ def match_sizes(
     cls: type[Model] = MODELS[model] if isinstance(model, str) else model
     if any("dials" in vars(base) for base in cls.__mro__):  # the name of the method in version 0.1
         raise BadInput(f"model '{cls.name}' has a method 'dials'; its name is 'size_options' now")
-    nobody = Keys.span(cls.name, 1, "weights", 0, 0, 0)
+    nobody, count_numbers = Keys.span(cls.name, 1, "weights", 0, 0, 0), choose_count(counting)
 
     def size(sizes: dict[str, int]) -> int:
-        return count(cls(nobody, inputs=inputs, outputs=outputs, **options, **sizes))
+        return count_numbers(cls(nobody, inputs=inputs, outputs=outputs, **options, **sizes))
 
     near: list[dict[str, int]] = [{}]
     for name, step in cls.size_options(**options).items():
@@ -119,5 +146,8 @@ def match_sizes(
         near = tries[max(fits - 1, 0) : fits + 1]  # the largest that fits, and the next
     least = size(near[0])
     if near[0] and least > parameters:
-        raise BadInput(f"{cls.name} has at least {least} parameters here; {parameters} are too few")
+        beyond = " beyond embedding and readout" if counting == "inner" else ""
+        raise BadInput(
+            f"{cls.name} has at least {least} parameters{beyond} here; {parameters} are too few"
+        )
     return min(near, key=lambda sizes: abs(size(sizes) - parameters))

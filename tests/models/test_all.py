@@ -58,7 +58,11 @@ def test_it_runs_at_any_length_without_gradients(case):
     ("name", "options", "sentence"),
     [
         ("rnn", {"activation": "rleu"}, "unknown activation 'rleu'; did you mean 'relu'?"),
-        ("rnn", {"start": "zero"}, "unknown start 'zero'; choose from: identity, uniform"),
+        (
+            "rnn",
+            {"start": "zero"},
+            "unknown start 'zero'; choose from: identity, orthogonal, uniform",
+        ),
         ("gru", {"reset": "befor"}, "unknown reset 'befor'; did you mean 'before'?"),
         (
             "transformer",

@@ -262,6 +262,10 @@ def test_weights_start_within_their_bound(case):
             assert not p.any()
         elif "identity" in case and "layers" in name and "W_x" not in name:
             assert torch.equal(p[1], torch.eye(hidden) if "W_h" in name else 0 * p[1])
+        elif ("orthogonal" in case and "W_h" in name) or (
+            "chrono" in case and name == "layers.0.b"
+        ):
+            continue  # test_starts.py
         else:
             start = p.detach().clone()
             if "lstm" in case and "1997" not in case and re.match(r"layers\.\d\.b", name):

@@ -1,15 +1,18 @@
 """The sizes that give a model a number of parameters."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
-from seqbench.models.sizing import count, match_sizes
+from seqbench.models.adapter import adapt
+from seqbench.models.base import Linear, Model
+from seqbench.models.sizing import common_size, count, count_inner, match_sizes
 from seqbench.random import Keys
 
-from . import FRAME, identities
+from . import FRAME, identities, make
 
 few = settings(max_examples=5, deadline=None)
 
@@ -66,3 +69,92 @@ def test_a_class_that_names_its_sizes_in_the_old_way_is_told_the_new_one():
         BadInput, match=r"^model 'old' has a method 'dials'; its name is 'size_options' now$"
     ):
         match_sizes(Old, 1_000, inputs=2, outputs=1)
+
+
+# Without embedding and readout
+
+
+def test_all_but_the_readout_of_an_lstm_is_inner():
+    assert count_inner(make("lstm", inputs=3, outputs=2, hidden=7)) == 4 * 7 * (3 + 7 + 1)
+    assert count_inner(make("lstm", inputs=3, outputs=9, hidden=7)) == 4 * 7 * (3 + 7 + 1)
+    assert count_inner(make("bilstm", hidden=7)) == 2 * 4 * 7 * (3 + 7 + 1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_number_of_outputs_is_no_part_of_the_inner_size(name):
+    small, large = (make(name, outputs=C) for C in (2, 11))
+    assert count_inner(small) == count_inner(large) > 0
+    assert count(small) < count(large)
+    readout = sum(p[0].numel() for key, p in small.named_parameters() if key.startswith("readout."))
+    assert count_inner(small) == count(small) - readout
+
+
+class Named(Model):
+    """A model whose parts have names of its own, one of which begins like another."""
+
+    name = "named"
+    outer = ("symbols", "answers.top", "bias")
+
+    def __init__(self, keys, *, inputs, outputs, hidden, layers=1, causal=True):
+        super().__init__()
+        self.symbols = Linear(keys, "symbols", inputs, hidden)
+        self.symbols_2 = Linear(keys, "symbols 2", hidden, hidden)
+        self.answers = torch.nn.ModuleDict({"top": Linear(keys, "answers", hidden, outputs)})
+        self.bias = torch.nn.Parameter(torch.zeros(len(keys), 1, 1, outputs))
+
+    def forward(self, x, answers):
+        y = self.symbols_2(self.symbols(x[:, :, -answers:]))
+        return self.answers["top"](y) + self.bias
+
+
+def test_a_model_may_say_what_is_not_counted():
+    model = Named(identities("named"), inputs=3, outputs=2, hidden=5)
+    assert count_inner(model) == 5 * 6
+    assert match_sizes(Named, 930, inputs=3, outputs=2, counting="inner") == {"hidden": 30}
+
+
+def test_of_an_adapted_module_its_own_readout_is_not_counted():
+    class Net(torch.nn.Module):
+        def __init__(self, inputs, outputs, hidden):
+            super().__init__()
+            self.features = torch.nn.Linear(inputs, hidden)
+            self.readout = torch.nn.Linear(hidden, outputs)
+
+        def forward(self, x):
+            return self.readout(self.features(x))
+
+    model = adapt("mine", Net)(identities("mine"), inputs=3, outputs=2, hidden=5)
+    assert (count_inner(model), count(model)) == (5 * 4, 5 * 4 + 2 * 6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("parameters", [5_000, 20_000])
+def test_sizes_match_what_lies_between_embedding_and_readout(name, layers, parameters):
+    shape = {"inputs": FRAME if MODELS[name].reads == "video" else 16, "layers": layers}
+    found = {
+        outputs: match_sizes(name, parameters, outputs=outputs, counting="inner", **shape)
+        for outputs in (1, 50)
+    }
+    assert found[1] == found[50]
+    model = MODELS[name](identities(name), outputs=50, **shape, **found[50])
+    one_size = len(found[1]) == 1
+    assert abs(count_inner(model) - parameters) <= (0.04 if one_size else 0.02) * parameters
+
+
+def test_a_common_size_may_be_one_between_embedding_and_readout():
+    models = ("rnn", "lstm", "lstm_1997", "gru", "transformer")
+    P = common_size(models, 5_000, inputs=16, outputs=10, counting="inner")
+    assert common_size(models, 5_000, inputs=16, outputs=90, counting="inner") == P
+    assert abs(P - 5_000) <= 500
+    for name in models:
+        sizes = match_sizes(name, P, inputs=16, outputs=10, counting="inner")
+        model = MODELS[name](identities(name), inputs=16, outputs=10, **sizes)
+        assert abs(count_inner(model) - P) <= 0.02 * P
+
+
+def test_errors_of_counting_teach():
+    with pytest.raises(BadInput, match="lstm has at least 28 parameters beyond embedding and read"):
+        match_sizes("lstm", 20, inputs=5, outputs=1, counting="inner")
+    with pytest.raises(BadInput, match="unknown counting 'iner'; did you mean 'inner'"):
+        match_sizes("lstm", 900, inputs=5, outputs=1, counting="iner")

@@ -11,6 +11,8 @@ CLOSE = {"rtol": 1e-11, "atol": 1e-11}
 AGAIN = (
     "two layers",
     "from the identity",
+    "orthogonal",
+    "chrono",
 )  # other stacks and first weights of cells that are there already
 CELLS = {case: CASES[case] for case in RECURRENT if not any(words in case for words in AGAIN)}
 each = pytest.mark.parametrize("case", CELLS)
