@@ -287,11 +287,45 @@ def test_a_solved_member_leaves_after_three_validations_in_a_row():
 def test_three_in_a_row_and_not_three_in_all(scores, first):
     outcome = Outcome(members(0.1)[0])
     for k, mark in enumerate(scores):
-        assert not outcome.is_settled(ECHO)
+        assert not outcome.is_settled(ECHO, 0.0)
         outcome.note_validation(ECHO, 10 * (k + 1), 0.1, 1.0 if mark == "+" else 0.5)
     assert outcome.steps_to_solve == first
-    assert outcome.is_settled(ECHO) == (first is not None)
+    assert outcome.is_settled(ECHO, 0.0) == (first is not None)
     assert outcome.steps == 10 * len(scores)
+
+
+def test_with_a_margin_a_run_ends_only_well_above_the_threshold():
+    outcome = Outcome(members(0.1)[0])
+    task = replace(ECHO)  # solved at .99; half of the way to 1 is .995
+    for k, score in enumerate([0.991, 0.992, 0.994, 1.0, 0.996]):
+        outcome.note_validation(task, 10 * (k + 1), 0.1, score)
+        assert not outcome.is_settled(task, 0.5)
+        assert outcome.is_settled(task, 0.0) == (k >= 2)
+    outcome.note_validation(task, 60, 0.1, 0.995)
+    assert outcome.is_settled(task, 0.5)
+    assert outcome.steps_to_solve == 10  # of the threshold itself
+
+
+def test_a_trained_run_is_tested_at_the_further_lags_of_its_budget():
+    who = [*members(1e-6, 3e-2), Member(seed=2, learning_rate=3e-2, role="tuning")]
+    kept = {}
+    model = model_of("rnn", ECHO, [0, 1, 2]).double()
+
+    def keep(member, weights):
+        kept[member.seed] = weights
+
+    found = train(ECHO, model, who, budget(longer=(6, 12)), CPU, on_finish=keep)
+    assert [[test.lag for test in outcome.longer] for outcome in found] == [[6, 12], [6, 12], []]
+    for outcome in found[:2]:
+        alone = model_of("rnn", ECHO, [outcome.member.seed]).double()
+        alone.load_state_dict({name: w[None] for name, w in kept[outcome.member.seed].items()})
+        for test in outcome.longer:
+            task = Echo(lag=test.lag)
+            data = draw(task, "test", [0], 0, 32, CPU)
+            (loss,), (score,) = evaluate(task, alone, data, 1)
+            assert test.loss == pytest.approx(loss, abs=1e-12)
+            assert test.score == pytest.approx(score, abs=1e-6)
+    assert found[1].steps < found[0].steps  # it was tested while the other went on
 
 
 @pytest.mark.parametrize(("loss", "score"), [(nan, 0.5), (inf, 0.5), (0.1, nan)])
