@@ -81,13 +81,14 @@ class Model(nn.Module, ABC):
         What ``use_scan`` was given.
     """
 
-    name: ClassVar[str] = ""
-    version: ClassVar[int] = 1
-    reads: ClassVar[Reads] = "sequence"
-    both_ways: ClassVar[bool] = False
-    recurrent: ClassVar[bool] = False
+    # Of the class; an instance that stands around another model has those of that model (``embedded.py``).
+    name: str = ""
+    version: int = 1
+    reads: Reads = "sequence"
+    both_ways: bool = False
+    recurrent: bool = False
     default_layers: ClassVar[int] = 1
-    attends: ClassVar[bool] = False
+    attends: bool = False
     streams: bool = False
     forward_dtype: torch.dtype | None = None
     outer: tuple[str, ...] = ("embedding", "readout")

@@ -9,7 +9,7 @@ from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.adapter import adapt
 from seqbench.models.base import Linear, Model
-from seqbench.models.sizing import common_size, count, count_inner, match_sizes
+from seqbench.models.sizing import common_size, count, count_inner, count_state, match_sizes
 from seqbench.random import Keys
 
 from . import FRAME, identities, make
@@ -158,3 +158,41 @@ def test_errors_of_counting_teach():
         match_sizes("lstm", 20, inputs=5, outputs=1, counting="inner")
     with pytest.raises(BadInput, match="unknown counting 'iner'; did you mean 'inner'"):
         match_sizes("lstm", 900, inputs=5, outputs=1, counting="iner")
+
+
+# The state
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "numbers"),
+    [
+        ("rnn", {}, 8),
+        ("gru", {}, 8),
+        ("lstm", {}, 16),
+        ("lstm_peephole", {}, 16),
+        ("lstm", {"layers": 3}, 48),
+        ("lstm", {"layers": 2, "bottom": 5}, 26),
+        ("cnn_lstm", {}, 16),
+        ("frame_average", {}, 8),
+        ("window_mlp", {"window": 4}, 4 * 3),
+        ("transformer", {}, 2 * 2 * 8 * 20),  # keys and values of two blocks
+        ("transformer", {"layers": 1, "heads": 1}, 2 * 8 * 20),
+        ("lstm_attention", {}, 16 + (8 + 4) * 20),
+        ("lstm_attention", {"kind": "decoder"}, None),
+        ("transformer", {"causal": False}, None),
+        ("bilstm", {}, None),
+    ],
+)
+@pytest.mark.parametrize("seeds", [(), (3,), (3, 5, 7)])
+def test_a_state_is_counted_for_one_sequence_of_one_member(name, options, numbers, seeds):
+    assert count_state(make(name, seeds, **options), 20) == numbers
+
+
+def test_tensors_are_counted_wherever_they_lie_in_a_state():
+    class Deep(MODELS["rnn"]):
+        def start(self, B, T):
+            h = torch.zeros(len(self.readout.W), B, 7)
+            return {"now": [h, (h, 3)], "past": None}
+
+    model = Deep(identities("rnn"), inputs=3, outputs=2, hidden=8)
+    assert count_state(model, 20) == 14
