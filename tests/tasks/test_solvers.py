@@ -28,6 +28,13 @@ def latch(task: Task, x: list[int]) -> dict[int, Any]:
     return {len(x) - 1: cue}
 
 
+def noisy_latch(task: Task, x: list[list[float]]) -> dict[int, Any]:
+    assert len(x) == task.lag + 10
+    assert all(0 < abs(symbol) < 2 and abs(abs(symbol) - 1) < 0.9 for symbol, _ in x)
+    _, cue = max((mark, symbol) for symbol, mark in x[:10])  # a smaller mark is a distractor's
+    return {len(x) - 1: int(cue > 0)}
+
+
 def adding(task: Task, x: list[list[float]]) -> dict[int, Any]:
     marked = [t for t, (_, mark) in enumerate(x) if mark == 1]
     assert len(x) == task.lag
@@ -311,6 +318,7 @@ def date_translation(task: Task, x: list[int]) -> dict[int, Any]:
 
 SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "latch": latch,
+    "noisy-latch": noisy_latch,
     "adding": adding,
     "temporal-order": temporal_order,
     "copy": copy,
@@ -339,6 +347,7 @@ SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
 }
 SETTINGS = [
     ("latch", {"lag": 1}), ("latch", {"lag": 30}),
+    ("noisy-latch", {"lag": 1}), ("noisy-latch", {"lag": 30}),
     ("adding", {"lag": 2}), ("adding", {"lag": 31}),
     ("temporal-order", {"lag": 10}), ("temporal-order", {"lag": 100}),
     ("temporal-order", {"lag": 10, "relevant": 3}), ("temporal-order", {"lag": 100, "relevant": 3}),
