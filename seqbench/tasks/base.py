@@ -5,7 +5,7 @@ operations on the device of the identities; the trainer reshapes N = E * B into 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -94,7 +94,7 @@ class Task(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     knob: ClassVar[str] = "steps between cue and answer"
-    lags: ClassVar[range] = range(1, 10_001)
+    lags: ClassVar[range] = range(1, 100_001)
     loss: ClassVar[Loss] = "cross_entropy"
     causal: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
@@ -120,6 +120,19 @@ class Task(ABC):
     def list_lags(self) -> range:
         """Return the lags that the task can have with its options: by default ``lags``, whatever they are."""
         return self.lags
+
+    def at(self, lag: int) -> "Task":
+        """Return the same task with test sequences of another lag, on which a trained model is tested without training.
+
+        Its sequences have the features, classes and score of this task, and its test has the chance and the threshold
+        of that lag.
+
+        Raises
+        ------
+        BadInput
+            Where the task can't have this lag.
+        """
+        return replace(self, lag=lag)
 
     # A task sets these four as class attributes, or as properties where they depend on its lag, options or data.
 

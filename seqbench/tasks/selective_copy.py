@@ -38,7 +38,7 @@ class SelectiveCopy(Task):
 
     name = "selective-copy"
     knob = "steps of symbols and noise"
-    lags = range(LENGTH, 10_001)
+    lags = range(LENGTH, 100_001)
     inputs = SYMBOLS + 2
     outputs = SYMBOLS
     chance = 1 / SYMBOLS

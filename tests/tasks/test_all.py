@@ -515,6 +515,29 @@ def test_a_lag_out_of_range_is_refused_with_the_choices(case):
             TASKS[name](lag, **options)
 
 
+@each
+def test_a_task_at_another_lag_has_its_test_and_is_otherwise_the_same(case):
+    name, options = CASES[case]
+    task, first = make(case), make(case).list_lags().start
+    other = task.at(first)
+    assert other == TASKS[name](first, **options)
+    assert (other.inputs, other.outputs, other.loss) == (task.inputs, task.outputs, task.loss)
+    assert same(
+        *(t.sample(t.keys("test", 1, 0, 5)) for t in (other, TASKS[name](first, **options)))
+    )
+    with pytest.raises(BadInput, match=f"{name}.* can't have"):
+        task.at(first - 1)
+
+
+RETAINED = ("latch", "noisy-latch", "adding", "temporal-order", "copy", "selective-copy", "timed-spikes",
+            "spike-delay", "sequential-digits", "moving-shapes", "reber-stream")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RETAINED)
+def test_a_model_can_be_tested_at_a_hundred_thousand_steps(name):
+    assert TASKS[name](100).at(100_000).lag == 100_000
+
+
 @pytest.mark.parametrize(
     ("name", "option", "value", "choices"),
     [
