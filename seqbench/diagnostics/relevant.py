@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from seqbench.tasks.copy import LENGTH, SYMBOLS
+from seqbench.tasks.copy import SYMBOLS
 from seqbench.tasks.latch import CUES
 from seqbench.tasks.temporal_order import DISTRACTORS, X
 
@@ -66,10 +66,11 @@ def temporal_order(x: Shaped[Tensor, "N T"]) -> Relevance:
 def copy(x: Shaped[Tensor, "N T"]) -> Relevance:
     """Let each of the last answers rest on its own symbol; what is waited through distracts."""
     N, T = x.shape
+    symbols = int((x < SYMBOLS).sum(dim=1).max())  # of every sequence
     steps = torch.zeros(T, T, dtype=torch.bool, device=x.device)
-    steps[-LENGTH:, :LENGTH].fill_diagonal_(True)
+    steps[-symbols:, :symbols].fill_diagonal_(True)
     t = torch.arange(T, device=x.device)
-    return Relevance(steps.expand(N, T, T), (x >= SYMBOLS) & (t < T - LENGTH))
+    return Relevance(steps.expand(N, T, T), (x >= SYMBOLS) & (t < T - symbols))
 
 
 def recall(x: Shaped[Tensor, "N T"]) -> Relevance:

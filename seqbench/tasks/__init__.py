@@ -27,6 +27,7 @@ TASKS = TaskCatalogue(
     "task",
     {
         "latch": "seqbench.tasks.latch:Latch",
+        "noisy-latch": "seqbench.tasks.noisy_latch:NoisyLatch",
         "adding": "seqbench.tasks.adding:Adding",
         "temporal-order": "seqbench.tasks.temporal_order:TemporalOrder",
         "copy": "seqbench.tasks.copy:Copy",

@@ -34,7 +34,7 @@ class Adding(Task):
 
     name = "adding"
     knob = "length of the sequence"
-    lags = range(2, 10_001)
+    lags = range(2, 100_001)
     inputs = 2
     outputs = 1
     causal = False

@@ -40,7 +40,7 @@ class Adding1997(Task):
 
     name = "adding-1997"
     knob = "length of the shortest sequence"
-    lags = range(SHORTEST, 10_001)
+    lags = range(SHORTEST, 100_001)
     inputs = 2
     outputs = 1
     loss = "mse"

@@ -5,7 +5,7 @@ operations on the device of the identities; the trainer reshapes N = E * B into 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import inf, isfinite
 from typing import ClassVar, Literal, get_args
 
@@ -17,6 +17,7 @@ from seqbench.axes import Outputs, PerMember
 from seqbench.errors import BadInput, DataMissing
 from seqbench.random import Keys
 from seqbench.values.options import check_options
+from seqbench.values.variants import spell
 
 Split = Literal["train", "validation", "test"]
 Loss = Literal["cross_entropy", "mse", "binary_cross_entropy"]
@@ -63,7 +64,7 @@ class Task(ABC):
     name, version
         The stable id, and a number that is raised whenever the data or the score of the task change.
     knob, lags
-        The meaning of ``lag`` for this task, and its allowed values.
+        The meaning of ``lag`` for this task, and its allowed values if no option is given.
     inputs
         D, the features of a step or the size of the alphabet; for video ``(channels, height, width)``. It may depend
         on the lag or on an option.
@@ -94,7 +95,7 @@ class Task(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     knob: ClassVar[str] = "steps between cue and answer"
-    lags: ClassVar[range] = range(1, 10_001)
+    lags: ClassVar[range] = range(1, 100_001)
     loss: ClassVar[Loss] = "cross_entropy"
     causal: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
@@ -107,13 +108,32 @@ class Task(ABC):
             raise BadInput(
                 f"the lag of {self.name} is a whole number; got a {type(self.lag).__name__}"
             )
-        if self.lag not in self.lags:
-            raise BadInput(
-                f"{self.name} can't have lag {self.lag} ({self.knob}); "
-                f"choose from {self.lags.start} to {self.lags[-1]}"
-            )
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lag"}
         check_options("task", self.name, type(self), given)
+        lags = self.list_lags()
+        if self.lag not in lags:
+            name = self.name if lags == self.lags else spell(self.name, given)
+            raise BadInput(
+                f"{name} can't have lag {self.lag} ({self.knob}); "
+                f"choose from {lags.start} to {lags[-1]}"
+            )
+
+    def list_lags(self) -> range:
+        """Return the lags that the task can have with its options: by default ``lags``, whatever they are."""
+        return self.lags
+
+    def at(self, lag: int) -> "Task":
+        """Return the same task with test sequences of another lag, on which a trained model is tested without training.
+
+        Its sequences have the features, classes and score of this task, and its test has the chance and the threshold
+        of that lag.
+
+        Raises
+        ------
+        BadInput
+            Where the task can't have this lag.
+        """
+        return replace(self, lag=lag)
 
     # A task sets these four as class attributes, or as properties where they depend on its lag, options or data.
 

@@ -37,7 +37,7 @@ class Cycle(Task):
 
     name = "cycle"
     knob = "longest walk of the test"
-    lags = range(LONGEST + 1, 10_001)
+    lags = range(LONGEST + 1, 100_001)
     inputs = 4
     outputs = PLACES
     chance = 1 / PLACES

@@ -32,7 +32,7 @@ class Induction(Task):
 
     name = "induction"
     knob = "length of the test"
-    lags = range(3, 10_001)
+    lags = range(3, 100_001)
     inputs = SYMBOLS + 1
     outputs = SYMBOLS
     chance = 1 / SYMBOLS

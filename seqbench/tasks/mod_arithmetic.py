@@ -39,7 +39,7 @@ class ModArithmetic(Task):
 
     name = "mod-arithmetic"
     knob = "longest expression of the test"
-    lags = range(LONGEST + 1, 10_001)
+    lags = range(LONGEST + 1, 100_001)
     inputs = 9
     outputs = MODULUS
     chance = 1 / MODULUS

@@ -37,7 +37,7 @@ class Multiplication(Task):
 
     name = "multiplication"
     knob = "length of the shortest sequence"
-    lags = range(SHORTEST, 10_001)
+    lags = range(SHORTEST, 100_001)
     inputs = 2
     outputs = 1
     loss = "mse"

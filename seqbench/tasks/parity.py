@@ -35,7 +35,7 @@ class Parity(Task):
 
     name = "parity"
     knob = "longest string of the test"
-    lags = range(LONGEST + 1, 10_001)
+    lags = range(LONGEST + 1, 100_001)
     inputs = 3
     outputs = 2
     chance = 1 / 2

@@ -58,7 +58,7 @@ class PixelMNIST(Task):
 
     name = "pixel-mnist"
     knob = "blank steps after the last pixel"
-    lags = range(10_001)
+    lags = range(100_001)
     inputs = 1
     outputs = 10
     causal = False

@@ -53,7 +53,7 @@ class ReberStream(Task):
 
     name = "reber-stream"
     knob = "length of the stream"
-    lags = range(50, 10_001)
+    lags = range(50, 100_001)
     inputs = len(SYMBOLS)
     outputs = len(SYMBOLS)
     loss = "binary_cross_entropy"

@@ -38,7 +38,7 @@ class SequentialDigits(Task):
 
     name = "sequential-digits"
     knob = "blank steps after the last pixel"
-    lags = range(10_001)
+    lags = range(100_001)
     inputs = 1
     outputs = 10
     causal = False

@@ -54,7 +54,7 @@ class SpokenDigits(Task):
 
     name = "spoken-digits"
     knob = "silent steps after the 64 frames"
-    lags = range(10_001)
+    lags = range(100_001)
     inputs = BANDS
     outputs = 10
     causal = False

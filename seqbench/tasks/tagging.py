@@ -34,7 +34,7 @@ class Tagging(Task):
 
     name = "tagging"
     knob = "mean number of steps from a word to the next cue"
-    lags = range(2, 2501)
+    lags = range(2, 25_001)
     inputs = WORDS + TAGS
     outputs = TAGS
     causal = False

@@ -40,7 +40,7 @@ class TemporalOrder(Task):
 
     name = "temporal-order"
     knob = "length of the sequence"
-    lags = range(10, 10_001)
+    lags = range(10, 100_001)
     inputs = 8
     causal = False
     threshold = 0.95

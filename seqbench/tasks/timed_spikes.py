@@ -41,7 +41,7 @@ class TimedSpikes(Task):
 
     name = "timed-spikes"
     knob = "steps from spike to spike"
-    lags = range(2, 1001)
+    lags = range(2, 100_001)
     inputs = 1
     outputs = 2
     measure = "share of sequences with every step right"

@@ -10,8 +10,8 @@ from seqbench.tasks.recall import KEYS
 N = 20
 
 
-def sample(name: str, lag: int):
-    task = TASKS[name](lag=lag)
+def sample(name: str, lag: int, **options: int):
+    task = TASKS[name](lag=lag, **options)
     batch = task.sample(task.keys("test", 0, 0, N))
     return batch, RELEVANT[name](batch.x)
 
@@ -50,6 +50,9 @@ def test_no_step_is_both(name):
 def test_distractors_decide_nothing():
     batch, known = sample("copy", 5)
     assert known.distracting.sum(dim=1).tolist() == [5] * N  # the wait
+    batch, known = sample("copy", 5, symbols=3)
+    assert known.distracting.sum(dim=1).tolist() == [5] * N
+    assert known.asked.sum(dim=1).tolist() == [3] * N
     batch, known = sample("temporal-order", 20)
     assert (batch.x[known.distracting] < 4).all()
     assert known.distracting.sum(dim=1).tolist() == [16] * N

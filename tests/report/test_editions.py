@@ -23,8 +23,8 @@ from .conftest import RECORDS, TUNING
 ROOT = Path(__file__).parents[2]
 
 Edit = tuple[str, str, str]  # a file, a text of it, and what stands there instead
-LATCH = '        "latch": "seqbench.tasks.latch:Latch",\n'
 ADDING = '        "adding": "seqbench.tasks.adding:Adding",\n'
+ORDER = '        "temporal-order": "seqbench.tasks.temporal_order:TemporalOrder",\n'
 RNN = '        "rnn": ("seqbench.models.rnn:RNN", RECURRENT),\n'
 LSTM = '        "lstm": ("seqbench.models.lstm:LSTM", RECURRENT),\n'
 CHANGES: dict[str, list[Edit]] = {
@@ -34,7 +34,7 @@ CHANGES: dict[str, list[Edit]] = {
         ("protocol/settings.py", "(1000, 1001, 1002)", "(1000, 1001, 1002, 1003)"),
     ],
     "a model and a task are added, others change places": [
-        ("tasks/__init__.py", LATCH + ADDING, ADDING.replace("adding", "echo", 1) + ADDING + LATCH),
+        ("tasks/__init__.py", ADDING + ORDER, ADDING.replace("adding", "echo", 1) + ORDER + ADDING),
         ("models/__init__.py", RNN + LSTM, RNN.replace("rnn", "elman", 1) + LSTM + RNN),
         ("models/__init__.py", "ModelFacts()", 'ModelFacts(reads="video")'),
     ],

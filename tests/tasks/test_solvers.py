@@ -28,6 +28,13 @@ def latch(task: Task, x: list[int]) -> dict[int, Any]:
     return {len(x) - 1: cue}
 
 
+def noisy_latch(task: Task, x: list[list[float]]) -> dict[int, Any]:
+    assert len(x) == task.lag + 10
+    assert all(0 < abs(symbol) < 2 and abs(abs(symbol) - 1) < 0.9 for symbol, _ in x)
+    _, cue = max((mark, symbol) for symbol, mark in x[:10])  # a smaller mark is a distractor's
+    return {len(x) - 1: int(cue > 0)}
+
+
 def adding(task: Task, x: list[list[float]]) -> dict[int, Any]:
     marked = [t for t, (_, mark) in enumerate(x) if mark == 1]
     assert len(x) == task.lag
@@ -52,9 +59,10 @@ def temporal_order(task: Task, x: list[int]) -> dict[int, Any]:
 
 def copy(task: Task, x: list[int]) -> dict[int, Any]:
     string = "".join("01234567_:"[symbol] for symbol in x)
-    assert len(string) == task.lag + 20
-    assert re.fullmatch("[0-7]{10}_*:_{10}", string)
-    said = "_" * (string.index(":") + 1) + string[:10]
+    S = task.symbols
+    assert len(string) == task.lag + 2 * S
+    assert re.fullmatch(f"[0-7]{{{S}}}_*:_{{{S}}}", string)
+    said = "_" * (string.index(":") + 1) + string[:S]
     return {t: "01234567_".index(letter) for t, letter in enumerate(said)}
 
 
@@ -252,9 +260,10 @@ def rewriting(rule: Callable[[str], str]) -> Callable[[Task, list[int]], dict[in
 
 
 def selective_copy(task: Task, x: list[int]) -> dict[int, Any]:
-    assert len(x) == task.lag + 16
-    assert x[task.lag :] == [17] * 16
+    assert len(x) == task.lag + task.symbols
+    assert x[task.lag :] == [17] * task.symbols
     symbols = [symbol for symbol in x[: task.lag] if symbol != 16]
+    assert len(symbols) == task.symbols
     assert all(symbol < 16 for symbol in symbols)
     return {task.lag + a: symbol for a, symbol in enumerate(symbols)}
 
@@ -311,6 +320,7 @@ def date_translation(task: Task, x: list[int]) -> dict[int, Any]:
 
 SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
     "latch": latch,
+    "noisy-latch": noisy_latch,
     "adding": adding,
     "temporal-order": temporal_order,
     "copy": copy,
@@ -339,10 +349,12 @@ SOLVERS: dict[str, Callable[[Task, Any], dict[int, Any]]] = {
 }
 SETTINGS = [
     ("latch", {"lag": 1}), ("latch", {"lag": 30}),
+    ("noisy-latch", {"lag": 1}), ("noisy-latch", {"lag": 30}),
     ("adding", {"lag": 2}), ("adding", {"lag": 31}),
     ("temporal-order", {"lag": 10}), ("temporal-order", {"lag": 100}),
     ("temporal-order", {"lag": 10, "relevant": 3}), ("temporal-order", {"lag": 100, "relevant": 3}),
     ("copy", {"lag": 1}), ("copy", {"lag": 13}),
+    ("copy", {"lag": 1, "symbols": 1}), ("copy", {"lag": 13, "symbols": 32}),
     ("parity", {"lag": 41}), ("parity", {"lag": 50}),
     ("timed-spikes", {"lag": 2}), ("timed-spikes", {"lag": 9}),
     ("recall", {"lag": 1}), ("recall", {"lag": 64}),
@@ -363,6 +375,7 @@ SETTINGS = [
     ("reverse", {"lag": 41}), ("reverse", {"lag": 50}),
     ("duplicate", {"lag": 41}), ("duplicate", {"lag": 50}),
     ("selective-copy", {"lag": 16}), ("selective-copy", {"lag": 50}),
+    ("selective-copy", {"lag": 1, "symbols": 1}), ("selective-copy", {"lag": 50, "symbols": 32}),
     ("induction", {"lag": 3}), ("induction", {"lag": 100}),
     ("date-translation", {"lag": 1}), ("date-translation", {"lag": 12}),
     ("tagging", {"lag": 2}), ("tagging", {"lag": 9}),

@@ -3,9 +3,13 @@
 The weak ones know all else that there is to know, and are told so.
 """
 
+from itertools import product
+from math import comb
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from torch import Tensor
 
@@ -64,6 +68,56 @@ def test_the_answer_ignores_every_value_that_is_not_marked(name):
     model = LinearRegression().fit(see(train), train.y[:, 0])
     answer = torch.from_numpy(model.predict(see(test)))[:, None].expand(*test.mask.shape, 1)
     assert score(task, answer, test) < task.chance + noise(task.chance)
+
+
+# The noisy latch
+
+
+def test_the_steps_after_the_first_ten_do_not_tell_the_cue():
+    def see(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        return batch.x[:, 10:].flatten(1).numpy(), batch.y[:, 0].numpy()
+
+    found = accuracy(see, TASKS["noisy-latch"](20))
+    assert found == pytest.approx(1 / 2, abs=noise(1 / 2))
+
+
+def test_symbols_without_marks_tell_the_cue_no_better_than_their_majority():
+    task = TASKS["noisy-latch"](20)
+
+    def see(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        return batch.x[..., 0].sign().numpy(), batch.y[:, 0].numpy()
+
+    majority = 1 / 2 + 1 / 2 * comb(10, 5) / 2**10
+    assert f"{majority:.3f}" == "0.623"
+    votes = 0.0
+    for symbols in product((-1, 1), repeat=10):  # the cue is any of them; a tie is half right
+        votes += sum(1 / 2 if not sum(symbols) else s * sum(symbols) > 0 for s in symbols) / 10
+    assert votes / 2**10 == pytest.approx(majority)
+    assert accuracy(see, task) == pytest.approx(majority, abs=noise(majority))
+
+
+def test_the_largest_of_the_first_ten_marks_finds_the_cue():
+    batch = drawn(TASKS["noisy-latch"](3), "test", 20_000)
+    place = batch.x[:, :10, 1].argmax(dim=1, keepdim=True)
+    right = (batch.x[..., 0].gather(1, place) > 0) == batch.y
+    assert right.float().mean().item() == pytest.approx(0.999, abs=noise(0.999, 20_000))
+
+
+def test_the_noise_is_normal_and_the_same_on_both_channels_at_every_step():
+    batch = drawn(TASKS["noisy-latch"](5), "train", 20_000)
+    symbol, mark = batch.x.unbind(dim=-1)
+    parts = {"symbol": symbol - symbol.sign(), "mark": mark[:, 10:]}
+    for part in parts.values():
+        assert part.mean(dim=0).abs().max() < 4.5 * 0.2 / 20_000**0.5
+        assert (part.std(dim=0) / 0.2 - 1).abs().max() < 4.5 / 40_000**0.5
+        assert kstest(part.flatten().numpy() / 0.2, "norm").pvalue > 0.001
+
+
+def test_every_place_of_the_cue_is_as_frequent():
+    batch = drawn(TASKS["noisy-latch"](3), "train", 20_000)
+    marked = batch.x[..., 1].mean(dim=0)
+    assert (marked[:10] - 1 / 10).abs().max() < 4.5 * (0.13 / 20_000) ** 0.5
+    assert marked[10:].abs().max() < 4.5 * 0.2 / 20_000**0.5
 
 
 # The Reber grammars
