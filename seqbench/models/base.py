@@ -134,6 +134,11 @@ class Model(nn.Module, ABC):
         )
         return any(p and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found)
 
+    def list_inner(self) -> list[nn.Parameter]:
+        """Return the parameters beyond embedding and readout, that is, beyond ``outer``."""
+        outer = tuple(f"{name}." for name in self.outer)
+        return [p for name, p in self.named_parameters() if not f"{name}.".startswith(outer)]
+
     # A sequence step by step
 
     def start(self, B: int, T: int) -> Any:  # each model has a state of its own kind
