@@ -40,7 +40,10 @@ TaskNames = Annotated[
 ModelNames = Annotated[
     list[str], typer.Option("--model", "-m", help="Only these models; repeat it or use commas.")
 ]
-Lags = Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")]
+Lags = Annotated[
+    list[str],
+    typer.Option("--lag", "-l", help="Only these lags; 'seqbench list tasks' says what a lag is."),
+]
 Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of the profile.")]
 Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]

@@ -62,6 +62,8 @@ class Model(nn.Module, ABC):
         Whether an answer always uses what comes after it. Such a model raises ``BadInput`` where ``causal`` is True.
     recurrent
         Whether the model has a recurrence, which a scan runs: then ``use_scan`` and ``scan_name`` are about it.
+    trains_inputs
+        Whether what the input goes through is trained. If not, an embedding before the model stays as it was drawn.
     default_layers
         The number of layers if nobody says.
     attends

@@ -31,6 +31,12 @@ from seqbench.report.drawing import (
 )
 from seqbench.tasks import TASKS
 from seqbench.text import label
+from seqbench.values.variants import strip_options
+
+
+def spell_lag(task: str, lag: int) -> str:
+    """Return the lag of a task in words: ``delay of 50 steps``."""
+    return label(TASKS.knob(strip_options(task)).spell(lag))
 
 
 def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
@@ -54,9 +60,9 @@ def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
         for ax, (name, models) in zip(axes, drawn, strict=True):
             draw_rates(ax, by_task[name], models)
             ax.set_title(label(name))
+            ax.set_xlabel(label(TASKS.knob(strip_options(name)).label))
         for ax in axes[::columns]:
             ax.set_ylabel("share of seeds solved")
-        figure.supxlabel("lag (each task's own knob)", fontsize=8.5)
     return figure
 
 
@@ -117,7 +123,7 @@ def plot_scores(runs: pd.DataFrame, task: str) -> Figure:
                     va="center",
                     annotation_clip=False,
                 )
-            ax.set_title(f"lag {lag}")
+            ax.set_title(spell_lag(task, lag))
             ax.set_xticks(
                 range(len(models)),
                 [label(model) for model in models],
@@ -163,7 +169,7 @@ def plot_learning_curves(runs: pd.DataFrame, task: str) -> Figure:
                 if lag == lags[0]:
                     ax.set_title(label(model), color=get_look(model).colour)
             where = {"rotation": -90, "va": "center", "transform": line[-1].transAxes}
-            line[-1].text(1.06, 0.5, f"lag {lag}", weight="bold", **where)
+            line[-1].text(1.06, 0.5, spell_lag(task, lag), weight="bold", **where)
         figure.supxlabel("training steps", fontsize=8.5)
         figure.supylabel(label(found["measure"].iloc[0]), fontsize=8.5)
     return figure
@@ -178,7 +184,7 @@ def plot_steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
         figure, axes = panels(drawn, 2, 2.5)
         for ax, (lag, models) in zip(axes, drawn, strict=True):
             draw_survival(ax, by_lag[lag], models)
-            ax.set_title(f"lag {lag}")
+            ax.set_title(spell_lag(task, lag))
         axes[0].set_ylabel("share of seeds not yet solved")
     return figure
 
