@@ -32,6 +32,7 @@ from seqbench.cli.options import (
     Words,
     Workers,
     ask,
+    name_file_at_fault,
     parse_duration,
     parse_numbers,
     parse_path,
@@ -75,6 +76,7 @@ def run(
     seconds = parse_duration(budget)
     from seqbench.measure import runs
     from seqbench.measure.progress import Plain, make_listener
+    from seqbench.measure.select import select
 
     class Answer(Plain):
         """A dry run's lines are the answer, not progress."""
@@ -83,16 +85,17 @@ def run(
             print(printable(line), flush=True)
 
     listen = Answer() if dry_run else make_listener()
-    store = runs.run(
-        asked,
-        out=out,
-        engine=engine,
-        workers=workers,
-        budget=seconds,
-        force=force,
-        dry_run=dry_run,
-        listen=listen,
-    )
+    with name_file_at_fault(spec, select):
+        store = runs.run(
+            asked,
+            out=out,
+            engine=engine,
+            workers=workers,
+            budget=seconds,
+            force=force,
+            dry_run=dry_run,
+            listen=listen,
+        )
     if not dry_run:
         look = f"seqbench report {quote(str(store.path))}"
         complain(f"the records are in {store.path}; look at them with: {look}")
@@ -197,7 +200,8 @@ def inside(
     from seqbench.diagnostics import probe
     from seqbench.report.results import Results
 
-    store = probe.run(asked, instruments=split_names(instrument), out=out, say=complain)
+    with name_file_at_fault(spec, probe.select):
+        store = probe.run(asked, instruments=split_names(instrument), out=out, say=complain)
     answer({"inside": select_columns(Results.read(store).table("T11"), as_json)}, as_json)
 
 

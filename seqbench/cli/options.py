@@ -1,7 +1,8 @@
 """The options that several commands have, and how their texts are read."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,3 +119,28 @@ def ask(file: Path | None, **options: Any) -> "RunSpec":
 
     given = {name: value for name, value in options.items() if value not in (None, [])}
     return RunSpec.read(file).change(given) if file else RunSpec.of(given)
+
+
+@contextmanager
+def name_file_at_fault(file: Path | None, select: Callable[["RunSpec"], object]) -> Iterator[None]:
+    """Put the name of the file in front of an error that comes from the file itself.
+
+    It does if ``select`` raises the same error of what the file asks for without the options given beside it.
+    """
+    try:
+        yield
+    except BadInput as error:
+        if file is not None and str(error) == find_fault(file, select):
+            raise type(error)(f"{file}: {error}") from None
+        raise
+
+
+def find_fault(file: Path, select: Callable[["RunSpec"], object]) -> str | None:
+    """Return why what a file asks for can't be measured, or None if it can."""
+    from seqbench.records.spec import RunSpec
+
+    try:
+        select(RunSpec.read(file))
+    except BadInput as error:
+        return str(error)
+    return None

@@ -228,7 +228,7 @@ EDITION = Profile(
     ladders=(
         Ladder(
             "noisy-latch", "noisy-latch", "delay", "steps",
-            rungs=(25, 50, 100, 200, 400, 800, 1600), models=CLIMBERS, limits=COSTLY,
+            rungs=(6, 12, 25, 50, 100, 200, 400, 800, 1600), models=CLIMBERS, limits=COSTLY,
         ),
         Ladder(
             "adding", "adding", "length", "steps",

@@ -20,9 +20,8 @@ from seqbench.report.table import FORMATS, Table
 # The form of the tables. Within one form the same records give the same bytes: a change of a column, a rounding or a
 # rule of a claim needs a new number. An edition keeps the tables of its own form (docs/adr/0010).
 FORM = 2
-REPRODUCIBLE_FORMS = range(
-    1, FORM + 1
-)  # forms whose CSV this code reproduces; after a change of form, only FORM
+# The forms whose CSV this code reproduces; after a change of form, only FORM.
+REPRODUCIBLE_FORMS = range(1, FORM + 1)
 INDEX = "index.json"
 CURRENT_FILES = re.compile(r"T\d+\.csv|index\.json")
 OLDER_FILES = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # written by older versions

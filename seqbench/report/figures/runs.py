@@ -9,11 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import (
-    FixedLocator,
-    NullLocator,
-    PercentFormatter,
-)
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from seqbench.models import MODELS
 from seqbench.report import stats
@@ -27,6 +23,8 @@ from seqbench.report.drawing import (
     panels,
     parts,
     sort_names,
+    tick_models,
+    tick_shares,
     use_style,
 )
 from seqbench.tasks import TASKS
@@ -69,9 +67,7 @@ def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
 def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
     """Draw the solve rates of one task; models are shifted slightly so that equal rates remain visible."""
     lags = sorted(set(found["lag"]))
-    shift = [
-        max(lag, 1) for lag in lags
-    ]  # the axis is logarithmic: a lag of 0 is drawn at 1 and labelled 0
+    shift = [max(lag, 1) for lag in lags]  # on the logarithmic axis a lag of 0 is drawn at 1
     step = 1.035 if len(lags) > 1 else 1.02
     ax.set_xscale("log")
     ax.set_ylim(-0.04, 1.04)
@@ -96,8 +92,7 @@ def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
     ax.xaxis.set_major_locator(FixedLocator(shift))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(shift, [str(lag) for lag in lags])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_yticks([0, 0.5, 1])
+    tick_shares(ax)
     label_ends(ax, ends)
 
 
@@ -124,13 +119,7 @@ def plot_scores(runs: pd.DataFrame, task: str) -> Figure:
                     annotation_clip=False,
                 )
             ax.set_title(spell_lag(task, lag))
-            ax.set_xticks(
-                range(len(models)),
-                [label(model) for model in models],
-                rotation=30,
-                ha="right",
-                rotation_mode="anchor",
-            )
+            tick_models(ax, models)
             ax.set_xlim(-0.6, len(models) - 0.4)
             ax.margins(y=0.08)
         axes[0].set_ylabel(label(found["measure"].iloc[0]))
@@ -213,8 +202,7 @@ def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
         )
         ends[model] = (float(x[-1]), y[-1])
     ax.set_xlabel("training steps")
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_yticks([0, 0.5, 1])
+    tick_shares(ax)
     label_ends(ax, ends)
 
 

@@ -131,7 +131,7 @@ class TextPage(BasePage):
             return "[throughput](throughput.html)"
         if isinstance(need, Probes):
             return "[inside](inside.html)"
-        return link_to_task(strip_options(need.condition.task))
+        return link_to_task(strip_options(need.row.task))
 
     def provenance(self) -> Text | None:
         """Return the edition, the profile, the commits and the machines of the results."""
