@@ -95,6 +95,7 @@ class Model(nn.Module, ABC):
     reads: Reads = "sequence"
     both_ways: bool = False
     recurrent: bool = False
+    trains_inputs: ClassVar[bool] = True
     default_layers: ClassVar[int] = 1
     attends: bool = False
     streams: bool = False
