@@ -1,4 +1,4 @@
-"""What to measure: smoke, quick, paper. A profile is data: conditions and budgets, fixed before the first run."""
+"""What to measure: smoke, quick, paper, edition. A profile is data: conditions and budgets, fixed before the first run."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -249,7 +249,26 @@ EDITION = Profile(
     ),
 )  # fmt: skip
 
-PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER, EDITION)}
+# As smoke is of settings: a small ladder, for tests only.
+SMOKE_CLIMB = Profile(
+    name="smoke-climb",
+    seeds=RULE.first,
+    parameters=500,
+    counting="inner",
+    embedding=4,
+    tuned=True,
+    grid=(3e-3, 1e-2, 3e-2),
+    settings=(),
+    ladders=(
+        Ladder(
+            "latch", "latch", "delay", "steps",
+            rungs=(2, 4, 8, 300), models=("rnn", "gru"), steps=120,
+            batch=8, validate_every=10, validation_size=32, test_size=64,
+        ),
+    ),
+)  # fmt: skip
+
+PROFILES = {profile.name: profile for profile in (SMOKE, SMOKE_CLIMB, QUICK, PAPER, EDITION)}
 
 
 @dataclass(frozen=True)
@@ -287,6 +306,7 @@ class Timing:
 TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
     "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
+    "smoke-climb": Timing(lengths=(12,), batches=(4,), members=(1,), rounds=3),
     "edition": Timing(lengths=(64, 256, 1024, 4096), batches=(32,), members=(1, 8), rounds=15),
     "paper": Timing(
         lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15, hidden=(None, 32)
