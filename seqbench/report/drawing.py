@@ -55,6 +55,7 @@ LOOKS = {
     "frame_average": Look(INK, "d"),
     "transformer": Look("#009e73", "X"),
     "window_mlp": Look("#cc79a7", "8"),
+    "echo_state": Look(INK, "H"),
 }
 USER_DEFINED = Look(FAINT, "h")
 
