@@ -1,4 +1,4 @@
-"""What to measure: smoke, quick, paper, edition. A profile is data: conditions and budgets, fixed before the first run."""
+"""What to measure: smoke, quick, paper, edition. A profile is data, fixed before the first run."""
 
 from dataclasses import dataclass
 from functools import partial
