@@ -333,8 +333,8 @@ def test_a_dry_run_says_what_would_be_done(call):
     assert total.startswith("# 8 members in 4 jobs")
     assert list(Path().iterdir()) == []
     Path("asked.toml").write_text(out)
-    assert call("run", "--spec", "asked.toml", "--dry-run") == (0, out, "")
-    code, out, _ = call("run", "--spec", "asked.toml", "--model", "gru", "--dry-run")
+    assert call("run", "asked.toml", "--dry-run") == (0, out, "")
+    code, out, _ = call("run", "asked.toml", "--model", "gru", "--dry-run")
     assert "# 2 members in 1 jobs" in out
 
 
@@ -354,7 +354,7 @@ def test_a_dry_run_says_what_would_be_done(call):
 def test_a_file_that_asks_for_what_cannot_be(call, text, why):
     if text is not None:
         Path("asked.toml").write_text(text)
-    code, out, err = call("run", "--spec", "asked.toml", "--dry-run")
+    code, out, err = call("run", "asked.toml", "--dry-run")
     assert (code, out) == (2, "")
     assert why in err
     assert len(err.splitlines()) == 1

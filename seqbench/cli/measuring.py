@@ -15,14 +15,18 @@ from seqbench.cli.options import (
     AskedPrecision,
     AskedProfile,
     AskedScan,
+    Batch,
     Budget,
     Device,
     DryRun,
     Force,
+    Hidden,
     Lags,
-    LearningRate,
+    Layers,
+    LearningRates,
     ModelNames,
     Out,
+    Parameters,
     Parts,
     ProfileName,
     Seeds,
@@ -32,16 +36,20 @@ from seqbench.cli.options import (
     Words,
     Workers,
     ask,
+    name_results,
     parse_duration,
     parse_numbers,
     parse_path,
+    parse_rates,
     split_names,
 )
 from seqbench.cli.terminal import answer, complain, select_columns
 from seqbench.text import printable
 
 
-@app.command(epilog="Example: seqbench run --task adding --model lstm,gru --lag 10,50 --budget 9m")
+@app.command(
+    epilog="Example: seqbench run --task adding --lag 100 --model lstm,gru --hidden 64 --steps 5000"
+)
 def run(
     spec: SpecFile = None,
     profile: AskedProfile = None,
@@ -51,7 +59,11 @@ def run(
     part: Parts = [],  # noqa: B006
     seeds: Seeds = None,
     steps: Steps = None,
-    learning_rate: LearningRate = None,
+    learning_rate: LearningRates = [],  # noqa: B006
+    batch: Batch = None,
+    parameters: Parameters = None,
+    hidden: Hidden = None,
+    layers: Layers = None,
     device: AskedDevice = None,
     engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
     workers: Workers = None,
@@ -62,15 +74,17 @@ def run(
     force: Force = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Train what a profile asks for and the results folder lacks.
+    """Train what is asked for and the results folder lacks.
 
-    What is asked for may stand in a TOML file; options go before its lines. --dry-run prints such a file.
+    A profile is measured as it says. Anything else is an experiment: any lag, size, budget or rate of any task, with
+    5 seeds at the learning rate 3e-3, and otherwise as in the edition. What is asked for may stand in a TOML file;
+    options go before its lines. --dry-run prints such a file.
     """
     asked = ask(
         spec,
         profile=profile, tasks=split_names(task), models=split_names(model), lags=parse_numbers(lag, "lag"),
-        parts=split_names(part),
-        seeds=seeds, steps=steps, learning_rate=learning_rate, device=device, scan=scan, precision=precision,
+        parts=split_names(part), seeds=seeds, steps=steps, batch=batch, parameters=parameters, hidden=hidden,
+        layers=layers, device=device, scan=scan, precision=precision, **parse_rates(learning_rate),
     )  # fmt: skip
     seconds = parse_duration(budget)
     from seqbench.measure import runs
@@ -85,7 +99,7 @@ def run(
     listen = Answer() if dry_run else make_listener()
     store = runs.run(
         asked,
-        out=out,
+        out=name_results(spec, out),
         engine=engine,
         workers=workers,
         budget=seconds,
@@ -197,7 +211,9 @@ def inside(
     from seqbench.diagnostics import probe
     from seqbench.report.results import Results
 
-    store = probe.run(asked, instruments=split_names(instrument), out=out, say=complain)
+    store = probe.run(
+        asked, instruments=split_names(instrument), out=name_results(spec, out), say=complain
+    )
     answer({"inside": select_columns(Results.read(store).table("T11"), as_json)}, as_json)
 
 

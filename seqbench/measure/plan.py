@@ -16,7 +16,7 @@ from seqbench.errors import DataMissing
 from seqbench.measure.job import Job
 from seqbench.measure.select import Selection
 from seqbench.measure.user_defined import is_user_defined, name_code
-from seqbench.protocol.climb import RungState, climb
+from seqbench.protocol.climb import RungState, climb, rank_rates
 from seqbench.protocol.settings import choose_rate
 from seqbench.records.schema import Member, Record, Rung, Unit
 from seqbench.tasks import TASKS
@@ -158,7 +158,7 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
-            rate = choose_rate(there)
+            rate = rank_rates(there)[0] if profile.is_open else choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
 
