@@ -395,14 +395,14 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     code, out, _ = call("validate", "results")
     assert code == 1
     assert "T1.csv" in out
-    monkeypatch.setattr("seqbench.report.folder.FORM", 3)
-    monkeypatch.setattr("seqbench.report.folder.REPRODUCIBLE_FORMS", [3])
+    monkeypatch.setattr("seqbench.report.folder.FORM", 4)
+    monkeypatch.setattr("seqbench.report.folder.REPRODUCIBLE_FORMS", [4])
     code, out, _ = call("validate", "results")
     assert (code, "no seal speaks for them" in out) == (1, True)
     store.seal()
     code, out, err = call("validate", "results")
     assert (code, out) == (0, "results: nothing is wrong\n")
-    assert "tables are of form 2, and this code makes form 3" in err
+    assert "tables are of form 3, and this code makes form 4" in err
 
 
 def test_step_times_are_one_document(call):
