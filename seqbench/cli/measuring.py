@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,6 +45,9 @@ from seqbench.cli.options import (
 )
 from seqbench.cli.terminal import answer, complain, select_columns
 from seqbench.text import printable
+
+if TYPE_CHECKING:
+    from seqbench.measure.progress import Plain
 
 
 @app.command(
@@ -88,15 +91,8 @@ def run(
     )  # fmt: skip
     seconds = parse_duration(budget)
     from seqbench.measure import runs
-    from seqbench.measure.progress import Plain, make_listener
 
-    class Answer(Plain):
-        """A dry run's lines are the answer, not progress."""
-
-        def say(self, line: str) -> None:
-            print(printable(line), flush=True)
-
-    listen = Answer() if dry_run else make_listener()
+    listen = choose_listener(dry_run)
     store = runs.run(
         asked,
         out=name_results(spec, out),
@@ -113,6 +109,19 @@ def run(
     if listen.failed:
         complain(f"{listen.failed} runs failed")
         raise typer.Exit(1)
+
+
+def choose_listener(dry_run: bool) -> "Plain":
+    """Return what receives the lines of a run: those of a dry run are the answer, not progress."""
+    from seqbench.measure.progress import Plain, make_listener
+
+    class Answer(Plain):
+        """Prints to standard output."""
+
+        def say(self, line: str) -> None:
+            print(printable(line), flush=True)
+
+    return Answer() if dry_run else make_listener()
 
 
 @app.command(epilog="Example: seqbench throughput --model lstm,gru --hidden 32,64 --phase training")

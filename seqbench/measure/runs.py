@@ -12,6 +12,7 @@ from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.plan import Plan, describe_plan, plan
 from seqbench.measure.progress import Listener, make_listener
 from seqbench.measure.select import Selection, select, spec_of
+from seqbench.records.differences import describe_differences
 from seqbench.records.schema import Planned, Unit
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
@@ -145,13 +146,3 @@ def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
                 f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
                 f"({describe_differences(other, unit)}); --force replaces it, --out keeps both"
             )
-
-
-def describe_differences(there: Unit, asked: Unit) -> str:
-    """Return the fields in which two units differ, with both values: the existing one and the one asked for."""
-    one, two = (unit.model_dump(mode="json") for unit in (there, asked))
-    one, two = (whole | whole.pop("budget") for whole in (one, two))
-    names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
-    return "; ".join(
-        f"{name.replace('_', ' ')} {one.get(name)}, asked for {two.get(name)}" for name in names
-    )
