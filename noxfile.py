@@ -41,9 +41,8 @@ NARROW = {
 # These variables say where data and caches are; without them they are in the home directory.
 PLACES = ("SEQBENCH_DATA", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "TRITON_CACHE_DIR")
 
-SHARED: dict[
-    str, str
-] = {}  # the folder of the shared environment's programs, once the session env has run
+# The folder of the shared environment's programs, once the session env has run.
+SHARED: dict[str, str] = {}
 
 
 def install_once(session: nox.Session, files: list[str], *args: str) -> None:

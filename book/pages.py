@@ -13,7 +13,7 @@ from seqbench.errors import unknown
 from seqbench.models import MODELS
 from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import PROFILES
-from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE
+from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE, Setting
 from seqbench.records.schema import Manifest
 from seqbench.report import stats
 from seqbench.tasks import TASKS
@@ -63,9 +63,16 @@ def write_task_page(name: str, references: dict[str, str]) -> str:
         f"# {name}",
         summary,
         convert_to_markdown(link_citations(rest, references)),
+        write_knob(name),
         *write_options(TASKS[name]),
     ]
     return "\n\n".join([*lines, "## Measured by", f"```sh\n{command}\n```"]) + "\n"
+
+
+def write_knob(name: str) -> str:
+    """Return the sentence of a task's page that names its lag."""
+    lags = TASKS[name].lags
+    return f"The lag is the {TASKS.knob(name).label}: {lags.start:,} to {lags[-1]:,}."
 
 
 def write_options(entry: type) -> list[str]:
@@ -79,9 +86,9 @@ def write_options(entry: type) -> list[str]:
 
 def write_tasks_table() -> str:
     """Return the tasks that have no lesson, with the first lines of their docstrings."""
-    lines = ["| name | what it is |", "| --- | --- |"]
+    lines = ["| name | what it is | lag |", "| --- | --- | --- |"]
     lines += [
-        f"| [`{name}`](tasks/{name}.md) | {TASKS.summary(name)} |"
+        f"| [`{name}`](tasks/{name}.md) | {TASKS.summary(name)} | {TASKS.knob(name).label} |"
         for name in TASKS.builtin
         if name not in LESSONS
     ]
@@ -226,12 +233,18 @@ def write_settings_table(profile: Profile) -> str:
     lines = ["| task | lags | steps | batch | learning rate | validation, every | test |",
              "| --- | --- | --: | --: | --: | --: | --: |"]  # fmt: skip
     lines += [
-        f"| {s.task} | {', '.join(map(str, s.lags))} | {s.steps} | {s.batch} | {rate or f'{s.learning_rate:g}'} | "
+        f"| {s.task} | {write_lags(s)} | {s.steps} | {s.batch} | {rate or f'{s.learning_rate:g}'} | "
         f"{s.validation_size}, {s.validate_every} steps | {s.test_size} |"
         for s in profile.settings
         if s.part == profile.parts[0]
     ]
     return "\n".join(lines)
+
+
+def write_lags(setting: Setting) -> str:
+    """Return the lags of a setting with what they are: ``10, 50 (delay in steps)``."""
+    knob = TASKS.knob(strip_options(setting.task))
+    return f"{', '.join(map(str, setting.lags))} ({knob.label})"
 
 
 def write_profiles_table() -> str:

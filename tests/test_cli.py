@@ -349,6 +349,9 @@ def test_a_dry_run_says_what_would_be_done(call):
         ("grid = [0.1, 'x']", "asked.toml: grid must be a valid number"),
         ("x = " + "[" * 5000, "asked.toml is no TOML file"),
         (None, "can't read asked.toml: No such file"),
+        ("tasks = ['addng']", "asked.toml: unknown task 'addng'; did you mean 'adding'?"),
+        ("models = ['lstm:layer=2']", "asked.toml: unknown option of model 'lstm' 'layer'"),
+        ("grid = [0.1]", "asked.toml: profile 'quick' tunes no learning rate; leave grid out"),
     ],
 )  # fmt: skip
 def test_a_file_that_asks_for_what_cannot_be(call, text, why):
@@ -358,6 +361,28 @@ def test_a_file_that_asks_for_what_cannot_be(call, text, why):
     assert (code, out) == (2, "")
     assert why in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "why"),
+    [
+        ("profile = 'smoke'", ("--task", "addng"), "unknown task 'addng'"),
+        ("tasks = ['addng']", ("--task", "latch", "--scan", "none"), "unknown scan 'none'"),
+        ("profile = 'smoke'", ("--engine", "none"), "unknown engine 'none'"),
+    ],
+)
+def test_a_file_is_named_only_for_its_own_faults(call, text, options, why):
+    Path("asked.toml").write_text(text)
+    code, out, err = call("run", "asked.toml", *options, "--dry-run")
+    assert (code, out) == (2, "")
+    assert err.startswith(why)
+
+
+def test_what_is_to_be_looked_into_names_the_file_too(call):
+    Path("asked.toml").write_text("profile = 'smoke'\ntasks = ['moving-shapes']\nlags = [2]")
+    code, out, err = call("inside", "asked.toml")
+    assert (code, out) == (2, "")
+    assert err.startswith("asked.toml: unknown lag '2' in profile 'smoke'")
 
 
 def test_from_a_run_to_its_tables(call, monkeypatch):

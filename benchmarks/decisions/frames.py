@@ -5,18 +5,17 @@ compute the same features, forward and backward, and are timed in turns, round b
 rounds of the time of that way / the time of the groups, with a 95 % interval. Above 1 the groups are faster.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.decisions.rows import Device, File, Row, describe_origin, keep_rows
 from benchmarks.goals.goals import TimedStep
 from benchmarks.goals.paired import Median, time_in_turns
 from seqbench import machine
@@ -71,30 +70,23 @@ WAYS = {"groups": convolve_groups, "products": convolve_products, "alone": convo
 def main(
     lag: Annotated[int, typer.Option(help="Blank frames after the motion.")] = 20,
     rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 15,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there.")] = None,
+    device: Device = "cpu",
+    file: File = None,
 ) -> None:
     """Time the three ways on the frames of moving shapes."""
     machine.make_deterministic()
-    commit, dirty = machine.read_commit()
-    about = {
-        "commit": commit, "dirty": dirty, "lag": lag, "batch": B,
-        "system": machine.describe_system(device).model_dump(mode="json"),
-    }  # fmt: skip
-    rows = []
-    for row in measure(lag, rounds, device):
-        print(
-            "E = {members}  {way:8s} {ms:7.2f} ms  {ratio:.2f} ({low:.2f} to {high:.2f})".format(
-                **row
-            )
-        )
-        rows.append(row)
-    if file:
-        file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
+    origin = describe_origin(device, lag=lag, batch=B)
+    keep_rows(measure(lag, rounds, device), format_row, origin, file)
 
 
-def measure(lag: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
-    """Yield a row for each number of members and each way; the values are numbers and names."""
+def format_row(row: Row) -> str:
+    """Return a row as one line."""
+    ratio = "{ratio:.2f} ({low:.2f} to {high:.2f})".format_map(row)
+    return f"E = {row['members']}  {row['way']:8s} {row['ms']:7.2f} ms  {ratio}"
+
+
+def measure(lag: int, rounds: int, device: str) -> Iterator[Row]:
+    """Yield a row for each number of members and each way."""
     for E in MEMBERS:
         step = make_step(E, lag, device)
         sides = [TimedStep(partial(step, way), device, 1, 0).measure for way in WAYS]

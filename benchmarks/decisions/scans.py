@@ -4,16 +4,15 @@ All scans train the same network (forward, backward and update), timed in turns,
 of a scan / the time of the one that ``auto`` takes, the median over rounds. Below 1 that scan is faster.
 """
 
-import json
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 
+from benchmarks.decisions.rows import Device, File, Row, describe_origin, keep_rows
 from benchmarks.goals.goals import TimedStep
 from benchmarks.goals.implementations import Shape, make_ensemble
 from benchmarks.goals.paired import Median, time_in_turns
@@ -21,8 +20,9 @@ from seqbench import machine
 from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.scan import SCANS, choose_scan
+from seqbench.values.variants import Value
 
-CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+CELLS: dict[str, tuple[str, dict[str, Value]]] = {
     "rnn": ("rnn", {}),
     "lstm": ("lstm", {}),
     "lstm_peephole": ("lstm_peephole", {}),
@@ -38,36 +38,28 @@ B = 32
 def main(
     length: Annotated[int, typer.Option(help="Steps of a sequence.")] = 100,
     rounds: Annotated[int, typer.Option(help="How often each is timed.")] = 9,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there.")] = None,
+    device: Device = "cpu",
+    file: File = None,
 ) -> None:
     """Time all scans of every cell."""
     machine.make_deterministic()
-    commit, dirty = machine.read_commit()
-    about = {
-        "commit": commit, "dirty": dirty, "length": length, "batch": B,
-        "system": machine.describe_system(device).model_dump(mode="json"),
-    }  # fmt: skip
-    rows = []
-    for row in measure(length, rounds, device):
-        others = {
-            how: f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
-            for how, ratio in row["ratios"].items()
-        }
-        print(
-            f"{row['cell']:18s} E = {row['members']}  H = {row['hidden']:3d}  "
-            f"{row['auto']} {1e3 * row['seconds']:7.2f} ms",
-            *(f"{how} {text}" for how, text in others.items()),
-            sep="   ",
-            flush=True,
-        )
-        rows.append(row)
-        if file:
-            file.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
+    origin = describe_origin(device, length=length, batch=B)
+    keep_rows(measure(length, rounds, device), format_row, origin, file)
 
 
-def measure(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
-    """Yield a row for each cell, number of members and width; the values are numbers and names."""
+def format_row(row: Row) -> str:
+    """Return a row as one line."""
+    auto = f"{row['cell']:18s} E = {row['members']}  H = {row['hidden']:3d}  "
+    auto += f"{row['auto']} {1e3 * row['seconds']:7.2f} ms"
+    others = [
+        f"{how} " + "{median:.2f} ({low:.2f} to {high:.2f})".format_map(ratio)
+        for how, ratio in row["ratios"].items()
+    ]
+    return "   ".join([auto, *others])
+
+
+def measure(length: int, rounds: int, device: str) -> Iterator[Row]:
+    """Yield a row for each cell, number of members and width."""
     for (cell, (model, options)), E, H in product(CELLS.items(), MEMBERS, HIDDEN):
         auto, *others = list_scans(model, device, **options)
         shape = Shape(E, B, length, H, device)
@@ -84,7 +76,7 @@ def measure(length: int, rounds: int, device: str) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def list_scans(model: str, device: str, **options: Any) -> list[str]:
+def list_scans(model: str, device: str, **options: Value) -> list[str]:
     """Return the scan that ``auto`` takes, then the others that the model has; the options are those of the model."""
     keys = Keys.span(model, 1, "weights", 0, 0, 1)
     cell = MODELS[model].cell(keys, "layer 0", 1, 1, **options)

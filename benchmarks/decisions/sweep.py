@@ -76,10 +76,7 @@ def identify(row: dict[str, Any], about: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in (*about, *KEY, *HOW))
 
 
-# A launch is a fused.Configuration; its type is Any here because the module is imported by name.
-
-
-def list_candidates(name: str, H: int, which: str, precision: str) -> Iterator[Any]:
+def list_candidates(name: str, H: int, which: str, precision: str) -> Iterator[fused.Configuration]:
     """Yield the launches to try, the shipped one first."""
     shipped = fused.configuration(SPECS[name][0], which, H, precision)
     yield shipped
@@ -144,7 +141,7 @@ class Pass:
         return run
 
 
-def measure(test: Pass, how: Any, limit: float, rounds: int) -> dict[str, Any]:
+def measure(test: Pass, how: fused.Configuration, limit: float, rounds: int) -> dict[str, Any]:
     """Return the milliseconds of a pass by this launch, or why the launch fails.
 
     A backward pass includes the product for the derivative by W_h, which torch computes.

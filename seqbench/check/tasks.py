@@ -14,6 +14,7 @@ from seqbench.models import MODELS
 from seqbench.random import Keys
 from seqbench.records.schema import Budget, Member
 from seqbench.tasks.base import Batch, Split, Task
+from seqbench.text import LONGEST_LABEL, shorten
 from seqbench.training.loop import train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -40,9 +41,9 @@ def same(a: Batch, b: Batch) -> bool:
 
 
 def task_declared(kind: type[Task]) -> str | None:
-    """It declares a name, a version, its lags, its sizes, and how it is scored."""
+    """It declares a name, a version, its lags with their name and unit, its sizes, and how it is scored."""
     wanted: dict[str, type] = {
-        "name": str, "version": int, "knob": str, "lags": range, "loss": str, "causal": bool,
+        "name": str, "version": int, "knob": str, "knob_unit": str, "lags": range, "loss": str, "causal": bool,
         "measure": str, "higher_is_better": bool,
     }  # fmt: skip
     for attribute, form in wanted.items():
@@ -64,6 +65,11 @@ def task_declared(kind: type[Task]) -> str | None:
         return f"with the loss '{task.loss}' it needs a 'right' or a 'score' of its own"
     if task.version < 1 or not task.name:
         return "the name is empty, or the version is below 1"
+    if not kind.knob:
+        return "'knob' is empty; it is a short noun such as 'delay'"
+    for attribute, text in (("knob", kind.knob), ("knob_unit", kind.knob_unit)):
+        if text != shorten(text, LONGEST_LABEL):
+            return f"'{attribute}' is {shorten(text, 80)!r}; it is one line of at most {LONGEST_LABEL} characters"
     if task.is_solved(task.chance):
         return f"answering by chance ({task.chance}) reaches the threshold ({task.threshold})"
     return None

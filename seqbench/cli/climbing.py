@@ -28,6 +28,7 @@ from seqbench.cli.options import (
     Words,
     Workers,
     ask,
+    name_file_at_fault,
     name_results,
     parse_duration,
     parse_numbers,
@@ -37,7 +38,6 @@ from seqbench.cli.options import (
 from seqbench.cli.terminal import Rows, answer, complain
 
 if TYPE_CHECKING:
-    from seqbench.measure.select import Selection
     from seqbench.records.store import Store
     from seqbench.report.horizons import LadderClimb
     from seqbench.report.results import Results
@@ -87,17 +87,23 @@ def horizon(
     )  # fmt: skip
     seconds = parse_duration(budget)
     from seqbench.measure import runs
-    from seqbench.report.results import Results
+    from seqbench.measure.select import select
 
     if not asked.climbs:
         asked = asked.change({"knob": "lag"})
     listen = choose_listener(dry_run)
-    folder = name_results(spec, out)
-    selection, store = runs.prepare(asked, folder)
-    runs.run(asked, out=folder, workers=workers, budget=seconds, dry_run=dry_run, listen=listen)
+    with name_file_at_fault(spec, select):
+        store = runs.run(
+            asked,
+            out=name_results(spec, out),
+            workers=workers,
+            budget=seconds,
+            dry_run=dry_run,
+            listen=listen,
+        )
     if dry_run:
         return
-    answer(list_horizons(selection, Results.read(store), store, as_json), as_json)
+    answer(list_horizons(store, as_json), as_json)
     complain(
         f"the runs are in {store.path}; see them with: seqbench report runs {quote(str(store.path))}"
     )
@@ -106,22 +112,23 @@ def horizon(
         raise typer.Exit(1)
 
 
-def list_horizons(
-    selection: "Selection", results: "Results", store: "Store", as_json: bool
-) -> dict[str, Rows]:
+def list_horizons(store: "Store", as_json: bool) -> dict[str, Rows]:
     """Return for each ladder the horizon of every model, and the published one where an edition has that ladder."""
+    from seqbench.report.results import Results
+
     tables = {}
-    for ladder in selection.profile.ladders:
-        own = {climb.model: climb for climb in results.climbs if climb.ladder == ladder.name}
-        edition = find_published(ladder.name, store)
-        theirs = {c.model: c for c in edition.climbs if c.ladder == ladder.name} if edition else {}
-        if edition is None:
-            complain(f"no edition in {PUBLISHED.absolute()} has ladder '{ladder.name}' yet")
-        elif note := describe_other_conditions(own, theirs):
-            complain(f"edition '{edition.manifest.edition}' has other conditions: {note}")
-        title = f"{ladder.name} ({ladder.knob})"
+    climbs = Results.read(store).climbs
+    for ladder in dict.fromkeys(climb.ladder for climb in climbs):
+        own = {climb.model: climb for climb in climbs if climb.ladder == ladder}
+        edition = find_published(ladder, store)
+        theirs = {c.model: c for c in edition.climbs if c.ladder == ladder} if edition else {}
+        title = ladder
         if edition:
-            title += f", and edition '{edition.manifest.edition}'"
+            title += f", here and in edition '{edition.manifest.edition}'"
+            if note := describe_other_conditions(own, theirs):
+                complain(f"edition '{edition.manifest.edition}' has other conditions: {note}")
+        else:
+            complain(f"no edition in {PUBLISHED.absolute()} has ladder '{ladder}' yet")
         tables[title] = [
             {
                 "model": model,

@@ -44,10 +44,13 @@ def list_models(options: bool) -> Rows:
 
 
 def list_tasks(options: bool) -> Rows:
-    """Return the tasks."""
+    """Return the tasks, with what the lag of each is."""
     from seqbench.tasks import TASKS
 
-    return describe_entries(TASKS, options)
+    return [
+        {"name": row["name"], "lag": TASKS.knob(row["name"]).label} | row
+        for row in describe_entries(TASKS, options)
+    ]
 
 
 def list_profiles(options: bool) -> Rows:

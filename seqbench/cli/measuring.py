@@ -36,6 +36,7 @@ from seqbench.cli.options import (
     Words,
     Workers,
     ask,
+    name_file_at_fault,
     name_results,
     parse_duration,
     parse_numbers,
@@ -91,18 +92,20 @@ def run(
     )  # fmt: skip
     seconds = parse_duration(budget)
     from seqbench.measure import runs
+    from seqbench.measure.select import select
 
     listen = choose_listener(dry_run)
-    store = runs.run(
-        asked,
-        out=name_results(spec, out),
-        engine=engine,
-        workers=workers,
-        budget=seconds,
-        force=force,
-        dry_run=dry_run,
-        listen=listen,
-    )
+    with name_file_at_fault(spec, select):
+        store = runs.run(
+            asked,
+            out=name_results(spec, out),
+            engine=engine,
+            workers=workers,
+            budget=seconds,
+            force=force,
+            dry_run=dry_run,
+            listen=listen,
+        )
     if not dry_run:
         look = f"seqbench report {quote(str(store.path))}"
         complain(f"the records are in {store.path}; look at them with: {look}")
@@ -220,9 +223,10 @@ def inside(
     from seqbench.diagnostics import probe
     from seqbench.report.results import Results
 
-    store = probe.run(
-        asked, instruments=split_names(instrument), out=name_results(spec, out), say=complain
-    )
+    with name_file_at_fault(spec, probe.select):
+        store = probe.run(
+            asked, instruments=split_names(instrument), out=name_results(spec, out), say=complain
+        )
     answer({"inside": select_columns(Results.read(store).table("T11"), as_json)}, as_json)
 
 

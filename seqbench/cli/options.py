@@ -1,7 +1,8 @@
 """The options that several commands have, and how their texts are read."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,10 @@ TaskNames = Annotated[
 ModelNames = Annotated[
     list[str], typer.Option("--model", "-m", help="Only these models; repeat it or use commas.")
 ]
-Lags = Annotated[list[str], typer.Option("--lag", "-l", help="Only these lags.")]
+Lags = Annotated[
+    list[str],
+    typer.Option("--lag", "-l", help="Only these lags; 'seqbench list tasks' says what a lag is."),
+]
 Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of the profile.")]
 Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]
@@ -151,3 +155,28 @@ def ask(file: Path | None, **options: Any) -> "RunSpec":
 def name_results(file: Path | None, out: Path | None) -> Path | None:
     """Return the results folder: the one that is named, else that of a TOML file, which has its name."""
     return out or (LOCAL / file.stem if file else None)
+
+
+@contextmanager
+def name_file_at_fault(file: Path | None, select: Callable[["RunSpec"], object]) -> Iterator[None]:
+    """Put the name of the file in front of an error that comes from the file itself.
+
+    It does if ``select`` raises the same error of what the file asks for without the options given beside it.
+    """
+    try:
+        yield
+    except BadInput as error:
+        if file is not None and str(error) == find_fault(file, select):
+            raise type(error)(f"{file}: {error}") from None
+        raise
+
+
+def find_fault(file: Path, select: Callable[["RunSpec"], object]) -> str | None:
+    """Return why what a file asks for can't be measured, or None if it can."""
+    from seqbench.records.spec import RunSpec
+
+    try:
+        select(RunSpec.read(file))
+    except BadInput as error:
+        return str(error)
+    return None

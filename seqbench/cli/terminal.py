@@ -53,9 +53,8 @@ def obey(commands: typer.Typer, arguments: Sequence[str], interrupted: str = GOE
 def open_streams() -> None:
     """Let standard output and error be there and take every letter, whatever they are connected to."""
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
-        if (
-            getattr(sys, name) is None
-        ):  # closed: else the next file that is opened would take its place
+        if getattr(sys, name) is None:
+            # It is closed; the next file that is opened would take its place.
             descriptor = os.open(os.devnull, os.O_RDWR)
             if descriptor != number:
                 os.dup2(descriptor, number)

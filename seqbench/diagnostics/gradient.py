@@ -49,9 +49,8 @@ def look(task: Task, model: Model, data: Folded) -> list[Series]:
     last = select_last_due(data.mask[0])  # (B, A)
     output, passed = model.forward_with_states(x.expand(E, *x.shape[1:]), data.y.shape[2])
     y = data.y.expand(E, *data.y.shape[1:])
-    L = (
-        compute_losses(task, output, y, last.expand(E, *last.shape)).sum() * B
-    )  # no mean over the sequences
+    losses = compute_losses(task, output, y, last.expand(E, *last.shape))
+    L = losses.sum() * B  # no mean over the sequences
     due = T - last.shape[1] + last.int().argmax(dim=1)  # (B,)
     flat = [step for steps in passed.values() for step in steps]
     gradients = iter(torch.autograd.grad(L, flat, materialize_grads=True))

@@ -252,8 +252,7 @@ def serve(descriptor: int) -> None:
                 answer = "error", error
             except Exception:  # sent as text: not every exception can be pickled
                 answer = "error", RuntimeError(f"in a worker process: {traceback.format_exc()}")
-            except (
-                BaseException
-            ) as error:  # workers ignore Ctrl-C, so a user-defined class raised it
+            except BaseException as error:
+                # Workers ignore Ctrl-C, so a user-defined class raised it.
                 answer = "error", RuntimeError(describe(error))
             line.send(answer)

@@ -111,15 +111,8 @@ def build(
     """Return the model of a unit with a member for each seed, and the sizes that match its parameter count."""
     check_precision(unit.precision, device.type)
     model = MODELS[unit.model]
-    shape: dict[str, Any] = {
-        "inputs": unit.embedding or task.inputs,
-        "outputs": task.outputs,
-        "layers": unit.layers,
-        "causal": task.causal,
-        **unit.model_options,
-    }
-    if "longest" not in shape and model.accepts("longest"):
-        shape["longest"] = measure_length(task)
+    options = {"layers": unit.layers} | unit.model_options
+    shape = find_shape(model, task, unit.embedding, options)
     sizes = match_sizes(model, unit.parameters, counting=unit.counting, **shape)
     seed = torch.tensor(seeds, device=device)
     keys = Keys(unit.model, unit.model_version, "weights", seed, torch.zeros_like(seed))
@@ -132,6 +125,21 @@ def build(
     if unit.precision == "bfloat16":
         built.forward_dtype = torch.bfloat16
     return built, sizes
+
+
+def find_shape(
+    model: type[Model], task: Task, embedding: int | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments, but for keys and size, with which a model is built for a task."""
+    shape = {
+        "inputs": embedding or task.inputs,
+        "outputs": task.outputs,
+        "causal": task.causal,
+        **options,
+    }
+    if "longest" not in shape and model.accepts("longest"):
+        shape["longest"] = measure_length(task)
+    return shape
 
 
 def measure_length(task: Task) -> int:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from seqbench import machine
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, describe, unknown
-from seqbench.measure.job import make_scale, resolve_scan
+from seqbench.measure.job import find_shape, make_scale, resolve_scan
 from seqbench.measure.ladders import make_ladder
 from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
@@ -306,7 +306,9 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
     if layers != facts.layers:
         check_options("model", net, MODELS[net], {"layers": layers})
     if layers != facts.layers or model_options or net not in MODELS.builtin:
-        try_model(condition.model, net, task, {"layers": layers} | model_options)
+        options = {"layers": layers} | model_options
+        shape = find_shape(MODELS[net], task, choose_embedding(task, profile), options)
+        try_model(condition.model, net, shape)
     unit = Unit(
         task=name,
         task_version=task.version,
@@ -363,11 +365,9 @@ def task_of(condition: Condition) -> Task:
         raise BadInput(f"task '{name}' can't be made at lag {condition.lag}: {why}") from None
 
 
-def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> None:
-    """Raise if the model can't be built for the task with its options, before anything is measured."""
+def try_model(spelling: str, net: str, shape: dict[str, Any]) -> None:
+    """Raise if the model can't be built in a shape, before anything is measured."""
     model = MODELS[net]
-    shape: dict[str, Any] = {"inputs": task.inputs, "outputs": task.outputs, "causal": task.causal}
-    shape |= options
     try:
         least = model.size_options(**shape)
         model(Keys.span(net, 1, "weights", 0, 0, 0), **(least | shape))
@@ -379,8 +379,8 @@ def try_model(spelling: str, net: str, task: Task, options: dict[str, Any]) -> N
 
 def check_size(unit: Unit, task: Task) -> None:
     """Raise if the smallest model with the options of a unit has more parameters than it is to have."""
-    shape: dict[str, Any] = {"inputs": unit.embedding or task.inputs, "outputs": task.outputs}
-    shape |= {"layers": unit.layers, "causal": task.causal, **unit.model_options}
+    options = {"layers": unit.layers} | unit.model_options
+    shape = find_shape(MODELS[unit.model], task, unit.embedding, options)
     try:
         match_sizes(unit.model, unit.parameters, counting=unit.counting, **shape)
     except BadInput as error:

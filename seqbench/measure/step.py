@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from statistics import median
 from time import perf_counter
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 
@@ -50,6 +50,7 @@ from seqbench.training.cuda_graph import CudaGraph
 from seqbench.training.feed import draw, encode
 from seqbench.training.loop import take_step
 from seqbench.training.stack import Stack
+from seqbench.values.variants import Value
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 COMPILED = ("fused",)  # the scans that are compiled for a GPU before their first step
@@ -57,7 +58,7 @@ RATE = 1e-4  # small, so that the weights hardly change while they are timed
 CLIP = 1.0
 SAMPLE = 0.02  # seconds that one timing takes at least, in as many steps as it needs
 WARM_UP = UNCAPTURED + 2  # steps that are not timed; the first are those before a capture
-Say = Callable[[str], Any]
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Case:
         """Return the unit from which the model is built, with its number of parameters."""
         setting = Setting(task.name, (task.lag,), steps=1, batch=self.batch, clip=CLIP)
         known = MODELS.facts(self.model)
-        options: dict[str, Any] = {"causal": self.causal}
+        options: dict[str, Value] = {"causal": self.causal}
         if self.hidden is not None:
             options["hidden"] = self.hidden
             parameters = self.count_parameters(task, known.layers)
@@ -223,9 +224,8 @@ def time_steps(
         Called with a line for each step that is not timed, and why.
     """
     for precision in {case.precision for case, _ in steps}:
-        measure_ceilings(
-            device, precision
-        )  # also initialises a GPU, so that this is not counted as compiling
+        # This also initialises a GPU, so that it is not counted as compiling.
+        measure_ceilings(device, precision)
     subjects: dict[Case, Subject] = {}
     first: dict[Step, float] = {}
     memory: dict[Step, int] = {}

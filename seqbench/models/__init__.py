@@ -35,6 +35,7 @@ MODELS = ModelCatalogue(
         ),
         "transformer": ("seqbench.models.transformer:Transformer", ModelFacts(layers=2)),
         "window_mlp": ("seqbench.models.window_mlp:WindowMLP", ModelFacts()),
+        "echo_state": ("seqbench.models.echo_state:EchoState", RECURRENT),
     },
     group="seqbench.models",
 )

@@ -1,7 +1,8 @@
 """What a model is, and the base class of the recurrent ones.
 
 A model is E members side by side: every parameter is ``(E, …)``, and member e computes what it would compute alone.
-``layers.py`` has what models are made of, ``cell.py`` a layer of recurrence, ``sizing.py`` how sizes are matched.
+``layers.py`` has what models are made of, ``cell.py`` a layer of recurrence, ``sizing.py`` how sizes are matched. What
+the file of a model needs of the first two can be imported from here.
 """
 
 from abc import ABC, abstractmethod
@@ -24,20 +25,25 @@ from seqbench.random import Keys
 from seqbench.scan import Scan, choose_scan, scan
 from seqbench.scan.reference import Step, iterate_steps
 from seqbench.values.options import list_constructors
+from seqbench.values.variants import Value
 
 __all__ = ["Cell", "LayerStates", "Linear", "Model", "Recurrent", "affine", "uniform"]
 
-LayerStates = list[
-    tuple[Float[Tensor, "E B _"], ...]
-]  # of each layer the parts of its state, of its own width
+# The state of each layer, in its parts; widths may differ from layer to layer.
+LayerStates = list[tuple[Float[Tensor, "E B _"], ...]]
 
 PARTS = ("hidden", "cell")  # what the parts of a cell's state are called
+
+Window = Annotated[
+    int, Field(ge=0, le=100_000, description="steps that a gradient flows back; 0 for all of them")
+]
 
 
 class Model(nn.Module, ABC):
     """E members of one architecture, side by side.
 
-    A class of your own derives from this one, or from ``Recurrent`` if a cell says all. It is built by
+    A class of your own derives from this one, or from ``Recurrent`` if a cell says all. It has a ``name``, a
+    constructor and ``forward``; all else has a default, which is right for a model without a recurrence. It is built by
 
         MyModel(keys, *, inputs, outputs, hidden, layers=1, causal=True, **options)
 
@@ -62,6 +68,8 @@ class Model(nn.Module, ABC):
         Whether an answer always uses what comes after it. Such a model raises ``BadInput`` where ``causal`` is True.
     recurrent
         Whether the model has a recurrence, which a scan runs: then ``use_scan`` and ``scan_name`` are about it.
+    trains_inputs
+        Whether what the input goes through is trained. If not, an embedding before the model stays as it was drawn.
     default_layers
         The number of layers if nobody says.
     attends
@@ -87,6 +95,7 @@ class Model(nn.Module, ABC):
     reads: Reads = "sequence"
     both_ways: bool = False
     recurrent: bool = False
+    trains_inputs: ClassVar[bool] = True
     default_layers: ClassVar[int] = 1
     attends: bool = False
     streams: bool = False
@@ -99,9 +108,8 @@ class Model(nn.Module, ABC):
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs ``(E, B, A, C)`` at the last A = ``answers`` of the T steps."""
 
-    def __call__(
-        self, x: Sequences, answers: int
-    ) -> Any:  # what is no tensor is refused by the caller
+    # Any: what a user's ``forward`` returns may be no tensor; the caller refuses it, with a sentence.
+    def __call__(self, x: Sequences, answers: int) -> Any:
         """Return what ``forward`` returns, computed in ``forward_dtype``."""
         if self.forward_dtype is None:
             return super().__call__(x, answers)
@@ -111,7 +119,7 @@ class Model(nn.Module, ABC):
     # What it is built with
 
     @classmethod
-    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
+    def size_options(cls, layers: int = 1, **options: object) -> dict[str, int]:
         """Return the keyword arguments that set the size, coarse before fine, each with the step it is turned up by.
 
         They are turned up until the model has as many parameters as the others (``sizing.match_sizes``). ``options``
@@ -120,7 +128,7 @@ class Model(nn.Module, ABC):
         return {"hidden": 1}
 
     @classmethod
-    def option_sources(cls) -> list[Callable[..., Any]]:
+    def option_sources(cls) -> list[Callable[..., object]]:
         """Return the classes and functions whose keyword arguments are options (``values/options.py``)."""
         return [cls]
 
@@ -134,9 +142,14 @@ class Model(nn.Module, ABC):
         )
         return any(p and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found)
 
-    # A sequence step by step
+    def list_inner(self) -> list[nn.Parameter]:
+        """Return the parameters beyond embedding and readout, that is, beyond ``outer``."""
+        outer = tuple(f"{name}." for name in self.outer)
+        return [p for name, p in self.named_parameters() if not f"{name}.".startswith(outer)]
 
-    def start(self, B: int, T: int) -> Any:  # each model has a state of its own kind
+    # A sequence step by step. The state is Any, since each model has one of its own kind.
+
+    def start(self, B: int, T: int) -> Any:
         """Return the state before the first of at most T steps, for B sequences a member.
 
         Raises
@@ -210,6 +223,19 @@ class Model(nn.Module, ABC):
 class Recurrent(Model):
     """One or more layers of a cell, and an affine readout of the top layer's h.
 
+    A model of this kind is a cell and a name::
+
+        class LeakyCell(Cell):
+            gates = 1
+
+            def step(self, a, h):
+                return (0.9 * h + 0.1 * affine(h, self.W_h, a).tanh(),)
+
+
+        class Leaky(Recurrent):
+            name = "leaky"
+            cell = LeakyCell
+
     Parameters
     ----------
     keys
@@ -242,14 +268,9 @@ class Recurrent(Model):
         layers: int = 1,
         causal: bool = True,
         bottom: int | None = None,
-        truncate: Annotated[
-            int,
-            Field(
-                ge=0, le=100_000, description="steps that a gradient flows back; 0 for all of them"
-            ),
-        ] = 0,
+        truncate: Window = 0,
         dropout: float = 0.0,
-        **options: Any,
+        **options: Value,
     ) -> None:
         super().__init__()
         if truncate < 0:
@@ -257,6 +278,7 @@ class Recurrent(Model):
         if bottom and layers == 1:
             raise BadInput(f"bottom={bottom} is the width below others; a single layer has hidden")
         widths = [inputs, bottom or hidden, *[hidden] * (layers - 1)]
+        # Any: to a type checker the entries of a ModuleList are no more than Modules.
         self.layers: Any = nn.ModuleList(
             self.cell(keys, f"layer {k}", widths[k], widths[k + 1], **options)
             for k in range(layers)
@@ -264,29 +286,7 @@ class Recurrent(Model):
         self.drops: Any = nn.ModuleList(Dropout(keys, f"layer {k}", dropout) for k in range(layers))
         self.readout = Linear(keys, "readout", hidden, outputs)
         self.truncate = truncate
-        self.recorded: list[Step] | None = (
-            None  # the steps of the lowest layer, within record_steps
-        )
-
-    @classmethod
-    def option_sources(cls) -> list[Callable[..., Any]]:
-        """Return the model's class and its cell's."""
-        return [cls, cls.cell]
-
-    @property
-    def scan_name(self) -> str:
-        """Return the scan that runs this network."""
-        return choose_scan(self.layers[0], self.requested_scan, self.readout.W.device)
-
-    @property
-    def cells(self) -> list[Cell]:
-        """Return the layers."""
-        return list(self.layers)
-
-    @classmethod
-    def size_options(cls, layers: int = 1, **options: Any) -> dict[str, int]:
-        """Return what sets the size; in a stack the lowest layer takes up what whole layers leave."""
-        return {"hidden": 1, "bottom": 1} if layers > 1 else {"hidden": 1}
+        self.recorded: list[Step] | None = None  # of the lowest layer, within ``record_steps``
 
     def forward(self, x: Sequences, answers: int) -> Outputs:
         """Return the outputs at the last ``answers`` steps."""
@@ -307,22 +307,15 @@ class Recurrent(Model):
             self.recorded += steps
         return torch.stack([step.after[0] for step in steps], dim=2)
 
-    def record_steps(self, x: Sequences, answers: int) -> tuple[Outputs, list[Step]]:
-        """Return the outputs, and every step of the lowest layer, from a run by the reference scan."""
-        steps: list[Step] = []
-        self.recorded = steps
-        try:
-            return self(x, answers), steps
-        finally:
-            self.recorded = None
+    @classmethod
+    def size_options(cls, layers: int = 1, **options: object) -> dict[str, int]:
+        """Return what sets the size; in a stack the lowest layer takes up what whole layers leave."""
+        return {"hidden": 1, "bottom": 1} if layers > 1 else {"hidden": 1}
 
-    def forward_with_states(
-        self, x: Sequences, answers: int
-    ) -> tuple[Outputs, dict[str, Sequence[Tensor]]]:
-        """Return the outputs, and the states of the lowest layer: ``hidden``, and ``cell`` where there is one."""
-        output, steps = self.record_steps(x, answers)
-        parts = zip(*(step.after for step in steps), strict=True)
-        return output, dict(zip(PARTS, parts, strict=False))
+    @classmethod
+    def option_sources(cls) -> list[Callable[..., object]]:
+        """Return the model's class and its cell's."""
+        return [cls, cls.cell]
 
     def start(self, B: int, T: int) -> LayerStates:
         """Return the state of every layer before the first step, of however many."""
@@ -347,3 +340,30 @@ class Recurrent(Model):
             x, *rest = layer.step(a, *before)
             after.append((x, *rest))
         return x, after
+
+    @property
+    def scan_name(self) -> str:
+        """Return the scan that runs this network."""
+        return choose_scan(self.layers[0], self.requested_scan, self.readout.W.device)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Return the layers."""
+        return list(self.layers)
+
+    def record_steps(self, x: Sequences, answers: int) -> tuple[Outputs, list[Step]]:
+        """Return the outputs, and every step of the lowest layer, from a run by the reference scan."""
+        steps: list[Step] = []
+        self.recorded = steps
+        try:
+            return self(x, answers), steps
+        finally:
+            self.recorded = None
+
+    def forward_with_states(
+        self, x: Sequences, answers: int
+    ) -> tuple[Outputs, dict[str, Sequence[Tensor]]]:
+        """Return the outputs, and the states of the lowest layer: ``hidden``, and ``cell`` where there is one."""
+        output, steps = self.record_steps(x, answers)
+        parts = zip(*(step.after for step in steps), strict=True)
+        return output, dict(zip(PARTS, parts, strict=False))

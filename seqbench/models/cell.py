@@ -17,14 +17,25 @@ from seqbench.scan.specs import CellSpec
 # What a kernel computes in place of a cell: a class that overrides any of these takes other steps than its parent.
 STEPS = ("project", "start", "step", "hidden_to_hidden")
 
+TorchKernel = Callable[..., Any]  # torch.lstm and the like: each has a signature of its own
+
 
 class Cell(nn.Module, ABC):
     """One layer of recurrence: what enters it at a step, and what a step does.
 
     The product with the input does not wait for the state, so it is taken for all steps at once (``project``);
-    ``step`` then gets ``a = x_t W_x + b`` and the state, of which the first part is the hidden state h. A cell whose
-    steps a kernel computes, too, says so by ``torch_kernel`` or ``kernel_spec``; the scans read ``native`` and
-    ``spec``, which follow from these (``describes_own_steps``).
+    ``step`` then gets ``a = x_t W_x + b`` and the state, of which the first part is the hidden state h. A subclass has
+    ``gates``, ``step``, and ``parts`` where its state has more than h.
+
+    A cell whose steps a kernel computes, too, says so by ``torch_kernel`` or ``kernel_spec``; the scans read ``native``
+    and ``spec``, which follow from these (``describes_own_steps``).
+
+    Parameters
+    ----------
+    keys, layer
+        The identities of the E members, and the name of the layer: all weights are drawn from these.
+    inputs, hidden
+        D and H.
 
     Attributes
     ----------
@@ -66,9 +77,7 @@ class Cell(nn.Module, ABC):
     def step(self, a: Gates, *state: Hidden) -> tuple[Hidden, ...]:
         """Return the state after one step."""
 
-    def torch_kernel(
-        self,
-    ) -> Callable[..., Any] | None:  # torch's kernels have signatures of their own
+    def torch_kernel(self) -> TorchKernel | None:
         """Return the function of torch that computes the steps of this class, or None."""
         return None
 
@@ -92,7 +101,7 @@ class Cell(nn.Module, ABC):
         return False
 
     @property
-    def native(self) -> Callable[..., Any] | None:
+    def native(self) -> TorchKernel | None:
         """Return the function of torch that runs this cell with its own kernel, or None."""
         return self.torch_kernel() if self.describes_own_steps("torch_kernel") else None
 
@@ -103,14 +112,14 @@ class Cell(nn.Module, ABC):
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return W_x, b, W_h (zeros where there is none), and what else its spec has: peepholes, or the bias of n."""
+        """Return W_x, b, W_h (zeros if it has none), and what else its spec has: peepholes, the bias of n, or None."""
         if self.hidden_to_hidden:
             return self.W_x, self.b, self.W_h, None
         zeros = self.W_x.new_zeros(len(self.W_x), self.hidden, self.gates * self.hidden)
         return self.W_x, self.b, zeros, None
 
     def native_weights(self) -> list[list[Tensor]]:
-        """Return each member's parameters as torch's kernels take them: W_ih, W_hh, b_ih, b_hh."""
+        """Return each member's W_ih ``(G H, D)``, W_hh ``(G H, H)``, b_ih and b_hh, as torch's kernels take them."""
         W_x, b, W_h, _ = self.weights
         rows = zip(W_x.unbind(), W_h.unbind(), b.unbind(), strict=True)
         return [[W_x.t(), W_h.t(), b[0], torch.zeros_like(b[0])] for W_x, W_h, b in rows]

@@ -40,7 +40,8 @@ class Embedding(nn.Module):
 class Embedded(Model):
     """An embedding, and a net that reads its features in place of the symbols.
 
-    It is what its net is, with the net's name, version and abilities; instruments look at the net. The model is not in
+    Where a net trains its readout alone, as an echo state network does, the embedding is frozen, too. The model is what
+    its net is, with the net's name, version and abilities; instruments look at the net. The model is not in
     the catalogue: whoever builds a model puts it around one whose ``inputs`` are ``width``. Its own parameter is
     ``embedding.W``, those of the net begin with ``net.``.
 
@@ -69,7 +70,9 @@ class Embedded(Model):
             raise BadInput(
                 f"an embedding of {symbols} symbols in {width} features is empty; choose 1 or more of both"
             )
-        self.embedding = Embedding(keys, symbols, width)
+        self.embedding = Embedding(keys, symbols, width).requires_grad_(net.trains_inputs)
+        inner = net.list_inner()
+        self.embedding.requires_grad_(not inner or any(p.requires_grad for p in inner))
         self.net = net
         self.name, self.version = net.name, net.version
         self.both_ways, self.recurrent = net.both_ways, net.recurrent

@@ -10,8 +10,8 @@ Source: Cho et al. (2014), who reset before the product and let z keep the old s
 cuDNN's and torch's variant; it alone has the second bias of n, which r multiplies. In Chung et al. (2014) z lets the
 new state in: their z is our 1 - z.
 
-The biases start at random, those of z higher by ``forget_bias``. With ``start="chrono"`` (``starts.py``) those of z
-start as those of a forget gate, since z keeps the old state: :math:`b_z = \log u` with
+The biases start at random, those of z higher by ``forget_bias``. With ``start="chrono"`` (Tallec and Ollivier, 2018;
+``starts.py``) those of z start as those of a forget gate, since z keeps the old state: :math:`b_z = \log u` with
 :math:`u \sim \mathcal{U}(1, T_\mathrm{max} - 1)`.
 """
 

@@ -8,7 +8,8 @@ r"""Long short-term memory with a forget gate and no peepholes.
 
 Source: Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000). One bias a
 gate; ``torch.nn.LSTM`` has two. The biases start at random, those of the forget gate higher by ``forget_bias``, or with
-``start="chrono"`` by the steps that the model has to bridge (``starts.py``).
+``start="chrono"`` by the steps that the model has to bridge (Tallec and Ollivier, 2018; ``starts.py``):
+:math:`b_f = \log u` with :math:`u \sim \mathcal{U}(1, T_\mathrm{max} - 1)`, and :math:`b_i = -b_f`.
 """
 
 from collections.abc import Callable

@@ -32,12 +32,7 @@ def count(model: nn.Module) -> int:
 
 def count_inner(model: Model) -> int:
     """Return the numbers in the parameters of one member beyond embedding and readout (``Model.outer``)."""
-    outer = tuple(f"{name}." for name in model.outer)
-    return sum(
-        prod(parameter.shape[1:])
-        for name, parameter in model.named_parameters()
-        if not f"{name}.".startswith(outer)
-    )
+    return sum(prod(parameter.shape[1:]) for parameter in model.list_inner())
 
 
 def count_state(model: Model, T: int) -> int | None:

@@ -231,7 +231,7 @@ EDITION = Profile(
     ladders=(
         Ladder(
             "noisy-latch", "noisy-latch", "delay", "steps",
-            rungs=(25, 50, 100, 200, 400, 800, 1600), models=CLIMBERS, limits=COSTLY,
+            rungs=(6, 12, 25, 50, 100, 200, 400, 800, 1600), models=CLIMBERS, limits=COSTLY,
         ),
         Ladder(
             "adding", "adding", "length", "steps",
@@ -273,7 +273,28 @@ EXPERIMENT = Profile(
     is_open=True,
 )
 
-PROFILES = {profile.name: profile for profile in (SMOKE, QUICK, PAPER, EDITION, EXPERIMENT)}
+# As smoke is of settings: a small ladder, for tests only.
+SMOKE_CLIMB = Profile(
+    name="smoke-climb",
+    seeds=RULE.first,
+    parameters=500,
+    counting="inner",
+    embedding=4,
+    tuned=True,
+    grid=(3e-3, 1e-2, 3e-2),
+    settings=(),
+    ladders=(
+        Ladder(
+            "latch", "latch", "delay", "steps",
+            rungs=(2, 4, 8, 300), models=("rnn", "gru"), steps=120,
+            batch=8, validate_every=10, validation_size=32, test_size=64,
+        ),
+    ),
+)  # fmt: skip
+
+PROFILES = {
+    profile.name: profile for profile in (SMOKE, SMOKE_CLIMB, QUICK, PAPER, EDITION, EXPERIMENT)
+}
 
 
 @dataclass(frozen=True)
@@ -312,6 +333,7 @@ TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
     "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
     "experiment": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
+    "smoke-climb": Timing(lengths=(12,), batches=(4,), members=(1,), rounds=3),
     "edition": Timing(lengths=(64, 256, 1024, 4096), batches=(32,), members=(1, 8), rounds=15),
     "paper": Timing(
         lengths=(64, 250, 1000), batches=(32,), members=(1, 10), rounds=15, hidden=(None, 32)

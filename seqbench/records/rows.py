@@ -79,9 +79,7 @@ def read_object(kind: type[T], file: Path) -> T:
     if b"\r\n" in text:
         raise BadInput(f"{file}: {WINDOWS}")
     whole = parse(kind, text, str(file))
-    if (
-        len(text) > len(whole.canonical()) + 1
-    ):  # a file of an older version may lack fields that have defaults
+    if len(text) > len(whole.canonical()) + 1:  # a shorter one lacks defaults, as older files do
         raise BadInput(f"{file}: not as seqbench writes it: a field is twice or spelled otherwise")
     return whole
 

@@ -260,9 +260,7 @@ class Record(Strict):
     reason: Line | None = None  # why it failed
     score: Number | None  # on the test set, with the last weights
     test_loss: Number | None
-    train_score: Number | None = (
-        None  # on as many sequences of the training set, where it is finite
-    )
+    train_score: Number | None = None  # on as many sequences of the training set, if it is finite
     scale: Scale
     steps: int = Field(ge=0, le=MOST)
     steps_to_solve: Whole | None  # the first of three consecutive validations above the threshold

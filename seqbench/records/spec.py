@@ -14,7 +14,7 @@ What it does not hold changes no record's content: the folder, the number of wor
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -23,9 +23,9 @@ from seqbench.records.schema import Strict, digest
 from seqbench.values.arguments import Count, Lag, Rate, refusal, spread
 from seqbench.values.fields import Line
 
-# A list or a range will do; anything else that can be gone through may have no order, or no end.
+# A list, or a range that ``of`` has made one; not all that can be iterated, for a set has no order, and some never end.
 LIST_TO_TUPLE = BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given)
-Lines = Annotated[tuple[Line, ...], LIST_TO_TUPLE]
+Names = Annotated[tuple[Line, ...], LIST_TO_TUPLE]
 Lags = Annotated[tuple[Lag, ...], LIST_TO_TUPLE]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
 Rates = Annotated[tuple[Rate, ...], LIST_TO_TUPLE]
@@ -40,7 +40,7 @@ class RunSpec(Strict):
         ``smoke``, ``quick``, ``paper``, ``edition`` or ``experiment``. Where a run is given none, it is ``quick`` if
         that has all that is asked for, and else ``experiment``.
     tasks, models, lags, parts
-        What to measure of it, by name; empty means all. A task or model may have options: ``lstm:layers=2``.
+        What to measure of the profile; empty means all. A task or model may have options: ``lstm:layers=2``.
     seeds
         How many reporting seeds, instead of the profile's number.
     grid
@@ -64,10 +64,10 @@ class RunSpec(Strict):
     """
 
     profile: Line = "quick"
-    tasks: Lines = ()
-    models: Lines = ()
+    tasks: Names = ()
+    models: Names = ()
     lags: Lags = ()
-    parts: Lines = ()
+    parts: Names = ()
     seeds: Count | None = None
     grid: Rates = ()
     steps: Count | None = None
@@ -83,15 +83,8 @@ class RunSpec(Strict):
     precision: Line = "float32"
 
     @classmethod
-    def of(cls, options: dict[str, Any], what: str = "field of a run specification") -> "RunSpec":
-        """Return the specification with these fields; all others have their defaults.
-
-        Parameters
-        ----------
-        options
-            The fields by name, as somebody gave them.
-        what
-            What an option is called where it is none.
+    def of(cls, options: dict[str, object]) -> "RunSpec":
+        """Return the specification with these fields, as a user gave them; all others have their defaults.
 
         Raises
         ------
@@ -100,7 +93,7 @@ class RunSpec(Strict):
         """
         for name in options:
             if name not in cls.model_fields:
-                raise unknown(what, str(name), cls.model_fields)
+                raise unknown("field of a run specification", str(name), cls.model_fields)
         try:
             return cls.model_validate({k: spread(v) for k, v in options.items()})
         except ValidationError as error:
@@ -113,9 +106,8 @@ class RunSpec(Strict):
     def read(cls, file: str | Path) -> "RunSpec":
         """Return the specification in a TOML file; raise ``BadInput`` where it is none."""
         try:
-            return cls.of(
-                tomllib.loads(Path(file).read_text("utf-8-sig"))
-            )  # an editor's mark is no text
+            text = Path(file).read_text("utf-8-sig")  # without the mark that an editor may leave
+            return cls.of(tomllib.loads(text))
         except OSError as error:
             raise BadInput(f"can't read {file}: {error.strerror}") from None
         except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested too deeply
@@ -123,7 +115,7 @@ class RunSpec(Strict):
         except BadInput as error:
             raise BadInput(f"{file}: {error}") from None
 
-    def change(self, options: dict[str, Any]) -> "RunSpec":
+    def change(self, options: dict[str, object]) -> "RunSpec":
         """Return the specification with other values of some fields; raise as ``of`` does."""
         return self.of({name: getattr(self, name) for name in self.model_fields_set} | options)
 

@@ -399,9 +399,7 @@ class Store:
         """Write the sha256 of every file into the manifest, so that any later change is detected."""
         sealed = self.manifest().model_copy(update={"files": self._hash_files()}).canonical()
         file = self.path / "manifest.json"
-        parse(
-            Manifest, sealed.encode(), f"{file}"
-        )  # fails if a file name is not allowed in the manifest
+        parse(Manifest, sealed.encode(), f"{file}")  # fails if a file's name is not allowed
         write(file, f"{sealed}\n")
 
     @contextmanager

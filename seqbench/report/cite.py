@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from seqbench.text import printable, tex
 
-CITATION = (
-    Path(__file__).parents[2] / "CITATION.cff"
-)  # in a checkout; an installed package has its metadata
+# In a checkout; an installed package has its metadata instead.
+CITATION = Path(__file__).parents[2] / "CITATION.cff"
 
 
 class Reference(NamedTuple):

@@ -42,12 +42,10 @@ from seqbench.report.stats import LEVEL, Estimate, wilson, zero_event_bound
 
 SQUARES = 900  # units into which d² from 0 to 1 is divided, so that W is an integer
 EQUIVALENCE = 0.90  # the level of the interval that corresponds to two one-sided tests at 5 %
-NORMAL_IQR = 2 * float(
-    stats.norm.ppf(0.75)
-)  # interquartile range of a standard normal distribution: 1.349
-MEDIAN_ERROR = sqrt(
-    pi / 2
-)  # standard error of the median / that of the mean, of a normal distribution: 1.2533
+# The interquartile range of a standard normal distribution: 1.349.
+NORMAL_IQR = 2 * float(stats.norm.ppf(0.75))
+# The standard error of the median / that of the mean, of a normal distribution: 1.2533.
+MEDIAN_ERROR = sqrt(pi / 2)
 
 
 class Pair(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from seqbench.models import MODELS
 from seqbench.report.results import find_position
@@ -54,6 +55,7 @@ LOOKS = {
     "frame_average": Look(INK, "d"),
     "transformer": Look("#009e73", "X"),
     "window_mlp": Look("#cc79a7", "8"),
+    "echo_state": Look(INK, "H"),
 }
 USER_DEFINED = Look(FAINT, "h")
 
@@ -139,6 +141,25 @@ def reads_video(model: str) -> bool:
     return name in MODELS.builtin and MODELS.facts(name).reads == "video"
 
 
+def tick_models(ax: Axes, models: Sequence[str]) -> None:
+    """Let the x axis of a panel have a place for each model, with its name."""
+    names = [label(model) for model in models]
+    ax.set_xticks(range(len(models)), names, rotation=30, ha="right", rotation_mode="anchor")
+
+
+def tick_shares(ax: Axes) -> None:
+    """Let the y axis of a panel of shares have ticks at 0, 50 and 100 %."""
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_yticks([0, 0.5, 1])
+
+
+def tick_plainly(ax: Axes) -> None:
+    """Let a logarithmic y axis have ticks at 1, 2 and 5 of each power of ten, written as plain numbers."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
 def label_ends(ax: Axes, ends: dict[str, tuple[float, float]], gap: float = 0.085) -> None:
     """Write each model's name right of the end of its line, spread so that no two names touch.
 
@@ -207,9 +228,8 @@ def write_svg(figure: Figure, name: str, title: str) -> str:
     """
     out = StringIO()
     with use_style(), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", r"Glyph .* missing from font"
-        )  # the font of the page has it
+        # The font of the page has the glyphs that this one may lack.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         mpl.rcParams["svg.hashsalt"] = f"seqbench {name}"
         figure.savefig(
             out,

@@ -84,9 +84,7 @@ def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any
                 cwd=notebook_path.parent,
             )
         except papermill.PapermillExecutionError as error:
-            kind = getattr(
-                errors, error.ename, None
-            )  # what a cell raised: a user's error stays one
+            kind = getattr(errors, error.ename, None)  # a BadInput that a cell raised stays one
             if isinstance(kind, type) and issubclass(kind, BadInput):
                 raise kind(error.evalue) from None
             raise
@@ -99,9 +97,7 @@ def execute(notebook_path: Path, output_path: Path, parameters: Mapping[str, Any
 @contextmanager
 def use_this_interpreter(folder: Path) -> Iterator[None]:
     """Let the kernel ``python3`` be this interpreter, regardless of kernels installed in the home directory."""
-    quiet = (
-        "--log-level=CRITICAL"  # otherwise it warns when it starts listening and when it is stopped
-    )
+    quiet = "--log-level=CRITICAL"  # else it warns when it starts listening and when it is stopped
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet],
         "display_name": "Python 3",

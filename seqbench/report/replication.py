@@ -46,9 +46,8 @@ def judge_trials(row: Online | PublishedTrials, trials: TrialLengths) -> LedgerV
         found.append(judge_rates(compare.Pair(k, published, len(trials.succeeded), trials.runs)))
     if row.sequences is not None:
         found.append(judge_sequences(row.sequences, trials))
-    return next(
-        v for v in ("differs", "not settled", "agrees") if v in found
-    )  # the least favourable one
+    least_favourable_first: tuple[LedgerVerdict, ...] = ("differs", "not settled", "agrees")
+    return next(v for v in least_favourable_first if v in found)
 
 
 def judge_sequences(published: int, trials: TrialLengths) -> LedgerVerdict:

@@ -38,9 +38,8 @@ from seqbench.report.stats import Estimate
 
 CONDITION_MARGIN = 0.25  # the smallest relevant difference of two solve rates
 MEAN_MARGIN = 0.05  # the smallest relevant difference of two mean solve rates
-CONDITION_ERROR = (
-    0.05  # family-wise error rate: a condition of a faithful rerun is called not reproduced
-)
+# The family-wise error rate: that any condition of a faithful rerun is called not reproduced.
+CONDITION_ERROR = 0.05
 MODEL_ERROR = 0.025  # the same for a model
 
 ReproductionVerdict = Literal["reproduced", "not reproduced", "inconclusive"]

@@ -1,64 +1,70 @@
 """The tasks, by name: one file per task, whose docstring is its page in the book.
 
 What may enter: keys, from which a task draws its sequences, and checked data files. Tasks know nothing of models or
-training.
+training. Importing this room imports no torch: the name and the unit of its lag stand beside each task.
 """
 
-from typing import Any
-
-from seqbench.catalogue import Catalogue, load
-from seqbench.errors import BadInput
-
-BASE = "seqbench.tasks.base:Task"  # an address, since importing it would import torch
-
-
-class TaskCatalogue(Catalogue):
-    """The tasks by name."""
-
-    def examine(self, name: str, entry: Any) -> None:
-        """Raise BadInput where an entry that somebody adds is no task class."""
-        if not isinstance(entry, type) or not issubclass(entry, load(BASE)):
-            raise BadInput(
-                f"task '{name}' is no seqbench.tasks.base.Task: derive from it (CONTRIBUTING.md)"
-            )
-
+from seqbench.tasks.knobs import Knob, TaskCatalogue
 
 TASKS = TaskCatalogue(
-    "task",
     {
-        "latch": "seqbench.tasks.latch:Latch",
-        "noisy-latch": "seqbench.tasks.noisy_latch:NoisyLatch",
-        "adding": "seqbench.tasks.adding:Adding",
-        "temporal-order": "seqbench.tasks.temporal_order:TemporalOrder",
-        "copy": "seqbench.tasks.copy:Copy",
-        "parity": "seqbench.tasks.parity:Parity",
-        "cycle": "seqbench.tasks.cycle:Cycle",
-        "mod-arithmetic": "seqbench.tasks.mod_arithmetic:ModArithmetic",
-        "bucket-sort": "seqbench.tasks.bucket_sort:BucketSort",
-        "reverse": "seqbench.tasks.reverse:Reverse",
-        "duplicate": "seqbench.tasks.duplicate:Duplicate",
-        "selective-copy": "seqbench.tasks.selective_copy:SelectiveCopy",
-        "induction": "seqbench.tasks.induction:Induction",
-        "date-translation": "seqbench.tasks.date_translation:DateTranslation",
-        "tagging": "seqbench.tasks.tagging:Tagging",
-        "timed-spikes": "seqbench.tasks.timed_spikes:TimedSpikes",
-        "recall": "seqbench.tasks.recall:Recall",
-        "moving-shapes": "seqbench.tasks.moving_shapes:MovingShapes",
-        "sequential-digits": "seqbench.tasks.sequential_digits:SequentialDigits",
-        "time-machine": "seqbench.tasks.time_machine:TimeMachine",
-        "adding-1997": "seqbench.tasks.adding_1997:Adding1997",
-        "multiplication": "seqbench.tasks.multiplication:Multiplication",
-        "reber": "seqbench.tasks.reber:Reber",
-        "reber-stream": "seqbench.tasks.reber_stream:ReberStream",
-        "spike-delay": "seqbench.tasks.spike_delay:SpikeDelay",
-        "counting": "seqbench.tasks.counting:Counting",
-        "pixel-mnist": "seqbench.tasks.pixel_mnist:PixelMNIST",
-        "spoken-digits": "seqbench.tasks.spoken_digits:SpokenDigits",
-        "shakespeare": "seqbench.tasks.shakespeare:Shakespeare",
-        "sentiment": "seqbench.tasks.sentiment:Sentiment",
-        "topics": "seqbench.tasks.topics:Topics",
-        "series": "seqbench.tasks.series:Series",
-        "anomaly": "seqbench.tasks.anomaly:Anomaly",
+        "latch": ("seqbench.tasks.latch:Latch", Knob("delay", "steps")),
+        "noisy-latch": ("seqbench.tasks.noisy_latch:NoisyLatch", Knob("delay", "steps")),
+        "adding": ("seqbench.tasks.adding:Adding", Knob("length", "steps")),
+        "temporal-order": ("seqbench.tasks.temporal_order:TemporalOrder", Knob("length", "steps")),
+        "copy": ("seqbench.tasks.copy:Copy", Knob("delay", "steps")),
+        "parity": ("seqbench.tasks.parity:Parity", Knob("longest tested length", "symbols")),
+        "cycle": ("seqbench.tasks.cycle:Cycle", Knob("longest tested length", "symbols")),
+        "mod-arithmetic": (
+            "seqbench.tasks.mod_arithmetic:ModArithmetic",
+            Knob("longest tested length", "symbols"),
+        ),
+        "bucket-sort": (
+            "seqbench.tasks.bucket_sort:BucketSort",
+            Knob("longest tested length", "symbols"),
+        ),
+        "reverse": ("seqbench.tasks.reverse:Reverse", Knob("longest tested length", "symbols")),
+        "duplicate": (
+            "seqbench.tasks.duplicate:Duplicate",
+            Knob("longest tested length", "symbols"),
+        ),
+        "selective-copy": ("seqbench.tasks.selective_copy:SelectiveCopy", Knob("length", "steps")),
+        "induction": ("seqbench.tasks.induction:Induction", Knob("tested length", "steps")),
+        "date-translation": (
+            "seqbench.tasks.date_translation:DateTranslation",
+            Knob("formats", "formats"),
+        ),
+        "tagging": ("seqbench.tasks.tagging:Tagging", Knob("mean distance", "steps")),
+        "timed-spikes": ("seqbench.tasks.timed_spikes:TimedSpikes", Knob("period", "steps")),
+        "recall": ("seqbench.tasks.recall:Recall", Knob("pairs", "pairs")),
+        "moving-shapes": (
+            "seqbench.tasks.moving_shapes:MovingShapes",
+            Knob("blank frames", "frames"),
+        ),
+        "sequential-digits": (
+            "seqbench.tasks.sequential_digits:SequentialDigits",
+            Knob("blank steps", "steps"),
+        ),
+        "time-machine": ("seqbench.tasks.time_machine:TimeMachine", Knob("context", "characters")),
+        "adding-1997": ("seqbench.tasks.adding_1997:Adding1997", Knob("shortest length", "steps")),
+        "multiplication": (
+            "seqbench.tasks.multiplication:Multiplication",
+            Knob("shortest length", "steps"),
+        ),
+        "reber": ("seqbench.tasks.reber:Reber", Knob("depth", "levels")),
+        "reber-stream": ("seqbench.tasks.reber_stream:ReberStream", Knob("length", "symbols")),
+        "spike-delay": ("seqbench.tasks.spike_delay:SpikeDelay", Knob("shortest delay", "steps")),
+        "counting": ("seqbench.tasks.counting:Counting", Knob("repetitions", "repetitions")),
+        "pixel-mnist": ("seqbench.tasks.pixel_mnist:PixelMNIST", Knob("blank steps", "steps")),
+        "spoken-digits": (
+            "seqbench.tasks.spoken_digits:SpokenDigits",
+            Knob("silent steps", "steps"),
+        ),
+        "shakespeare": ("seqbench.tasks.shakespeare:Shakespeare", Knob("context", "characters")),
+        "sentiment": ("seqbench.tasks.sentiment:Sentiment", Knob("length", "characters")),
+        "topics": ("seqbench.tasks.topics:Topics", Knob("length", "characters")),
+        "series": ("seqbench.tasks.series:Series", Knob("window", "hours")),
+        "anomaly": ("seqbench.tasks.anomaly:Anomaly", Knob("window", "hours")),
     },
     group="seqbench.tasks",
 )

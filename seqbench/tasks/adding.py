@@ -33,7 +33,8 @@ class Adding(Task):
     """The adding problem over ``lag`` steps."""
 
     name = "adding"
-    knob = "length of the sequence"
+    knob = "length"
+    knob_unit = "steps"
     lags = range(2, 100_001)
     inputs = 2
     outputs = 1

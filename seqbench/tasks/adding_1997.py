@@ -39,7 +39,8 @@ class Adding1997(Task):
     """The adding problem of 1997 over ``lag`` steps and up to a tenth more."""
 
     name = "adding-1997"
-    knob = "length of the shortest sequence"
+    knob = "shortest length"
+    knob_unit = "steps"
     lags = range(SHORTEST, 100_001)
     inputs = 2
     outputs = 1

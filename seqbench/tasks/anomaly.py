@@ -54,7 +54,8 @@ class Anomaly(Task):
     """Whether the last of ``lag`` hours is anomalous."""
 
     name = "anomaly"
-    knob = "hours that are read"
+    knob = "window"
+    knob_unit = "hours"
     lags = range(1, LONGEST + 1)
     inputs = 1
     outputs = 2

@@ -16,6 +16,7 @@ from torch import Tensor
 from seqbench.axes import Outputs, PerMember
 from seqbench.errors import BadInput, DataMissing
 from seqbench.random import Keys
+from seqbench.tasks.knobs import Knob
 from seqbench.values.options import check_options
 from seqbench.values.variants import spell
 
@@ -63,8 +64,11 @@ class Task(ABC):
     ----------
     name, version
         The stable id, and a number that is raised whenever the data or the score of the task change.
-    knob, lags
-        The meaning of ``lag`` for this task, and its allowed values if no option is given.
+    knob, knob_unit
+        What ``lag`` is for this task, a short noun such as "delay", and its unit in the plural, such as "steps". A knob
+        that is itself a number of something ends with the unit: "blank frames" and "frames".
+    lags
+        The allowed values of ``lag`` if no option is given.
     inputs
         D, the features of a step or the size of the alphabet; for video ``(channels, height, width)``. It may depend
         on the lag or on an option.
@@ -94,7 +98,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    knob: ClassVar[str] = "steps between cue and answer"
+    knob: ClassVar[str] = "lag"
+    knob_unit: ClassVar[str] = ""
     lags: ClassVar[range] = range(1, 100_001)
     loss: ClassVar[Loss] = "cross_entropy"
     causal: ClassVar[bool] = True
@@ -114,7 +119,7 @@ class Task(ABC):
         if self.lag not in lags:
             name = self.name if lags == self.lags else spell(self.name, given)
             raise BadInput(
-                f"{name} can't have lag {self.lag} ({self.knob}); "
+                f"{name} can't have lag {self.lag} ({Knob(self.knob, self.knob_unit).label}); "
                 f"choose from {lags.start} to {lags[-1]}"
             )
 

@@ -40,7 +40,8 @@ class Copy(Task):
     symbols: Annotated[int, Field(ge=1, le=1000, description="symbols to be repeated")] = 10
 
     name = "copy"
-    knob = "steps between the last symbol and the first answer"
+    knob = "delay"
+    knob_unit = "steps"
     inputs = SYMBOLS + 2
     outputs = SYMBOLS + 1
     measure = "share of the symbols recalled"

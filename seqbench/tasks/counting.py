@@ -48,7 +48,8 @@ class Counting(Task):
     symbols: Annotated[int, OneOf(2, 3), Field(description="kinds of letters that are counted")] = 2
 
     name = "counting"
-    knob = "largest n of the test"
+    knob = "repetitions"
+    knob_unit = "repetitions"
     lags = range(LONGEST + 1, 100_001)
     inputs = 5  # of both languages
     loss = "binary_cross_entropy"

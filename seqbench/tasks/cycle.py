@@ -36,7 +36,8 @@ class Cycle(Task):
     """Cycle navigation, tested on walks of up to ``lag`` steps."""
 
     name = "cycle"
-    knob = "longest walk of the test"
+    knob = "longest tested length"
+    knob_unit = "symbols"
     lags = range(LONGEST + 1, 100_001)
     inputs = 4
     outputs = PLACES

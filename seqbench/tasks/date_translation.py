@@ -78,7 +78,8 @@ class DateTranslation(Task):
     """Dates to ISO 8601, written in one of ``lag`` ways."""
 
     name = "date-translation"
-    knob = "ways to write a date"
+    knob = "formats"
+    knob_unit = "formats"
     lags = range(1, len(WAYS) + 1)
     inputs = len(ALPHABET)
     outputs = len(ANSWERS)

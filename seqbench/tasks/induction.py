@@ -31,7 +31,8 @@ class Induction(Task):
     """Induction, tested on sequences of ``lag`` steps."""
 
     name = "induction"
-    knob = "length of the test"
+    knob = "tested length"
+    knob_unit = "steps"
     lags = range(3, 100_001)
     inputs = SYMBOLS + 1
     outputs = SYMBOLS

@@ -26,7 +26,8 @@ class LanguageModel(Task):
     """Predict the next character at every step of a window of ``lag`` characters."""
 
     alphabet: ClassVar[str]
-    knob = "characters of context"
+    knob = "context"
+    knob_unit = "characters"
     lags = range(1, 5001)
     measure = "bits a character"
     score_range = (0.0, inf)

@@ -29,7 +29,8 @@ class Latch(Task):
     """The latch problem with ``lag`` distractors."""
 
     name = "latch"
-    knob = "distractors after the cue"
+    knob = "delay"
+    knob_unit = "steps"
     inputs = CUES + DISTRACTORS
     outputs = CUES
     causal = False

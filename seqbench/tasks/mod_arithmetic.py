@@ -38,7 +38,8 @@ class ModArithmetic(Task):
     """Arithmetic modulo 5, tested on expressions of up to ``lag`` symbols."""
 
     name = "mod-arithmetic"
-    knob = "longest expression of the test"
+    knob = "longest tested length"
+    knob_unit = "symbols"
     lags = range(LONGEST + 1, 100_001)
     inputs = 9
     outputs = MODULUS

@@ -52,7 +52,8 @@ class MovingShapes(Task):
     label: Annotated[str, OneOf("order", "shape"), Field(description="what is asked for")] = "order"
 
     name = "moving-shapes"
-    knob = "blank frames after the motion"
+    knob = "blank frames"
+    knob_unit = "frames"
     inputs = (1, SIDE, SIDE)
     causal = False
     threshold = 0.95

@@ -36,7 +36,8 @@ class Multiplication(Task):
     """The multiplication problem over ``lag`` steps and up to a tenth more."""
 
     name = "multiplication"
-    knob = "length of the shortest sequence"
+    knob = "shortest length"
+    knob_unit = "steps"
     lags = range(SHORTEST, 100_001)
     inputs = 2
     outputs = 1

@@ -47,7 +47,8 @@ class NoisyLatch(Task):
     """The noisy latch with at least ``lag`` steps after the cue."""
 
     name = "noisy-latch"
-    knob = "steps after the cue"
+    knob = "delay"
+    knob_unit = "steps"
     lags = range(1, 100_001)
     inputs = 2
     outputs = 2

@@ -34,7 +34,8 @@ class Parity(Task):
     """Parity, tested on strings of up to ``lag`` bits."""
 
     name = "parity"
-    knob = "longest string of the test"
+    knob = "longest tested length"
+    knob_unit = "symbols"
     lags = range(LONGEST + 1, 100_001)
     inputs = 3
     outputs = 2

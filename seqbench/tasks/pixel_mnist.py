@@ -57,7 +57,8 @@ class PixelMNIST(Task):
     ] = 1
 
     name = "pixel-mnist"
-    knob = "blank steps after the last pixel"
+    knob = "blank steps"
+    knob_unit = "steps"
     lags = range(100_001)
     inputs = 1
     outputs = 10

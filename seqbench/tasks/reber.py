@@ -53,7 +53,8 @@ class Reber(Task):
     """Reber strings, embedded ``lag`` times."""
 
     name = "reber"
-    knob = "times that the string is embedded"
+    knob = "depth"
+    knob_unit = "levels"
     lags = range(1, 1001)
     inputs = len(SYMBOLS) + 1
     outputs = len(SYMBOLS)

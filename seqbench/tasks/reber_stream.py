@@ -52,7 +52,8 @@ class ReberStream(Task):
     """Embedded Reber strings in a stream of ``lag`` symbols."""
 
     name = "reber-stream"
-    knob = "length of the stream"
+    knob = "length"
+    knob_unit = "symbols"
     lags = range(50, 100_001)
     inputs = len(SYMBOLS)
     outputs = len(SYMBOLS)

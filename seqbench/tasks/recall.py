@@ -33,7 +33,8 @@ class Recall(Task):
     """Recall of ``lag`` pairs."""
 
     name = "recall"
-    knob = "pairs of key and value"
+    knob = "pairs"
+    knob_unit = "pairs"
     lags = range(1, KEYS + 1)
     inputs = KEYS + VALUES
     outputs = VALUES

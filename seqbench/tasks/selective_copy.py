@@ -37,7 +37,8 @@ class SelectiveCopy(Task):
     symbols: Annotated[int, Field(ge=1, le=1000, description="symbols to be repeated")] = LENGTH
 
     name = "selective-copy"
-    knob = "steps of symbols and noise"
+    knob = "length"
+    knob_unit = "steps"
     lags = range(LENGTH, 100_001)
     inputs = SYMBOLS + 2
     outputs = SYMBOLS

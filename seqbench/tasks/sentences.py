@@ -39,7 +39,8 @@ Sentences = tuple[tuple[str, int], ...]
 class Classification(Task):
     """Classify a sentence from its last ``lag`` characters."""
 
-    knob = "characters that are read, up to the last one"
+    knob = "length"
+    knob_unit = "characters"
     lags = range(16, 513)
     inputs = len(ALPHABET)
     causal = False

@@ -37,7 +37,8 @@ class SequentialDigits(Task):
     """Digits by pixel, and ``lag`` blank steps."""
 
     name = "sequential-digits"
-    knob = "blank steps after the last pixel"
+    knob = "blank steps"
+    knob_unit = "steps"
     lags = range(100_001)
     inputs = 1
     outputs = 10

@@ -47,7 +47,8 @@ class Series(Task):
     """The next day's oil temperature, after ``lag`` hours."""
 
     name = "series"
-    knob = "hours that are read"
+    knob = "window"
+    knob_unit = "hours"
     lags = range(DAY, 1_001)
     inputs = len(VALUES)
     outputs = HORIZON

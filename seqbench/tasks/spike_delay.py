@@ -33,6 +33,7 @@ class SpikeDelay(Task):
 
     name = "spike-delay"
     knob = "shortest delay"
+    knob_unit = "steps"
     inputs = 1
     outputs = DELAYS
     measure = "share of delays told to the step"

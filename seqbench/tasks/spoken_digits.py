@@ -53,7 +53,8 @@ class SpokenDigits(Task):
     """Spoken digits by frame, and ``lag`` silent steps."""
 
     name = "spoken-digits"
-    knob = "silent steps after the 64 frames"
+    knob = "silent steps"
+    knob_unit = "steps"
     lags = range(100_001)
     inputs = BANDS
     outputs = 10

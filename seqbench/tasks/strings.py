@@ -42,7 +42,8 @@ class Rewriting(Task):
         The length of the answer, as a multiple of the input length.
     """
 
-    knob = "longest string of the test"
+    knob = "longest tested length"
+    knob_unit = "symbols"
     lags = range(LONGEST + 1, 1001)
     measure = "mean over strings of the share of symbols right"
     threshold = 0.99

@@ -33,7 +33,8 @@ class Tagging(Task):
     """Tags that depend on a cue about ``lag`` steps ahead."""
 
     name = "tagging"
-    knob = "mean number of steps from a word to the next cue"
+    knob = "mean distance"
+    knob_unit = "steps"
     lags = range(2, 25_001)
     inputs = WORDS + TAGS
     outputs = TAGS

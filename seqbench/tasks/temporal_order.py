@@ -39,7 +39,8 @@ class TemporalOrder(Task):
     relevant: Annotated[int, OneOf(2, 3), Field(description="symbols whose order is asked for")] = 2
 
     name = "temporal-order"
-    knob = "length of the sequence"
+    knob = "length"
+    knob_unit = "steps"
     lags = range(10, 100_001)
     inputs = 8
     causal = False

@@ -40,7 +40,8 @@ class TimedSpikes(Task):
     """Spikes every ``lag`` steps."""
 
     name = "timed-spikes"
-    knob = "steps from spike to spike"
+    knob = "period"
+    knob_unit = "steps"
     lags = range(2, 100_001)
     inputs = 1
     outputs = 2

@@ -126,7 +126,7 @@ class Outcome:
         last = self.curve.score[-PATIENCE:]
         return len(last) == PATIENCE and all(s is not None and holds(s) for s in last)
 
-    def is_settled(self, task: Task, margin: float) -> bool:
+    def is_settled(self, task: Task, margin: float = 0.0) -> bool:
         """Return whether the member need not train on: it diverged, or is solved by a margin."""
         solved = not task.graded and self.stands(lambda score: task.is_solved(score, margin))
         return solved or self.verdict == "diverged"
@@ -209,7 +209,7 @@ class Training:
 
     def note_longer_tests(self, rows: Sequence[int]) -> None:
         """Evaluate some members at further lags, on as many sequences as a validation has."""
-        if not rows:
+        if not (rows and self.budget.longer):
             return
         model = self.stack.copy(torch.tensor(rows, device=self.device)).model
         for lag in self.budget.longer:

@@ -92,10 +92,9 @@ def show(value: Any) -> str:
         return f"a {type(value).__name__}"
 
 
+# Any: beartype does not know TypeAdapter.
 @cache
-def make_adapters(
-    function: Callable[..., Any],
-) -> dict[str, Any]:  # Any: beartype does not know TypeAdapter
+def make_adapters(function: Callable[..., object]) -> dict[str, Any]:
     """Return the pydantic adapter of each argument of a function."""
     hints = get_type_hints(function, include_extras=True)
     return {

@@ -76,20 +76,20 @@ Rate = Annotated[Number, Field(gt=0), AfterValidator(not_too_small)]
 
 # The kinds of text. Names are also used in file names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-Spelling = Annotated[
+Spelling = Annotated[  # a name with options
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=+-]*$", max_length=300)
-]  # with options
+]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unknown)$")]
 Line = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]  # free text
 Prose = Annotated[str, Field(max_length=4 * LONGEST), AfterValidator(_one_line)]  # a paragraph
 Inside = Annotated[Line, AfterValidator(_inside)]  # a path
-Instant = Annotated[
+Instant = Annotated[  # UTC, ISO 8601
     str,
     Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"),
     AfterValidator(_in_utc),
-]  # UTC, ISO 8601
+]
 SeriesName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=100)]
 OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Options = Annotated[dict[OptionName, bool | int | float | str], AfterValidator(_words)]

@@ -1,8 +1,7 @@
 """The options of tasks and models: what a user may set, read from the declarations and checked before a run.
 
 An option is a field of a task's dataclass, or a keyword argument of a model with a default, whose type is int, float,
-bool
-or str. Its annotation restricts the values::
+bool or str. Its annotation restricts the values::
 
     window: Annotated[int, Field(ge=1, le=10_000, description="steps that are read at once")] = 8
 
@@ -20,6 +19,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 from seqbench.errors import BadInput, describe, unknown
 from seqbench.text import shorten
@@ -38,6 +38,8 @@ PLAIN: Final = (bool, int, float, str)
 SHAPE: Final = ("inputs", "outputs", "causal")  # given by the task, not by the user
 STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
 
+Entry = Any  # the class of a task or of a model; this room knows neither
+
 
 class OneOf:
     """An annotation: the value is one of these."""
@@ -45,7 +47,9 @@ class OneOf:
     def __init__(self, *choices: Value) -> None:
         self.choices = choices
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return handler.generate_schema(Literal[self.choices])
 
 
@@ -54,7 +58,7 @@ class Option:
     """One option: its name, its type with restrictions, and its default."""
 
     name: str
-    annotation: Any
+    annotation: Any  # ``Annotated`` with restrictions is no type to a type checker
     default: Value | None
 
     @property
@@ -83,7 +87,7 @@ class Option:
         """Return the pydantic adapter that checks a value."""
         return TypeAdapter(self.annotation, config=STRICT)
 
-    def to_row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Value | None]:
         """Return the option as a row of a list."""
         return {
             "name": self.name,
@@ -93,7 +97,9 @@ class Option:
         }
 
 
-def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) -> dict[str, Value]:
+def check_options(
+    kind: str, name: str, entry: Entry, given: Mapping[str, Value]
+) -> dict[str, Value]:
     """Return the values of options, converted to their declared types.
 
     Raises
@@ -121,7 +127,7 @@ def check_options(kind: str, name: str, entry: Any, given: Mapping[str, Value]) 
 
 
 @cache
-def list_options(entry: Any) -> Mapping[str, Option]:
+def list_options(entry: Entry) -> Mapping[str, Option]:
     """Return the options of a task's or a model's class, by name."""
     if is_dataclass(entry):
         try:
@@ -136,7 +142,7 @@ def list_options(entry: Any) -> Mapping[str, Option]:
         }
     found: dict[str, Option] = {}
     try:
-        sources: Iterable[Callable[..., Any]] = entry.option_sources()
+        sources: Iterable[Callable[..., object]] = entry.option_sources()
         for source in sources:
             for function in list_constructors(source):
                 for option in list_keyword_options(function):
@@ -146,7 +152,7 @@ def list_options(entry: Any) -> Mapping[str, Option]:
     return found
 
 
-def list_constructors(source: Any) -> Iterator[Any]:
+def list_constructors(source: Callable[..., object]) -> Iterator[Callable[..., object]]:
     """Yield a function itself, or the constructor of a class and those that its ``**options`` are passed on to."""
     if not isinstance(source, type):
         yield source
@@ -159,15 +165,12 @@ def list_constructors(source: Any) -> Iterator[Any]:
                 return
 
 
-def list_keyword_options(function: Callable[..., Any]) -> Iterator[Option]:
+def list_keyword_options(function: Callable[..., object]) -> Iterator[Option]:
     """Yield the options among the keyword arguments of a function."""
     try:
         hints = get_type_hints(function, include_extras=True)
-    except (
-        TypeError,
-        NameError,
-    ):  # a partial function has no hints; a name may exist for type checkers only
-        hints = {}
+    except (TypeError, NameError):
+        hints = {}  # a partial function has none; a name may exist for type checkers only
     for p in signature(function).parameters.values():
         given = p.default is not Parameter.empty
         hint = hints.get(p.name, type(p.default) if given else int)
@@ -177,7 +180,7 @@ def list_keyword_options(function: Callable[..., Any]) -> Iterator[Option]:
             yield Option(p.name, hint, p.default if given else None)
 
 
-def is_plain(hint: Any) -> bool:
+def is_plain(hint: object) -> bool:
     """Return whether an annotation is of a plain type: int, float, bool or str."""
     if get_origin(hint) is Annotated:
         return is_plain(get_args(hint)[0])

@@ -149,6 +149,26 @@ class Nameless(user_defined.Echo):
 
 
 @dataclass(frozen=True)
+class Knobless(user_defined.Echo):
+    knob = ""
+
+
+@dataclass(frozen=True)
+class Wordy(user_defined.Echo):
+    knob = "steps from the symbol that is shown to the step at which it is said again"
+
+
+@dataclass(frozen=True)
+class Unitless(user_defined.Echo):
+    knob_unit = None
+
+
+@dataclass(frozen=True)
+class Broken(user_defined.Echo):
+    knob_unit = "steps\n"
+
+
+@dataclass(frozen=True)
 class Easy(user_defined.Echo):
     """Solved by answering by chance."""
 
@@ -406,6 +426,10 @@ def test_a_task_whose_inputs_depend_on_the_lag_passes_and_is_measured(tmp_path):
         (Modest, "task_chance", "chance is 0.7500"),
         (Lossless, "task_declared", "choose from: cross_entropy, mse, binary_cross_entropy"),
         (Nameless, "task_declared", "name"),
+        (Knobless, "task_declared", "'knob' is empty"),
+        (Wordy, "task_declared", "'knob' is 'steps from"),
+        (Unitless, "task_declared", "'knob_unit' is missing or is no str"),
+        (Broken, "task_declared", "'knob_unit' is 'steps"),
         (Easy, "task_declared", "reaches the threshold"),
         (Moody, "task_same_bits", "two draws"),
         (Crowded, "task_same_bits", "alone differs"),

@@ -25,10 +25,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in MOD
     "lstm_attention by dot products": ("lstm_attention", {"score": "dot"}),
     "bilstm of two layers": ("bilstm", {"layers": 2}),
     "bilstm of two widths": ("bilstm", {"back": 5}),
+    "echo_state of two layers": ("echo_state", {"layers": 2, "radius": 0.8}),
     "window_mlp of two layers": ("window_mlp", {"layers": 2, "window": 3}),
     "frame_average of two layers": ("frame_average", {"layers": 2}),
 }
-CELLS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "lstm_no_output", "gru")
+CELLS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "lstm_no_output", "gru", "echo_state")
 RECURRENT = [case for case, (name, _) in CASES.items() if name in CELLS]
 BOTH_WAYS = [case for case, (name, _) in CASES.items() if name == "bilstm"]
 BACK_ONLY = [case for case in CASES if case not in BOTH_WAYS]
@@ -58,6 +59,11 @@ def read(case: str, E: int = len(SEEDS), B: int = 2, T: int = 6) -> Tensor:
 def normal(*shape: int, seed: int = 0) -> Tensor:
     """Return normal numbers in float64."""
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def list_trained(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that are not frozen."""
+    return [p for p in model.parameters() if p.requires_grad]
 
 
 def gradients(output: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:

@@ -32,7 +32,7 @@ def biases(name, **options):
 
 
 def test_every_gated_cell_is_tested():
-    assert {*GATES, "rnn"} == set(CELLS)
+    assert {*GATES, "rnn", "echo_state"} == set(CELLS)
 
 
 @each

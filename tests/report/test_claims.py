@@ -16,16 +16,16 @@ from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.claim import Claim, ClaimVerdict, Finding, weigh
 from seqbench.report.claims.evidence import (
     RUNS,
-    Condition,
     Evidence,
     FinerRuns,
     FirstStep,
     Probes,
     Runs,
     StepTimes,
+    TableRow,
     TrainingScores,
     TuningRuns,
-    make_condition,
+    make_table_row,
 )
 from seqbench.report.claims.rates import compare_sides, compare_to_half
 from seqbench.report.compare import Pair
@@ -55,7 +55,7 @@ def results(**there: Any) -> Results:
 
 
 @cache
-def unit(place: Condition) -> Unit:
+def unit(place: TableRow) -> Unit:
     """Return the cell at a place."""
     (task, task_options), (model, options) = parse(place.task), parse(place.model)
     layers = options.pop("layers", LAYERS.get(model, 1))
@@ -71,14 +71,14 @@ def pick(table: dict[str, Any], name: str, otherwise: Any) -> Any:
 
 
 @cache
-def ended(place: Condition, solved: bool) -> Record:
+def ended(place: TableRow, solved: bool) -> Record:
     """Return a run of a cell that solved, or one that did not."""
     bad = {"verdict": "not_solved", "score": 0.5, "steps_to_solve": None}
     return made.record(0, 1e-3, unit(place), **({} if solved else bad))
 
 
 def ran(
-    place: Condition, members: list[Member], solved: int, seconds: float, train: float | None = None
+    place: TableRow, members: list[Member], solved: int, seconds: float, train: float | None = None
 ) -> list[Record]:
     """Return the runs of members of a cell, of which the first so many solved."""
     cost = made.record().cost.model_copy(update={"seconds": seconds})
@@ -349,7 +349,7 @@ def test_they_are_those_that_were_written_down():
 
 def test_all_that_they_rest_on_is_planned():
     planned = {
-        Condition(cell.setting.task, cell.lag, cell.model): cell.setting
+        TableRow(cell.setting.task, cell.lag, cell.model): cell.setting
         for cell in PAPER.list_conditions()
     }
     for name, claim in CLAIMS.items():
@@ -359,28 +359,24 @@ def test_all_that_they_rest_on_is_planned():
             if not isinstance(need, StepTimes | FirstStep)
         ]
         for need in at:
-            assert need.condition in planned, name
-            assert need.condition == make_condition(unit(need.condition)), (
-                "not the one spelling of its options"
-            )
+            assert need.row in planned, name
+            assert need.row == make_table_row(unit(need.row)), "not the one spelling of its options"
         budgets: dict[tuple[str, int], set[str]] = {}
         for need in at:
-            setting = planned[need.condition]
-            budgets.setdefault(need.condition[:2], set()).add(setting.make_budget(True).canonical())
+            setting = planned[need.row]
+            budgets.setdefault(need.row[:2], set()).add(setting.make_budget(True).canonical())
         assert all(len(alike) == 1 for alike in budgets.values()), name
     searched = {
-        Condition(c.setting.task, c.lag, c.model)
-        for c in PAPER.list_conditions()
-        if c.setting.finer
+        TableRow(c.setting.task, c.lag, c.model) for c in PAPER.list_conditions() if c.setting.finer
     }
-    assert {n.condition for n in CLAIMS["search"].needs if isinstance(n, FinerRuns)} == searched
+    assert {n.row for n in CLAIMS["search"].needs if isinstance(n, FinerRuns)} == searched
 
 
 def test_the_core_comes_first_and_a_cell_has_one_budget():
     assert PAPER.parts[:2] == ("core", "claims")
-    budgets: dict[Condition, set[str]] = {}
+    budgets: dict[TableRow, set[str]] = {}
     for cell in PAPER.list_conditions():
-        where = Condition(cell.setting.task, cell.lag, cell.model)
+        where = TableRow(cell.setting.task, cell.lag, cell.model)
         budgets.setdefault(where, set()).add(cell.setting.make_budget(True).canonical())
     assert all(len(each) == 1 for each in budgets.values())
 
@@ -503,7 +499,7 @@ def test_a_run_that_failed_is_no_evidence():
 
 
 def test_of_two_units_at_a_place_the_planned_one_counts():
-    place = Condition("latch", 50, "rnn")
+    place = TableRow("latch", 50, "rnn")
     older = unit(place).model_copy(update={"model_version": 2})
     records = [made.record(0, 1e-3, older), *ran(place, TEN, 3, 1.0)]
     plan = [Planned(unit=unit(place), part="core", seeds=10)]
@@ -512,7 +508,7 @@ def test_of_two_units_at_a_place_the_planned_one_counts():
 
 
 def test_an_instrument_counts_where_it_looked_at_the_unit_that_runs():
-    place, other = Condition("latch", 50, "rnn"), unit(Condition("latch", 50, "rnn"))
+    place, other = TableRow("latch", 50, "rnn"), unit(TableRow("latch", 50, "rnn"))
     looked = made.probe(0, other.model_copy(update={"model_version": 2}), instrument="age")
     there = Evidence(results(records=ran(place, TEN, 3, 1.0), probes=[looked]))
     assert there.probes("age", place, looked.moment) == []

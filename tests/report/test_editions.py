@@ -23,8 +23,8 @@ from .conftest import RECORDS, TUNING
 ROOT = Path(__file__).parents[2]
 
 Edit = tuple[str, str, str]  # a file, a text of it, and what stands there instead
-ADDING = '        "adding": "seqbench.tasks.adding:Adding",\n'
-ORDER = '        "temporal-order": "seqbench.tasks.temporal_order:TemporalOrder",\n'
+ADDING = '        "adding": ("seqbench.tasks.adding:Adding", Knob("length", "steps")),\n'
+ORDER = '        "temporal-order": ("seqbench.tasks.temporal_order:TemporalOrder", Knob("length", "steps")),\n'
 RNN = '        "rnn": ("seqbench.models.rnn:RNN", RECURRENT),\n'
 LSTM = '        "lstm": ("seqbench.models.lstm:LSTM", RECURRENT),\n'
 CHANGES: dict[str, list[Edit]] = {

@@ -168,7 +168,7 @@ def test_a_notebook_of_the_book_shows_what_was_measured(store, small, tmp_path):
     notebook = notebooks.read(output)
     assert notebooks.list_stderr(notebook) == []
     text = notebooks.normalise(notebook)
-    assert "At lag 10: all seeds of lstm solved" in text
+    assert "Length of 10 steps: all seeds of lstm solved" in text
     assert text.count("<svg") == 4
     assert str(tmp_path) not in text
     assert list(output.parent.iterdir()) == [output]

@@ -9,8 +9,8 @@ from .conftest import record
 
 def test_findings_are_counted(store):
     text = Page(store.path, "adding").findings().markdown
-    assert "- At lag 10: all seeds of lstm solved; 1 of 2 of rnn." in text
-    assert "- At lag 50: 1 of 2 of lstm; no seed of rnn." in text
+    assert "- Length of 10 steps: all seeds of lstm solved; 1 of 2 of rnn." in text
+    assert "- Length of 50 steps: 1 of 2 of lstm; no seed of rnn." in text
     assert (
         "With 2 seeds, 2 of 2 is compatible with a solve rate down to 0.34" in text
     )  # 2 / (2 + z²)
@@ -20,11 +20,12 @@ def test_the_overview_is_of_the_longest_lag(store):
     (line,) = [
         line for line in Page(store.path).overview().markdown.splitlines() if "adding" in line
     ]
-    assert line == "| [adding](notebooks/adding.html) | 50 | – | lstm | rnn |"
+    assert line == "| [adding](notebooks/adding.html) | length of 50 steps | – | lstm | rnn |"
 
 
 def test_the_setting_is_that_of_the_records(store):
     text = Page(store.path, "adding").setting().markdown
+    assert "Lag: the length in steps." in text
     assert "chance 0.0784; solved at 0.9 or more" in text
     assert "500 steps of 32 sequences" in text
     assert "learning rate 0.01" in text

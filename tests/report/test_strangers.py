@@ -354,7 +354,7 @@ def test_a_guest_has_no_page_and_no_link(make_store):
     guest = RECORDS[2].unit.model_copy(update={"task": "echo"})
     run = RECORDS[2].model_copy(update={"unit": guest, "unit_id": guest.id})
     text = Page(make_store([*RECORDS, run]).path).overview().markdown
-    assert "| echo | 10 |" in text
+    assert "| echo | lag 10 |" in text
     assert text.count("](") == 1
 
 

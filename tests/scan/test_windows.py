@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seqbench.models.streaming import stream
 from seqbench.scan import recurrence, scan
 from seqbench.scan.windows import windows
-from tests.models import RECURRENT, SEEDS, gradients, make, normal
+from tests.models import RECURRENT, SEEDS, gradients, list_trained, make, normal
 from tests.scan import CLOSE, cell_of, each
 
 B, D = 2, 3
@@ -86,8 +86,8 @@ def test_one_window_over_all_steps_is_none(case):
     x = normal(len(SEEDS), B, 6, D).requires_grad_()
     full, same = make(case), make(case, truncate=6)
     for g, wanted in zip(
-        gradients(same(x, 3), x, *same.parameters()),
-        gradients(full(x, 3), x, *full.parameters()),
+        gradients(same(x, 3), x, *list_trained(same)),
+        gradients(full(x, 3), x, *list_trained(full)),
         strict=True,
     ):
         torch.testing.assert_close(g, wanted, **CLOSE)

@@ -28,8 +28,8 @@ class Step:
 
     ``setup_cache`` measures all combinations, because steps are compared: it times them in turns, round by round, in
     one process. asv itself would finish one combination before it begins the next, each in a process that imports torch
-    anew, and what else the machine does meanwhile would favour some models. The ``track_*`` methods look up what was
-    measured.
+    anew, and what else the machine does meanwhile would favour some models. asv then calls the other methods once for
+    each combination of ``params``, and they look up what was measured.
     """
 
     params = (
@@ -45,7 +45,7 @@ class Step:
     param_names = ("model", "phase", "scan", "precision", "length", "batch", "members", "hidden")
 
     def setup_cache(self):
-        """Return what was measured, by the parameters."""
+        """Return the measurements of each step, by its values of ``params``."""
         from seqbench import machine
         from seqbench.measure.step import time_steps
         from seqbench.measure.throughput import plan
@@ -54,12 +54,12 @@ class Step:
         device, size = machine.choose_device(DEVICE), PROFILE.parameters
         planned = plan(NAMES, TIMING, size, device)
         measured = {}
-        for shape in product(TIMING.lengths, TIMING.batches):
-            steps = [step for step in planned if (step[0].length, step[0].batch) == shape]
+        for length, batch in product(TIMING.lengths, TIMING.batches):
+            steps = [(c, phase) for c, phase in planned if (c.length, c.batch) == (length, batch)]
             for (case, phase), timed in time_steps(steps, device, size, TIMING.rounds):
-                sizes = case.length, case.batch, case.members, case.hidden
-                # A plain tuple: asv's process for a combination then imports nothing to read it.
-                measured[case.model, phase, case.scan, case.precision, *sizes] = tuple(timed)
+                kind = case.model, phase, case.scan, case.precision
+                # A plain dict: asv's process for a combination then imports nothing to read it.
+                measured[*kind, length, batch, case.members, case.hidden] = timed._asdict()
         return measured
 
     setup_cache.timeout = 3600  # seconds
@@ -71,21 +71,19 @@ class Step:
 
     def track_seconds_per_token(self, measured, *step):
         """Return the seconds per token of every round, of which asv takes the median."""
-        seconds, _, _ = measured[step]
-        return {"samples": seconds, "number": 1}
+        return {"samples": measured[step]["seconds"], "number": 1}
 
     track_seconds_per_token.unit = "seconds/token"
 
     def track_peak_memory(self, measured, *step):
         """Return the bytes held at the peak beyond those held before the model was built."""
-        _, memory, _ = measured[step]
-        return memory
+        return measured[step]["memory"]
 
     track_peak_memory.unit = "bytes"
 
     def track_compile_seconds(self, measured, *step):
         """Return how much longer the very first step took, where something is compiled; else NaN."""
-        _, _, compiling = measured[step]
+        compiling = measured[step]["compiling"]
         return nan if compiling is None else compiling
 
     track_compile_seconds.unit = "seconds"

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 
 from seqbench.report.claims.claim import Claim, Finding
-from seqbench.report.claims.evidence import Condition, Evidence, Runs
+from seqbench.report.claims.evidence import Evidence, Runs, TableRow
 from seqbench.report.claims.rates import judge_difference, judge_rate
 
 USES = {
-    "language": Condition("time-machine", 50, "lstm"),
-    "speech": Condition("spoken-digits", 0, "lstm"),
-    "time series": Condition("series", 72, "lstm"),
-    "text classification (sentiment)": Condition("sentiment", 80, "lstm"),
-    "text classification (topics)": Condition("topics", 80, "lstm"),
-    "anomaly detection": Condition("anomaly", 96, "lstm"),
-    "translation": Condition("date-translation", 4, "lstm"),
+    "language": TableRow("time-machine", 50, "lstm"),
+    "speech": TableRow("spoken-digits", 0, "lstm"),
+    "time series": TableRow("series", 72, "lstm"),
+    "text classification (sentiment)": TableRow("sentiment", 80, "lstm"),
+    "text classification (topics)": TableRow("topics", 80, "lstm"),
+    "anomaly detection": TableRow("anomaly", 96, "lstm"),
+    "translation": TableRow("date-translation", 4, "lstm"),
 }
-VIDEO = Condition("moving-shapes", 5, "cnn_lstm")
+VIDEO = TableRow("moving-shapes", 5, "cnn_lstm")
 
 
 def applications(evidence: Evidence) -> Iterator[Finding]:
@@ -25,8 +25,8 @@ def applications(evidence: Evidence) -> Iterator[Finding]:
     counted words, the best of four alarms without learning; of translation, nearly all dates right. Most: nine of ten
     runs, or one of ten. Video holds if the CNN-LSTM solves more often than the mean of the frames does.
     """
-    for use, condition in USES.items():
-        yield judge_rate(evidence, condition, use)
+    for use, row in USES.items():
+        yield judge_rate(evidence, row, use)
     yield judge_difference(evidence, VIDEO._replace(model="frame_average"), VIDEO, "video")
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from seqbench.records.schema import Record
 from seqbench.report.claims.claim import Claim, Finding, Vote
 from seqbench.report.claims.evidence import (
-    Condition,
     Evidence,
     Runs,
+    TableRow,
     TrainingScores,
-    list_conditions,
+    list_rows,
 )
 from seqbench.report.claims.rates import (
     BETTER,
@@ -51,7 +51,7 @@ def gru_equal(evidence: Evidence) -> Iterator[Finding]:
     ):
         pairs = {
             lstm: make_pair(evidence.runs(lstm), evidence.runs(lstm._replace(model=model)))
-            for lstm in list_conditions(tasks, "lstm")
+            for lstm in list_rows(tasks, "lstm")
         }
         d = mean_difference(list(pairs.values()), EQUIVALENCE)
         says: Vote = "open"
@@ -72,7 +72,7 @@ GRU_EQUAL = Claim(
     "A GRU with fewer parameters does as well as an LSTM.",
     "Mean solve rate of the GRU less that of the LSTM: over the battery at equal parameters, and over the far lags "
     "with 32 hidden units, which has fewer; and each task by name.",
-    tuple(map(Runs, (*list_conditions(BATTERY, "lstm", "gru"), *list_conditions(NARROW, SMALL)))),
+    tuple(map(Runs, (*list_rows(BATTERY, "lstm", "gru"), *list_rows(NARROW, SMALL)))),
     gru_equal,
 )
 
@@ -91,8 +91,8 @@ def transformer_no_forgetting(evidence: Evidence) -> Iterator[Finding]:
     Learned is nine of ten runs, failed is one of ten. Lengths that were trained on stand beside lengths beyond them.
     """
     for label, tasks in (("in range", IN_RANGE), ("beyond the training length", BEYOND)):
-        for condition in list_conditions(tasks, "transformer"):
-            yield judge_rate(evidence, condition, f"{condition.task} {condition.lag} ({label})")
+        for row in list_rows(tasks, "transformer"):
+            yield judge_rate(evidence, row, f"{row.task} {row.lag} ({label})")
 
 
 TRANSFORMER_NO_FORGETTING = Claim(
@@ -100,7 +100,7 @@ TRANSFORMER_NO_FORGETTING = Claim(
     "A transformer sees the whole sequence, so long-range memory is no problem for it.",
     "Solve rate of the transformer: recall, copy and others in range; parity and induction beyond the training "
     "length.",
-    tuple(map(Runs, list_conditions((*IN_RANGE, *BEYOND), "transformer"))),
+    tuple(map(Runs, list_rows((*IN_RANGE, *BEYOND), "transformer"))),
     transformer_no_forgetting,
 )
 
@@ -115,27 +115,27 @@ def bidirectional(evidence: Evidence) -> Iterator[Finding]:
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal (the 90 %
     interval inside ±.25) or less speaks against it.
     """
-    for condition in list_conditions(TAGS, "bilstm"):
+    for row in list_rows(TAGS, "bilstm"):
         for other in ("lstm", "transformer"):
-            where = f"bilstm against {other} on {condition.task} {condition.lag}"
-            yield judge_difference(evidence, condition._replace(model=other), condition, where)
+            where = f"bilstm against {other} on {row.task} {row.lag}"
+            yield judge_difference(evidence, row._replace(model=other), row, where)
 
 
 BIDIRECTIONAL = Claim(
     "bidirectional",
     "Reading both ways helps, and a bidirectional RNN keeps an edge over a transformer.",
     "Tagging by a cue that comes later: BiLSTM less LSTM, BiLSTM less transformer, which may look both ways, too.",
-    tuple(map(Runs, list_conditions(TAGS, "bilstm", "lstm", "transformer"))),
+    tuple(map(Runs, list_rows(TAGS, "bilstm", "lstm", "transformer"))),
     bidirectional,
 )
 
 # attention
 
 ATTENTION_MODELS = {
-    Condition("recall", 8, "lstm"): "lstm_attention",
-    Condition("copy", 20, "lstm"): "lstm_attention",
-    Condition("date-translation", 4, "lstm"): "lstm_attention:kind=decoder",
-    Condition("date-translation", 12, "lstm"): "lstm_attention:kind=decoder",
+    TableRow("recall", 8, "lstm"): "lstm_attention",
+    TableRow("copy", 20, "lstm"): "lstm_attention",
+    TableRow("date-translation", 4, "lstm"): "lstm_attention:kind=decoder",
+    TableRow("date-translation", 12, "lstm"): "lstm_attention:kind=decoder",
 }
 
 
@@ -148,7 +148,7 @@ def attention(evidence: Evidence) -> Iterator[Finding]:
     for lstm, model in ATTENTION_MODELS.items():
         with_it = lstm._replace(model=model)
         finding = judge_difference(evidence, lstm, with_it)
-        both = {judge_learning(evidence.runs(condition)) for condition in (lstm, with_it)}
+        both = {judge_learning(evidence.runs(row)) for row in (lstm, with_it)}
         yield finding._replace(vote="aside") if both == {"learned"} else finding
 
 
@@ -162,7 +162,7 @@ ATTENTION = Claim(
             Runs,
             (
                 *ATTENTION_MODELS,
-                *(condition._replace(model=m) for condition, m in ATTENTION_MODELS.items()),
+                *(row._replace(model=m) for row, m in ATTENTION_MODELS.items()),
             ),
         )
     ),
@@ -171,8 +171,8 @@ ATTENTION = Claim(
 
 # cnn-lstm
 
-ORDER_BOUND = Condition("moving-shapes", 5, "cnn_lstm")
-ORDER_FREE = Condition("moving-shapes:label=shape", 5, "cnn_lstm")
+ORDER_BOUND = TableRow("moving-shapes", 5, "cnn_lstm")
+ORDER_FREE = TableRow("moving-shapes:label=shape", 5, "cnn_lstm")
 
 
 def cnn_lstm(evidence: Evidence) -> Iterator[Finding]:
@@ -187,9 +187,9 @@ def cnn_lstm(evidence: Evidence) -> Iterator[Finding]:
     yield judge_difference(evidence, average, ORDER_BOUND, "the LSTM for the sense of the motion")
     average = ORDER_FREE._replace(model="frame_average")
     yield judge_rate(evidence, average, "no LSTM for the shape")
-    for label, condition in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
+    for label, row in (("motion", ORDER_BOUND), ("shape", ORDER_FREE)):
         yield judge_difference(
-            evidence, condition._replace(model="pixel_lstm"), condition, f"the CNN for the {label}"
+            evidence, row._replace(model="pixel_lstm"), row, f"the CNN for the {label}"
         )
 
 
@@ -199,8 +199,8 @@ CNN_LSTM = Claim(
     "Moving shapes, asked for the sense of the motion and for the shape: CNN-LSTM, mean of the frames, LSTM on "
     "pixels.",
     tuple(
-        Runs(condition._replace(model=model))
-        for condition in (ORDER_BOUND, ORDER_FREE)
+        Runs(row._replace(model=model))
+        for row in (ORDER_BOUND, ORDER_FREE)
         for model in ("cnn_lstm", "frame_average", "pixel_lstm")
     ),
     cnn_lstm,
@@ -221,7 +221,7 @@ def overfit(evidence: Evidence) -> Iterator[Finding]:
     95 % interval of the difference of those shares is above 0, and the difference at least .25; equal or less speaks
     against it. What dropout changes stands beside it, without a vote.
     """
-    for lstm in list_conditions(SMALL_DATA, "lstm"):
+    for lstm in list_rows(SMALL_DATA, "lstm"):
         where, own = f"{lstm.task} {lstm.lag}", list_overfitting(evidence.runs(lstm))
         yield judge_share(f"the LSTM on {where}", own, f"a gap of {GAP} or more")
         for model in (*OTHERS, DROPOUT):
@@ -246,7 +246,7 @@ OVERFIT = Claim(
     "LSTMs overfit easily.",
     "Score on the training set less score on the test, on small real data, at equal parameters: LSTM, plain network, "
     "GRU, transformer, and the LSTM with dropout.",
-    tuple(map(TrainingScores, list_conditions(SMALL_DATA, "lstm", *OTHERS, DROPOUT))),
+    tuple(map(TrainingScores, list_rows(SMALL_DATA, "lstm", *OTHERS, DROPOUT))),
     overfit,
 )
 
@@ -262,7 +262,7 @@ def depth(evidence: Evidence) -> Iterator[Finding]:
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25, at equal parameters.
     Equal (the 90 % interval inside ±.25) or less speaks against it, also where one layer solves it already.
     """
-    for one in list_conditions(STACKED, "lstm"):
+    for one in list_rows(STACKED, "lstm"):
         for layers in LAYERS:
             stack = one._replace(model=f"lstm:layers={layers}")
             yield judge_difference(evidence, one, stack, f"{layers} layers on {one.task} {one.lag}")
@@ -272,8 +272,6 @@ DEPTH = Claim(
     "depth",
     "Stacking layers helps.",
     "LSTM of 1, 2 and 4 layers at equal parameters: temporal order, adding, copy.",
-    tuple(
-        map(Runs, list_conditions(STACKED, "lstm", *(f"lstm:layers={layers}" for layers in LAYERS)))
-    ),
+    tuple(map(Runs, list_rows(STACKED, "lstm", *(f"lstm:layers={layers}" for layers in LAYERS)))),
     depth,
 )

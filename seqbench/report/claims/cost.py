@@ -16,7 +16,7 @@ from seqbench.report.claims.evidence import (
     StepTimes,
     TuningRuns,
     join_words,
-    list_conditions,
+    list_rows,
 )
 from seqbench.report.claims.memory import FAR
 from seqbench.report.claims.rates import count_solved
@@ -162,9 +162,9 @@ def lstm_costly(evidence: Evidence) -> Iterator[Finding]:
             compute_time_ratio,
         )
         tuned = []
-        for condition in list_conditions(BATTERY, other):
-            theirs = evidence.runs(condition, "tuning")
-            ours = evidence.runs(condition._replace(model="lstm"), "tuning")
+        for row in list_rows(BATTERY, other):
+            theirs = evidence.runs(row, "tuning")
+            ours = evidence.runs(row._replace(model="lstm"), "tuning")
             tuned.append(Pair(count_solved(theirs), len(theirs), count_solved(ours), len(ours)))
         d = mean_difference(tuned, LEVEL)
         says: Vote = "open"
@@ -183,7 +183,7 @@ LSTM_COSTLY = Claim(
     " the working window of learning rates: LSTM against the plain network and the GRU.",
     (
         *(StepTimes(model, "cpu") for model in ("lstm", *SIMPLER)),
-        *map(TuningRuns, list_conditions(BATTERY, "lstm", *SIMPLER)),
+        *map(TuningRuns, list_rows(BATTERY, "lstm", *SIMPLER)),
     ),
     lstm_costly,
 )
@@ -210,14 +210,14 @@ def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
         yield from group_findings(
             f"a step, {width}", pairs, lambda a, b: judge_ratio(a, b, FASTER), compute_time_ratio
         )
-    for condition in list_conditions(FAR, "lstm"):
-        runs = evidence.runs(condition)
+    for row in list_rows(FAR, "lstm"):
+        runs = evidence.runs(row)
         seconds = estimate_seconds_to_solve(evidence, runs)
         says: Vote = "open"
         if seconds is not None:
             says = "for" if seconds > LONG else "against"
         words = "too few solve on a CPU" if seconds is None else f"{seconds:.0f} s"
-        yield Finding(f"solving {condition.task} {condition.lag}", says, words)
+        yield Finding(f"solving {row.task} {row.lag}", says, words)
 
 
 def estimate_seconds_to_solve(evidence: Evidence, runs: Sequence[Record]) -> float | None:
@@ -236,7 +236,7 @@ GPU_NEEDED = Claim(
     "which a core solves a task at its far lag.",
     (
         *(StepTimes("lstm", device, given) for device in ("cpu", "cuda") for given in WIDTHS),
-        *map(Runs, list_conditions(FAR, "lstm")),
+        *map(Runs, list_rows(FAR, "lstm")),
     ),
     gpu_needed,
 )
@@ -277,7 +277,7 @@ LOOP_COMPILE = Claim(
 
 # search
 
-REFINED = list_conditions((("temporal-order", (60,)), ("adding", (50,))), "rnn", "lstm", "gru")
+REFINED = list_rows((("temporal-order", (60,)), ("adding", (50,))), "rnn", "lstm", "gru")
 
 
 def search(evidence: Evidence) -> Iterator[Finding]:
@@ -286,12 +286,12 @@ def search(evidence: Evidence) -> Iterator[Finding]:
     Rates are compared as the search does it, on validation, with the tuning seeds. It holds if no finer rate solves
     in more seeds than the chosen one; it does not if one solves in two more.
     """
-    for condition in REFINED:
-        tuning, finer = evidence.runs(condition, "tuning"), evidence.runs(condition, "search")
-        spent = [sum(r.cost.seconds for r in runs) for runs in (tuning, evidence.runs(condition))]
+    for row in REFINED:
+        tuning, finer = evidence.runs(row, "tuning"), evidence.runs(row, "search")
+        spent = [sum(r.cost.seconds for r in runs) for runs in (tuning, evidence.runs(row))]
         slow: Vote = "for" if spent[0] > spent[1] else "against"
         words = f"{spent[0]:.0f} s of tuning, {spent[1]:.0f} s of runs"
-        yield Finding(f"slow on {condition}", slow, words)
+        yield Finding(f"slow on {row}", slow, words)
         chosen, better = choose_rate(tuning), choose_rate([*tuning, *finer])
         ahead = max(count_found(finer, r) for r in list_rates(finer)) - count_found(tuning, chosen)
         says: Vote = "for" if ahead <= 0 else "against" if ahead >= 2 else "open"
@@ -302,7 +302,7 @@ def search(evidence: Evidence) -> Iterator[Finding]:
         words = (
             f"{chosen:g} has rank {rank} of {1 + len(list_rates(finer))}, the best is {better:g}"
         )
-        yield Finding(f"optimum on {condition}", says, words)
+        yield Finding(f"optimum on {row}", says, words)
 
 
 def list_rates(runs: Sequence[Record]) -> list[float]:

@@ -1,7 +1,7 @@
-"""The measurements that a claim can need: runs of a condition, probes of their members, step times.
+"""The measurements that a claim can need: runs of a table row, probes of their members, step times.
 
 Each kind of need is a class that finds its measurements in ``Evidence`` and says which are missing; needs of one
-``kind`` are printed together. A condition needs ten runs, as many as the profile ``paper`` plans; failed runs do not
+``kind`` are printed together. A row needs ten runs, as many as the profile ``paper`` plans; failed runs do not
 count. Probes need five members: if all five agree, Wilson's interval lies on one side of one half.
 """
 
@@ -17,7 +17,7 @@ from seqbench.records.schema import Comparison, Moment, Probe, Record, Role, Thr
 if TYPE_CHECKING:  # listing claims must not import pandas
     from seqbench.report.results import Results
 
-RUNS = 10  # of a condition, at least
+RUNS = 10  # of a row, at least
 MEMBERS = 5  # probed by an instrument, at least
 MOMENTS: tuple[Moment, ...] = ("start", "end")
 
@@ -29,8 +29,8 @@ EARLIER = {
 }
 
 
-class Condition(NamedTuple):
-    """A task at a lag with a model, with their options."""
+class TableRow(NamedTuple):
+    """A row of the tables of runs: a task at a lag with a model, both spelled with their options."""
 
     task: str
     lag: int
@@ -41,7 +41,7 @@ class Condition(NamedTuple):
 
 
 class Evidence:
-    """The results of a folder, by condition."""
+    """The results of a folder, by table row."""
 
     def __init__(self, results: "Results") -> None:
         self.results = results
@@ -52,12 +52,12 @@ class Evidence:
         return self.results.facts
 
     @cached_property
-    def units(self) -> dict[Condition, str]:
-        """Return the unit id of each condition: the planned one if several were measured."""
-        found: dict[Condition, str] = {}
-        rows: list[Record | Probe] = [*self.results.records, *self.results.probes]
-        for row in sorted(rows, key=lambda row: row.unit_id not in self.results.plan_by_unit):
-            found.setdefault(make_condition(row.unit), row.unit_id)
+    def units(self) -> dict[TableRow, str]:
+        """Return the unit id of each row: the planned one if several were measured."""
+        found: dict[TableRow, str] = {}
+        measured: list[Record | Probe] = [*self.results.records, *self.results.probes]
+        for each in sorted(measured, key=lambda m: m.unit_id not in self.results.plan_by_unit):
+            found.setdefault(make_table_row(each.unit), each.unit_id)
         return found
 
     @cached_property
@@ -69,24 +69,24 @@ class Evidence:
                 found.setdefault((record.unit_id, record.member.role), []).append(record)
         return found
 
-    def runs(self, where: Condition, role: Role = "reporting") -> list[Record]:
-        """Return the runs of a condition that did not fail."""
-        return self.records.get((self.units.get(where, ""), role), [])
+    def runs(self, row: TableRow, role: Role = "reporting") -> list[Record]:
+        """Return the runs of a row that did not fail."""
+        return self.records.get((self.units.get(row, ""), role), [])
 
-    def probes(self, instrument: str, where: Condition, moment: Moment) -> list[Probe]:
-        """Return the probes of the reporting members of a condition, at the start or the end of training."""
+    def probes(self, instrument: str, row: TableRow, moment: Moment) -> list[Probe]:
+        """Return the probes of the reporting members of a row, at the start or the end of training."""
         return [
             p
             for p in self.results.probes
             if (p.instrument, p.moment) == (instrument, moment)
             and p.member.role == "reporting"
-            and p.unit_id == self.units.get(where)
+            and p.unit_id == self.units.get(row)
         ]
 
-    def trials(self, row: str) -> list[bool]:
+    def trials(self, id_: str) -> list[bool]:
         """Return which trials of a row of the ledger succeeded; none unless all planned ones were run."""
         for entry in self.facts.ledger:
-            if isinstance(entry, PublishedTrials) and entry.id == row:
+            if isinstance(entry, PublishedTrials) and entry.id == id_:
                 found = entry.select_planned(self.results.trials)
                 return [t.success for t in found] if len(found) == entry.trials else []
         return []
@@ -115,80 +115,78 @@ class Evidence:
         return next((c for c in self.compiles if (c.id or EARLIER.get(c.what)) == wanted), None)
 
 
-def make_condition(unit: Unit) -> Condition:
-    """Return the condition of a unit."""
-    return Condition(unit.task_spelling, unit.lag, unit.model_spelling)
+def make_table_row(unit: Unit) -> TableRow:
+    """Return the row of a unit."""
+    return TableRow(unit.task_spelling, unit.lag, unit.model_spelling)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The reporting runs of a condition."""
+    """The reporting runs of a row."""
 
-    condition: Condition
+    row: TableRow
     kind: ClassVar[str] = "runs"
 
     def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs are missing."""
-        return describe_missing(
-            f"runs of {self.condition}", len(evidence.runs(self.condition)), RUNS
-        )
+        return describe_missing(f"runs of {self.row}", len(evidence.runs(self.row)), RUNS)
 
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """The reporting runs of a condition, with their scores on training data."""
+    """The reporting runs of a row, with their scores on training data."""
 
-    condition: Condition
+    row: TableRow
     kind: ClassVar[str] = "runs with a score on the training set"
 
     def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs, or of their scores, are missing."""
-        runs = [r for r in evidence.runs(self.condition) if None not in (r.score, r.train_score)]
-        return describe_missing(f"training scores of {self.condition}", len(runs), RUNS)
+        runs = [r for r in evidence.runs(self.row) if None not in (r.score, r.train_score)]
+        return describe_missing(f"training scores of {self.row}", len(runs), RUNS)
 
 
 @dataclass(frozen=True)
 class TuningRuns:
-    """The tuning runs of a condition: every rate of the grid on every tuning seed."""
+    """The tuning runs of a row: every rate of the grid on every tuning seed."""
 
-    condition: Condition
+    row: TableRow
     kind: ClassVar[str] = "tuning runs"
 
     def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs are missing."""
-        there, facts = len(evidence.runs(self.condition, "tuning")), evidence.facts
+        there, facts = len(evidence.runs(self.row, "tuning")), evidence.facts
         return describe_missing(
-            f"tuning of {self.condition}", there, len(facts.rates) * len(facts.tuning_seeds)
+            f"tuning of {self.row}", there, len(facts.rates) * len(facts.tuning_seeds)
         )
 
 
 @dataclass(frozen=True)
 class FinerRuns:
-    """The runs of a condition at the finer rates, on every tuning seed."""
+    """The runs of a row at the finer rates, on every tuning seed."""
 
-    condition: Condition
+    row: TableRow
     kind: ClassVar[str] = "runs at finer rates"
 
     def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the runs are missing."""
-        there, facts = len(evidence.runs(self.condition, "search")), evidence.facts
+        there, facts = len(evidence.runs(self.row, "search")), evidence.facts
         wanted = len(facts.finer_rates) * len(facts.tuning_seeds)
-        return describe_missing(f"finer rates of {self.condition}", there, wanted)
+        return describe_missing(f"finer rates of {self.row}", there, wanted)
 
 
 @dataclass(frozen=True)
 class Probes:
-    """The probes of an instrument in the members of a condition, at these moments."""
+    """The probes of an instrument in the members of a row, at these moments."""
 
     instrument: str
-    condition: Condition
+    row: TableRow
     moments: tuple[Moment, ...] = MOMENTS
     kind: ClassVar[str] = "probes"
 
     def find_missing(self, evidence: Evidence) -> str:
         """Return how many of the members are missing."""
-        there = min(len(evidence.probes(self.instrument, self.condition, m)) for m in self.moments)
-        return describe_missing(f"probes ({self.instrument}) of {self.condition}", there, MEMBERS)
+        there = min(len(evidence.probes(self.instrument, self.row, m)) for m in self.moments)
+        return describe_missing(f"probes ({self.instrument}) of {self.row}", there, MEMBERS)
 
 
 @dataclass(frozen=True)
@@ -230,8 +228,8 @@ class FirstStep:
         )
 
 
-ConditionNeed = Runs | TrainingScores | TuningRuns | FinerRuns | Probes  # of a condition
-Need = ConditionNeed | StepTimes | FirstStep
+RowNeed = Runs | TrainingScores | TuningRuns | FinerRuns | Probes  # of a table row
+Need = RowNeed | StepTimes | FirstStep
 
 
 def describe_missing(what: str, there: int, wanted: int) -> str:
@@ -239,12 +237,10 @@ def describe_missing(what: str, there: int, wanted: int) -> str:
     return f"{what}: {there} of {wanted}" if there < wanted else ""
 
 
-def list_conditions(
-    tasks: Iterable[tuple[str, Iterable[int]]], *models: str
-) -> tuple[Condition, ...]:
-    """Return the conditions of every model at every lag of some tasks."""
+def list_rows(tasks: Iterable[tuple[str, Iterable[int]]], *models: str) -> tuple[TableRow, ...]:
+    """Return the rows of every model at every lag of some tasks."""
     return tuple(
-        Condition(task, lag, model) for task, lags in tasks for lag in lags for model in models
+        TableRow(task, lag, model) for task, lags in tasks for lag in lags for model in models
     )
 
 

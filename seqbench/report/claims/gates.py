@@ -5,7 +5,7 @@ from statistics import median
 
 from seqbench.records.schema import Probe
 from seqbench.report.claims.claim import Claim, Finding, Vote
-from seqbench.report.claims.evidence import MEMBERS, Evidence, Probes, Runs, list_conditions
+from seqbench.report.claims.evidence import MEMBERS, Evidence, Probes, Runs, list_rows
 from seqbench.report.claims.rates import (
     compare_sides,
     describe_pair,
@@ -30,7 +30,7 @@ def forget(evidence: Evidence) -> Iterator[Finding]:
     against it, also where both fail. The GRU, which forgets too, stands beside it without a vote; so do the endless
     streams of the ledger, in the protocol of 2000.
     """
-    for bare in list_conditions(STREAMS, "lstm_1997"):
+    for bare in list_rows(STREAMS, "lstm_1997"):
         yield judge_difference(evidence, bare, bare._replace(model="lstm"))
         other = bare._replace(model="gru")
         pair = make_pair(evidence.runs(bare), evidence.runs(other))
@@ -47,7 +47,7 @@ FORGET = Claim(
     "A forget gate near 0 clears the cell; without it the cell cannot reset itself.",
     "Continual embedded Reber strings, where nothing says that a new one begins: the LSTM with a forget gate and the "
     "LSTM of 1997 without.",
-    tuple(map(Runs, list_conditions(STREAMS, "lstm", "lstm_1997", "gru"))),
+    tuple(map(Runs, list_rows(STREAMS, "lstm", "lstm_1997", "gru"))),
     forget,
 )
 
@@ -66,11 +66,11 @@ def gates_readable(evidence: Evidence) -> Iterator[Finding]:
     the area is at least 1/4 from 1/2 after training, and farther than at the start by .05. Where fewer than five
     members solved, nothing can be said.
     """
-    for condition in list_conditions(READABLE_TASKS, "lstm"):
-        start = {p.member: p for p in evidence.probes("gates", condition, "start")}
-        ends = [p for p in evidence.probes("gates", condition, "end") if p.verdict == "solved"]
+    for row in list_rows(READABLE_TASKS, "lstm"):
+        start = {p.member: p for p in evidence.probes("gates", row, "start")}
+        ends = [p for p in evidence.probes("gates", row, "end") if p.verdict == "solved"]
         for gate in GATES:
-            where = f"{gate} gate, {condition.task} {condition.lag}"
+            where = f"{gate} gate, {row.task} {row.lag}"
             if len(ends) < MEMBERS:
                 yield Finding(where, "open", f"only {len(ends)} members solved")
                 continue
@@ -93,7 +93,7 @@ GATES_READABLE = Claim(
     "Input, forget and output gates open and shut when the data asks for it.",
     "Values of the LSTM's gates at relevant and at distracting steps, at the start and after training: the area "
     "under the ROC of value against relevance; temporal order, adding.",
-    tuple(Probes("gates", condition) for condition in list_conditions(READABLE_TASKS, "lstm")),
+    tuple(Probes("gates", row) for row in list_rows(READABLE_TASKS, "lstm")),
     gates_readable,
 )
 
@@ -111,7 +111,7 @@ def peephole(evidence: Evidence) -> Iterator[Finding]:
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. Equal (the 90 %
     interval inside ±.25) or less speaks against it.
     """
-    for plain in list_conditions(TIMING, "lstm"):
+    for plain in list_rows(TIMING, "lstm"):
         yield judge_difference(evidence, plain, plain._replace(model="lstm_peephole"))
 
 
@@ -119,7 +119,7 @@ PEEPHOLE = Claim(
     "peephole",
     "Letting the gates see the cell state helps.",
     "LSTM with peepholes less LSTM, at equal parameters: timed spikes, spike delay, counting.",
-    tuple(map(Runs, list_conditions(TIMING, "lstm", "lstm_peephole"))),
+    tuple(map(Runs, list_rows(TIMING, "lstm", "lstm_peephole"))),
     peephole,
 )
 
@@ -136,7 +136,7 @@ def no_output_gate(evidence: Evidence) -> Iterator[Finding]:
     It speaks against the claim if the GRU solves more often, or less, than the LSTM without an output gate. Where all
     are alike, there is nothing to tell: such a task has no vote.
     """
-    for lstm in list_conditions(KINDS, "lstm"):
+    for lstm in list_rows(KINDS, "lstm"):
         full, gru, without = (
             evidence.runs(lstm._replace(model=model)) for model in ("lstm", "gru", "lstm_no_output")
         )
@@ -161,6 +161,6 @@ NO_OUTPUT_GATE = Claim(
     "A GRU is an LSTM without an output gate.",
     "GRU against the LSTM without an output gate, and against the LSTM, at equal parameters: adding, temporal order, "
     "parity, timed spikes, copy.",
-    tuple(map(Runs, list_conditions(KINDS, "lstm", "gru", "lstm_no_output"))),
+    tuple(map(Runs, list_rows(KINDS, "lstm", "gru", "lstm_no_output"))),
     no_output_gate,
 )

@@ -8,11 +8,11 @@ from seqbench.records.schema import Probe
 from seqbench.report.claims.claim import Claim, Finding, Vote
 from seqbench.report.claims.evidence import (
     MOMENTS,
-    Condition,
     Evidence,
     Probes,
     Runs,
-    list_conditions,
+    TableRow,
+    list_rows,
 )
 from seqbench.report.claims.rates import (
     compare_sides,
@@ -35,7 +35,7 @@ def short_memory(evidence: Evidence) -> Iterator[Finding]:
     Speaks against it: near failed, or far learned. Learned is nine of ten runs, failed is one of ten.
     """
     for task, (near, far) in LAGS.items():
-        close, distant = (evidence.runs(Condition(task, lag, "rnn")) for lag in (near, far))
+        close, distant = (evidence.runs(TableRow(task, lag, "rnn")) for lag in (near, far))
         both = judge_learning(close), judge_learning(distant)
         says: Vote = "open"
         if both == ("learned", "failed"):
@@ -50,7 +50,7 @@ SHORT_MEMORY = Claim(
     "short-memory",
     "Plain recurrent networks learn short dependencies and fail on long ones.",
     "Solve rate of the plain network at a near and at a far lag: latch, temporal order, adding, copy.",
-    tuple(map(Runs, list_conditions(LAGS.items(), "rnn"))),
+    tuple(map(Runs, list_rows(LAGS.items(), "rnn"))),
     short_memory,
 )
 
@@ -64,14 +64,14 @@ def long_memory(evidence: Evidence) -> Iterator[Finding]:
     against it, also where both fail: then the LSTM does not learn that dependency either.
     """
     for task, (_, far) in LAGS.items():
-        yield judge_difference(evidence, Condition(task, far, "rnn"), Condition(task, far, "lstm"))
+        yield judge_difference(evidence, TableRow(task, far, "rnn"), TableRow(task, far, "lstm"))
 
 
 LONG_MEMORY = Claim(
     "long-memory",
     "LSTMs learn dependencies that plain RNNs cannot.",
     "LSTM less plain network, difference of the solve rates at the far lag: latch, temporal order, adding, copy.",
-    tuple(map(Runs, list_conditions(FAR, "rnn", "lstm"))),
+    tuple(map(Runs, list_rows(FAR, "rnn", "lstm"))),
     long_memory,
 )
 
@@ -92,19 +92,17 @@ def vanishing(evidence: Evidence) -> Iterator[Finding]:
     diverge where gradients are not clipped stands beside it, without a vote: under Adam a large gradient makes no
     large step.
     """
-    for condition in list_conditions(GRADIENT_TASKS, "rnn", *GATED):
+    for row in list_rows(GRADIENT_TASKS, "rnn", *GATED):
         for moment in MOMENTS:
-            lost = [is_lost(probe) for probe in evidence.probes("gradient", condition, moment)]
-            if condition.model == "rnn":
-                yield judge_share(f"{condition}, {moment}", lost, "lost")
+            lost = [is_lost(probe) for probe in evidence.probes("gradient", row, moment)]
+            if row.model == "rnn":
+                yield judge_share(f"{row}, {moment}", lost, "lost")
             else:
-                yield judge_share(f"{condition}, {moment}", [not each for each in lost], "kept")
-    for condition in list_conditions([UNCLIPPED], "rnn", "lstm", "gru"):
-        runs = [*evidence.runs(condition), *evidence.runs(condition, "tuning")]
+                yield judge_share(f"{row}, {moment}", [not each for each in lost], "kept")
+    for row in list_rows([UNCLIPPED], "rnn", "lstm", "gru"):
+        runs = [*evidence.runs(row), *evidence.runs(row, "tuning")]
         diverged = sum(run.verdict == "diverged" for run in runs)
-        yield Finding(
-            f"{condition}, unclipped", "aside", f"{diverged} of {len(runs)} runs diverged"
-        )
+        yield Finding(f"{row}, unclipped", "aside", f"{diverged} of {len(runs)} runs diverged")
 
 
 def is_lost(probe: Probe) -> bool:
@@ -129,11 +127,8 @@ VANISHING = Claim(
     "Norm of the gradient by the state k steps before the answer, at the start and after training, in every "
     "recurrent model; and the runs that diverge without clipping.",
     (
-        *(
-            Probes("gradient", condition)
-            for condition in list_conditions(GRADIENT_TASKS, "rnn", *GATED)
-        ),
-        *map(Runs, list_conditions([UNCLIPPED], "rnn", "lstm", "gru")),
+        *(Probes("gradient", row) for row in list_rows(GRADIENT_TASKS, "rnn", *GATED)),
+        *map(Runs, list_rows([UNCLIPPED], "rnn", "lstm", "gru")),
     ),
     vanishing,
 )
@@ -151,15 +146,15 @@ def displacement(evidence: Evidence) -> Iterator[Finding]:
     Nothing can be said where most of them know nearly everything (.95 in the mean over the ages), so that their memory
     is not full, or nothing (less than .1 above chance at every age).
     """
-    for condition in list_conditions(LOADS, "rnn"):
+    for row in list_rows(LOADS, "rnn"):
         seen_by_age = [
             [a for a in probe.series.get("accuracy", []) if a is not None]
-            for probe in evidence.probes("age", condition, "end")
+            for probe in evidence.probes("age", row, "end")
         ]
         by_age = [accuracy for accuracy in seen_by_age if accuracy]
         where, chance = (
-            f"{condition.task} {condition.lag}",
-            evidence.runs(condition)[0].scale.chance,
+            f"{row.task} {row.lag}",
+            evidence.runs(row)[0].scale.chance,
         )
         typical = [fmean(each) for each in by_age]
         if not by_age or median(typical) >= FULL:
@@ -176,8 +171,8 @@ DISPLACEMENT = Claim(
     "A plain RNN keeps the newest and drops the oldest when its memory is full.",
     "Accuracy of the plain network against the age of the item, at a fixed load: recall, copy.",
     (
-        *(Probes("age", condition, ("end",)) for condition in list_conditions(LOADS, "rnn")),
-        *map(Runs, list_conditions(LOADS, "rnn")),
+        *(Probes("age", row, ("end",)) for row in list_rows(LOADS, "rnn")),
+        *map(Runs, list_rows(LOADS, "rnn")),
     ),
     displacement,
 )
@@ -187,9 +182,7 @@ DISPLACEMENT = Claim(
 ORDER = "temporal-order"
 WINDOWS = {15: (10,), 60: (10, 20, 50)}
 HOLDS_SOME = {(60, 50)}  # in a third of the sequences the last 50 steps contain both symbols
-TRUNCATED = {
-    Condition(ORDER, lag, f"lstm:truncate={k}"): k for lag in WINDOWS for k in WINDOWS[lag]
-}
+TRUNCATED = {TableRow(ORDER, lag, f"lstm:truncate={k}"): k for lag in WINDOWS for k in WINDOWS[lag]}
 
 
 def tbptt(evidence: Evidence) -> Iterator[Finding]:
@@ -198,10 +191,10 @@ def tbptt(evidence: Evidence) -> Iterator[Finding]:
     It speaks against the claim if it learned. Where neither did, nothing can be said. A window that holds the whole
     dependency of some sequences stands beside, without a vote.
     """
-    for condition, k in TRUNCATED.items():
-        full, cut = evidence.runs(Condition(ORDER, condition.lag, "lstm")), evidence.runs(condition)
+    for row, k in TRUNCATED.items():
+        full, cut = evidence.runs(TableRow(ORDER, row.lag, "lstm")), evidence.runs(row)
         says: Vote = "open"
-        if (condition.lag, k) in HOLDS_SOME:
+        if (row.lag, k) in HOLDS_SOME:
             says = "aside"
         elif judge_learning(cut) == "learned":
             says = "against"
@@ -209,9 +202,9 @@ def tbptt(evidence: Evidence) -> Iterator[Finding]:
             says = "for"
         pair = make_pair(full, cut)
         yield Finding(
-            f"{ORDER} {condition.lag}, window {k}",
+            f"{ORDER} {row.lag}, window {k}",
             says,
-            describe_pair(pair, "lstm", condition.model),
+            describe_pair(pair, "lstm", row.model),
         )
 
 
@@ -219,7 +212,7 @@ TBPTT = Claim(
     "tbptt",
     "Truncated backpropagation cannot learn dependencies longer than its window.",
     "Solve rate of the LSTM on temporal order with gradients cut after 10, 20, 50 steps, and not cut.",
-    tuple(map(Runs, (*list_conditions([(ORDER, WINDOWS)], "lstm"), *TRUNCATED))),
+    tuple(map(Runs, (*list_rows([(ORDER, WINDOWS)], "lstm"), *TRUNCATED))),
     tbptt,
 )
 
@@ -227,7 +220,7 @@ TBPTT = Claim(
 
 NET_WINDOWS = {15: (8, 16), 60: (8, 16, 32, 64)}
 FEEDFORWARD = {
-    Condition(ORDER, lag, f"window_mlp:window={k}"): k
+    TableRow(ORDER, lag, f"window_mlp:window={k}"): k
     for lag in NET_WINDOWS
     for k in NET_WINDOWS[lag]
 }
@@ -239,8 +232,8 @@ def window(evidence: Evidence) -> Iterator[Finding]:
     More: Newcombe's 95 % interval of the difference is above 0, and the difference at least .25. If both learned, or
     the net solves more often, a window is a substitute there; if both fail, nothing can be said.
     """
-    for condition, k in FEEDFORWARD.items():
-        net, lstm = evidence.runs(condition), evidence.runs(Condition(ORDER, condition.lag, "lstm"))
+    for row, k in FEEDFORWARD.items():
+        net, lstm = evidence.runs(row), evidence.runs(TableRow(ORDER, row.lag, "lstm"))
         pair = make_pair(net, lstm)
         how, both = compare_sides(pair), (judge_learning(net), judge_learning(lstm))
         says: Vote = "open"
@@ -249,9 +242,9 @@ def window(evidence: Evidence) -> Iterator[Finding]:
         elif how == "more":
             says = "for"
         yield Finding(
-            f"{ORDER} {condition.lag}, window {k}",
+            f"{ORDER} {row.lag}, window {k}",
             says,
-            describe_pair(pair, condition.model, "lstm"),
+            describe_pair(pair, row.model, "lstm"),
         )
 
 
@@ -259,6 +252,6 @@ WINDOW = Claim(
     "window",
     "Feeding a window to a feed-forward net is no substitute for recurrence.",
     "Solve rate of a feed-forward net on windows of 8 to 64 steps, and of the LSTM, on temporal order of 15 and 60.",
-    tuple(map(Runs, (*list_conditions([(ORDER, NET_WINDOWS)], "lstm"), *FEEDFORWARD))),
+    tuple(map(Runs, (*list_rows([(ORDER, NET_WINDOWS)], "lstm"), *FEEDFORWARD))),
     window,
 )

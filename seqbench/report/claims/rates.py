@@ -19,7 +19,7 @@ from typing import Literal
 from seqbench.records.schema import Record
 from seqbench.report import stats
 from seqbench.report.claims.claim import Finding, Vote
-from seqbench.report.claims.evidence import Condition, Evidence
+from seqbench.report.claims.evidence import Evidence, TableRow
 from seqbench.report.compare import EQUIVALENCE, Pair, is_within, newcombe
 
 MARGIN = 0.25  # the smallest relevant difference of two solve rates
@@ -79,9 +79,9 @@ def describe_pair(pair: Pair, first: str, second: str) -> str:
 
 
 def judge_difference(
-    evidence: Evidence, base: Condition, better: Condition, label: str = ""
+    evidence: Evidence, base: TableRow, better: TableRow, label: str = ""
 ) -> Finding:
-    """Return the finding on the claim that one condition does better than another: equal or worse is against it."""
+    """Return the finding on the claim that one row does better than another: equal or worse is against it."""
     pair = make_pair(evidence.runs(base), evidence.runs(better))
     where = label or f"{better.task} {better.lag}"
     return Finding(
@@ -89,14 +89,14 @@ def judge_difference(
     )
 
 
-def judge_rate(evidence: Evidence, where: Condition, label: str = "") -> Finding:
-    """Return the finding on the claim that a condition is learned."""
-    runs = evidence.runs(where)
+def judge_rate(evidence: Evidence, row: TableRow, label: str = "") -> Finding:
+    """Return the finding on the claim that the task of a row is learned."""
+    runs = evidence.runs(row)
     says: dict[Learning, Vote] = {"learned": "for", "failed": "against", "open": "open"}
     return Finding(
-        label or f"{where.task} {where.lag}",
+        label or f"{row.task} {row.lag}",
         says[judge_learning(runs)],
-        f"{where.model} {count_solved(runs)}/{len(runs)}",
+        f"{row.model} {count_solved(runs)}/{len(runs)}",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from seqbench.models import MODELS
 from seqbench.records.schema import Probe
@@ -21,6 +21,7 @@ from seqbench.report.drawing import (
     panels,
     parts,
     sort_names,
+    tick_shares,
     use_style,
 )
 from seqbench.report.tables.diagnostics import MOMENTS, drop_missing
@@ -99,8 +100,7 @@ def plot_accuracy_by_age(probes: Sequence[Probe], task: str) -> Figure:
         for ax, models in zip(axes, drawn, strict=True):
             ax.set_ylim(-0.03, 1.03)
             draw_lines(ax, [line for line in lines if line.model in models])
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-            ax.set_yticks([0, 0.5, 1])
+            tick_shares(ax)
             ax.set_xlabel("items that came after it")
         axes[0].set_ylabel("share of right answers")
     return figure

@@ -9,11 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import (
-    FixedLocator,
-    NullLocator,
-    PercentFormatter,
-)
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from seqbench.models import MODELS
 from seqbench.report import stats
@@ -27,10 +23,18 @@ from seqbench.report.drawing import (
     panels,
     parts,
     sort_names,
+    tick_models,
+    tick_shares,
     use_style,
 )
 from seqbench.tasks import TASKS
 from seqbench.text import label
+from seqbench.values.variants import strip_options
+
+
+def spell_lag(task: str, lag: int) -> str:
+    """Return the lag of a task in words: ``delay of 50 steps``."""
+    return label(TASKS.knob(strip_options(task)).spell(lag))
 
 
 def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
@@ -54,18 +58,16 @@ def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
         for ax, (name, models) in zip(axes, drawn, strict=True):
             draw_rates(ax, by_task[name], models)
             ax.set_title(label(name))
+            ax.set_xlabel(label(TASKS.knob(strip_options(name)).label))
         for ax in axes[::columns]:
             ax.set_ylabel("share of seeds solved")
-        figure.supxlabel("lag (each task's own knob)", fontsize=8.5)
     return figure
 
 
 def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
     """Draw the solve rates of one task; models are shifted slightly so that equal rates remain visible."""
     lags = sorted(set(found["lag"]))
-    shift = [
-        max(lag, 1) for lag in lags
-    ]  # the axis is logarithmic: a lag of 0 is drawn at 1 and labelled 0
+    shift = [max(lag, 1) for lag in lags]  # on the logarithmic axis a lag of 0 is drawn at 1
     step = 1.035 if len(lags) > 1 else 1.02
     ax.set_xscale("log")
     ax.set_ylim(-0.04, 1.04)
@@ -90,8 +92,7 @@ def draw_rates(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
     ax.xaxis.set_major_locator(FixedLocator(shift))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(shift, [str(lag) for lag in lags])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_yticks([0, 0.5, 1])
+    tick_shares(ax)
     label_ends(ax, ends)
 
 
@@ -117,14 +118,8 @@ def plot_scores(runs: pd.DataFrame, task: str) -> Figure:
                     va="center",
                     annotation_clip=False,
                 )
-            ax.set_title(f"lag {lag}")
-            ax.set_xticks(
-                range(len(models)),
-                [label(model) for model in models],
-                rotation=30,
-                ha="right",
-                rotation_mode="anchor",
-            )
+            ax.set_title(spell_lag(task, lag))
+            tick_models(ax, models)
             ax.set_xlim(-0.6, len(models) - 0.4)
             ax.margins(y=0.08)
         axes[0].set_ylabel(label(found["measure"].iloc[0]))
@@ -163,7 +158,7 @@ def plot_learning_curves(runs: pd.DataFrame, task: str) -> Figure:
                 if lag == lags[0]:
                     ax.set_title(label(model), color=get_look(model).colour)
             where = {"rotation": -90, "va": "center", "transform": line[-1].transAxes}
-            line[-1].text(1.06, 0.5, f"lag {lag}", weight="bold", **where)
+            line[-1].text(1.06, 0.5, spell_lag(task, lag), weight="bold", **where)
         figure.supxlabel("training steps", fontsize=8.5)
         figure.supylabel(label(found["measure"].iloc[0]), fontsize=8.5)
     return figure
@@ -178,7 +173,7 @@ def plot_steps_to_solve(runs: pd.DataFrame, task: str) -> Figure:
         figure, axes = panels(drawn, 2, 2.5)
         for ax, (lag, models) in zip(axes, drawn, strict=True):
             draw_survival(ax, by_lag[lag], models)
-            ax.set_title(f"lag {lag}")
+            ax.set_title(spell_lag(task, lag))
         axes[0].set_ylabel("share of seeds not yet solved")
     return figure
 
@@ -207,8 +202,7 @@ def draw_survival(ax: Axes, found: pd.DataFrame, models: Sequence[str]) -> None:
         )
         ends[model] = (float(x[-1]), y[-1])
     ax.set_xlabel("training steps")
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_yticks([0, 0.5, 1])
+    tick_shares(ax)
     label_ends(ax, ends)
 
 

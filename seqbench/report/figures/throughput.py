@@ -7,11 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import (
-    LogLocator,
-    NullLocator,
-    StrMethodFormatter,
-)
+from matplotlib.ticker import NullLocator
 
 from seqbench.models import MODELS
 from seqbench.report.drawing import (
@@ -21,9 +17,10 @@ from seqbench.report.drawing import (
     panels,
     parts,
     sort_names,
+    tick_models,
+    tick_plainly,
     use_style,
 )
-from seqbench.text import label
 
 SCANS = {"native": "s", "ensemble": "o", "fused": "^"}  # markers; the loop is a horizontal line
 
@@ -88,9 +85,7 @@ def draw_times(ax: Axes, rows: pd.DataFrame, models: Sequence[str]) -> None:
     lengths = sorted(set(rows["length"]))
     ax.set_xticks(lengths, [str(length) for length in lengths])
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
+    tick_plainly(ax)
     label_ends(ax, ends)
 
 
@@ -132,17 +127,9 @@ def plot_scans(steps: pd.DataFrame) -> Figure:
                 at = [models.index(model) for model in part["model"]]
                 colours = [get_look(model).colour for model in part["model"]]
                 ax.scatter(at, part["ratio"], s=20, c=colours, marker=marker)
-            ax.set_xticks(
-                range(len(models)),
-                [label(model) for model in models],
-                rotation=30,
-                ha="right",
-                rotation_mode="anchor",
-            )
+            tick_models(ax, models)
             ax.set_xlim(-0.5, len(models) - 0.5)
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            ax.yaxis.set_minor_locator(NullLocator())
+            tick_plainly(ax)
         keys = [
             Line2D([], [], color=INK, marker=SCANS[scan], linestyle="", label=scan)
             for scan in SCANS

@@ -32,6 +32,7 @@ class TextPage(BasePage):
             return None
         found = [r for r in self.results.core if r.unit.task == self.task]
         budget, scale = found[0].unit.budget, found[0].scale
+        knob = TASKS.knob(found[0].unit.task)
         better = "more" if scale.higher_is_better else "less"
         rates = sorted({r.member.learning_rate for r in found})
         rate = (
@@ -40,7 +41,7 @@ class TextPage(BasePage):
             else "learning rates chosen by tuning, see T1"
         )
         return Text(
-            f"Score: {markdown(scale.measure)}; chance {scale.chance:.4g}; "
+            f"Lag: the {markdown(knob.label)}. Score: {markdown(scale.measure)}; chance {scale.chance:.4g}; "
             f"solved at {scale.threshold:.4g} or {better}. "
             f"A run has {budget.steps} steps of {budget.batch} sequences, is validated every "
             f"{budget.validate_every} steps on {budget.validation_size} sequences, and tested once, at its end, on "
@@ -52,7 +53,8 @@ class TextPage(BasePage):
         if self.empty:
             return None
         lines = [
-            f"- At lag {lag}: {describe_outcome(rows)}." for lag, rows in self.runs.groupby("lag")
+            f"- {capitalise(spell_lag(rows))}: {describe_outcome(rows)}."
+            for _, rows in self.runs.groupby(["task", "lag"])
         ]
         most = int(self.runs.groupby("unit").size().max())
         low, high = stats.wilson(most, most).low, stats.wilson(0, most).high
@@ -69,13 +71,15 @@ class TextPage(BasePage):
             return self.say_nothing_measured()
         lines = [
             "| task | longest lag | all seeds solved | some | none |",
-            "| --- | --: | --- | --- | --- |",
+            "| --- | --- | --- | --- | --- |",
         ]
         for task, rows in self.runs.groupby("task", sort=False):
-            lag = rows["lag"].max()
-            sets = split_by_outcome(rows[rows["lag"] == lag])
+            longest = rows[rows["lag"] == rows["lag"].max()]
+            sets = split_by_outcome(longest)
             conditions = [markdown(", ".join(models)) or "–" for models in sets]
-            lines.append(f"| {link_to_task(str(task))} | {lag} | {' | '.join(conditions)} |")
+            lines.append(
+                f"| {link_to_task(str(task))} | {spell_lag(longest)} | {' | '.join(conditions)} |"
+            )
         return Text("\n".join(lines))
 
     def missing(self) -> Text | None:
@@ -127,7 +131,7 @@ class TextPage(BasePage):
             return "[throughput](throughput.html)"
         if isinstance(need, Probes):
             return "[inside](inside.html)"
-        return link_to_task(strip_options(need.condition.task))
+        return link_to_task(strip_options(need.row.task))
 
     def provenance(self) -> Text | None:
         """Return the edition, the profile, the commits and the machines of the results."""
@@ -182,6 +186,17 @@ def join_names(models: Iterable[str]) -> str:
     """Return names as a list in a sentence."""
     *first, last = map(markdown, models)
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def spell_lag(rows: pd.DataFrame) -> str:
+    """Return the lag of the runs of one task at one lag in words: ``delay of 50 steps``."""
+    task, lag = str(rows["task"].iloc[0]), int(rows["lag"].iloc[0])
+    return markdown(TASKS.knob(strip_options(task)).spell(lag))
+
+
+def capitalise(text: str) -> str:
+    """Return the text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
 
 
 def link_to_task(task: str) -> str:

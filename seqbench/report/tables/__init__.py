@@ -7,10 +7,8 @@ report, the downloads of the book and the command line find it. ``Results.table`
 TABLES = {  # and what a row is
     "T1": ("accuracy", "seqbench.report.tables.accuracy:accuracy"),  # a task at a lag with a model
     "T2": ("throughput", "seqbench.report.tables.throughput:throughput"),  # a model's step, timed
-    "T3": (
-        "sensitivity",
-        "seqbench.report.tables.sensitivity:sensitivity",
-    ),  # a condition at a learning rate
+    # a condition at a learning rate
+    "T3": ("sensitivity", "seqbench.report.tables.sensitivity:sensitivity"),
     "T4": ("runs", "seqbench.report.tables.runs:runs"),  # a run
     "T5": ("machines", "seqbench.report.tables.machines:machines"),  # a machine
     "T6": ("goals", "seqbench.report.tables.goals:goals"),  # a goal for speed
@@ -21,14 +19,8 @@ TABLES = {  # and what a row is
     "T11": (
         "inside",
         "seqbench.report.tables.diagnostics:diagnostics",
-    ),  # a statistic of an instrument
-    "T12": (
-        "cost",
-        "seqbench.report.tables.cost:cost",
-    ),  # a condition, and what it takes to solve it
-    "T13": (
-        "window",
-        "seqbench.report.tables.window:window",
-    ),  # a condition, and its working learning rates
+    ),  # an instrument's statistic
+    "T12": ("cost", "seqbench.report.tables.cost:cost"),  # a condition: what it takes to solve it
+    "T13": ("window", "seqbench.report.tables.window:window"),  # a condition: the rates that work
     "T14": ("claims", "seqbench.report.tables.claims:claims"),  # a claim, with its verdict
 }

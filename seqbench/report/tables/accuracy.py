@@ -13,7 +13,13 @@ from seqbench.report.table import Column, Content, Row, Value, to_decimals
 
 CONDITION = (
     Column("task", "Task", "the task", css="label", key=True),
-    Column("lag", "Lag", "the setting of the task's knob", css="number", key=True),
+    Column(
+        "lag",
+        "Lag",
+        "the task's delay, length or the like (its page says which)",
+        css="number",
+        key=True,
+    ),
     Column("model", "Model", "the model", css="label", key=True),
 )
 

@@ -10,7 +10,7 @@ TRAINED = "Trained models"
 
 BASELINES = (
     Column("task", "Task", "the task", css="label", key=True),
-    Column("lag", "Lag", "the setting of the task's knob", css="number", key=True),
+    Column("lag", "Lag", "the task's delay, length or the like (its page says which)", css="number", key=True),
     Column("options", "Options", "options of the task, if any", css="label", key=True),
     Column("baseline", "Baseline", "the method without a network", css="label"),
     Column("score", "Score", "what it reaches on the test part", to_decimals(4), css="number"),

@@ -6,7 +6,7 @@ from seqbench.errors import unknown
 from seqbench.records.facts import ClaimWords
 from seqbench.report.claims import CLAIMS
 from seqbench.report.claims.claim import Claim, ClaimResult
-from seqbench.report.claims.evidence import Condition, FirstStep, Need, StepTimes, join_words
+from seqbench.report.claims.evidence import FirstStep, Need, StepTimes, TableRow, join_words
 from seqbench.report.results import Results
 from seqbench.report.table import Column, Content, Row
 
@@ -74,15 +74,15 @@ def list_first(missing: tuple[str, ...]) -> str:
 
 def list_needs(needs: Iterable[Need]) -> Iterator[str]:
     """Yield the needed measurements, by kind and task."""
-    groups: dict[tuple[str, str], list[Condition]] = {}
+    groups: dict[tuple[str, str], list[TableRow]] = {}
     plain: dict[str, list[str]] = {}
     for need in needs:
         if isinstance(need, StepTimes | FirstStep):
             plain.setdefault(need.kind, []).append(str(need))
         else:
-            groups.setdefault((need.kind, need.condition.task), []).append(need.condition)
-    for (kind, task), conditions in groups.items():
-        lags = ", ".join(map(str, sorted({condition.lag for condition in conditions})))
-        yield f"{kind}: {task} {lags} ({join_words(condition.model for condition in conditions)})"
+            groups.setdefault((need.kind, need.row.task), []).append(need.row)
+    for (kind, task), rows in groups.items():
+        lags = ", ".join(map(str, sorted({row.lag for row in rows})))
+        yield f"{kind}: {task} {lags} ({join_words(row.model for row in rows)})"
     for kind, words in plain.items():
         yield f"{kind}: {join_words(words)}"

@@ -31,7 +31,7 @@ from seqbench.report.table import Column, Content, Row, to_decimals, to_signific
 
 PAIRS = (
     Column("task", "Task", "the task, or all cells that the block has in common", css="label", key=True),
-    Column("lag", "Lag", "the setting of the task's knob", css="number", key=True),
+    Column("lag", "Lag", "the task's delay, length or the like (its page says which)", css="number", key=True),
     Column("model", "Model A", "the one model", css="label", key=True),
     Column("other", "Model B", "the other", css="label", key=True),
     Column("solved", "k", "runs of A that solved", css="number", group="Solved by A"),
