@@ -351,7 +351,13 @@ def test_a_dry_run_says_what_would_be_done(call):
         (None, "can't read asked.toml: No such file"),
         ("tasks = ['addng']", "asked.toml: unknown task 'addng'; did you mean 'adding'?"),
         ("models = ['lstm:layer=2']", "asked.toml: unknown option of model 'lstm' 'layer'"),
-        ("grid = [0.1]", "asked.toml: profile 'quick' tunes no learning rate; leave grid out"),
+        ("profile = 'quick'\ngrid = [0.1]", "asked.toml: profile 'quick' tunes no learning rate; leave grid out"),
+        ("grid = [0.1]", "asked.toml: an experiment needs a task, and lags of it"),
+        ("tasks = ['adding']\nlags = [100001]", "asked.toml: adding can't have lag 100001"),
+        ("tasks = ['adding']\nrungs = [8, 4]", "asked.toml: the rungs of ladder 'adding' must ascend"),
+        ("tasks = ['adding']\nrungs = ['8']", "asked.toml: rungs must be a valid integer"),
+        ("tasks = ['adding']\nknob = 'hue'\nrungs = [2]", "asked.toml: a ladder of adding by hue is climbed at one"),
+        ("hiden = 5", "asked.toml: unknown field of a run specification 'hiden'; did you mean 'hidden'?"),
     ],
 )  # fmt: skip
 def test_a_file_that_asks_for_what_cannot_be(call, text, why):

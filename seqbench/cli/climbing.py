@@ -89,7 +89,7 @@ def horizon(
     from seqbench.measure import runs
     from seqbench.measure.select import select
 
-    if not asked.climbs:
+    if not asked.knob:
         asked = asked.change({"knob": "lag"})
     listen = choose_listener(dry_run)
     with name_file_at_fault(spec, select):

@@ -217,7 +217,9 @@ def conditions_of(
 ) -> list[Condition]:
     """Return the conditions that a specification asks for, by its names alone."""
     if profile.is_open and not tasks:
-        raise BadInput("an experiment is of a task; name one with --task, and its lags with --lag")
+        raise BadInput(
+            "an experiment needs a task, and lags of it; name them with --task and --lag"
+        )
     if spec.climbs:
         return list(profile.list_conditions())
     conditions = profile.select(tasks, models, spec.lags, spec.parts)
