@@ -333,8 +333,8 @@ def test_a_dry_run_says_what_would_be_done(call):
     assert total.startswith("# 8 members in 4 jobs")
     assert list(Path().iterdir()) == []
     Path("asked.toml").write_text(out)
-    assert call("run", "--spec", "asked.toml", "--dry-run") == (0, out, "")
-    code, out, _ = call("run", "--spec", "asked.toml", "--model", "gru", "--dry-run")
+    assert call("run", "asked.toml", "--dry-run") == (0, out, "")
+    code, out, _ = call("run", "asked.toml", "--model", "gru", "--dry-run")
     assert "# 2 members in 1 jobs" in out
 
 
@@ -351,13 +351,19 @@ def test_a_dry_run_says_what_would_be_done(call):
         (None, "can't read asked.toml: No such file"),
         ("tasks = ['addng']", "asked.toml: unknown task 'addng'; did you mean 'adding'?"),
         ("models = ['lstm:layer=2']", "asked.toml: unknown option of model 'lstm' 'layer'"),
-        ("grid = [0.1]", "asked.toml: profile 'quick' tunes no learning rate; leave grid out"),
+        ("profile = 'quick'\ngrid = [0.1]", "asked.toml: profile 'quick' tunes no learning rate; leave grid out"),
+        ("grid = [0.1]", "asked.toml: an experiment needs a task, and lags of it"),
+        ("tasks = ['adding']\nlags = [100001]", "asked.toml: adding can't have lag 100001"),
+        ("tasks = ['adding']\nrungs = [8, 4]", "asked.toml: the rungs of ladder 'adding' must ascend"),
+        ("tasks = ['adding']\nrungs = ['8']", "asked.toml: rungs must be a valid integer"),
+        ("tasks = ['adding']\nknob = 'hue'\nrungs = [2]", "asked.toml: a ladder of adding by hue is climbed at one"),
+        ("hiden = 5", "asked.toml: unknown field of a run specification 'hiden'; did you mean 'hidden'?"),
     ],
 )  # fmt: skip
 def test_a_file_that_asks_for_what_cannot_be(call, text, why):
     if text is not None:
         Path("asked.toml").write_text(text)
-    code, out, err = call("run", "--spec", "asked.toml", "--dry-run")
+    code, out, err = call("run", "asked.toml", "--dry-run")
     assert (code, out) == (2, "")
     assert why in err
     assert len(err.splitlines()) == 1
@@ -373,14 +379,14 @@ def test_a_file_that_asks_for_what_cannot_be(call, text, why):
 )
 def test_a_file_is_named_only_for_its_own_faults(call, text, options, why):
     Path("asked.toml").write_text(text)
-    code, out, err = call("run", "--spec", "asked.toml", *options, "--dry-run")
+    code, out, err = call("run", "asked.toml", *options, "--dry-run")
     assert (code, out) == (2, "")
     assert err.startswith(why)
 
 
 def test_what_is_to_be_looked_into_names_the_file_too(call):
     Path("asked.toml").write_text("profile = 'smoke'\ntasks = ['moving-shapes']\nlags = [2]")
-    code, out, err = call("inside", "--spec", "asked.toml")
+    code, out, err = call("inside", "asked.toml")
     assert (code, out) == (2, "")
     assert err.startswith("asked.toml: unknown lag '2' in profile 'smoke'")
 
@@ -420,14 +426,14 @@ def test_from_a_run_to_its_tables(call, monkeypatch):
     code, out, _ = call("validate", "results")
     assert code == 1
     assert "T1.csv" in out
-    monkeypatch.setattr("seqbench.report.folder.FORM", 3)
-    monkeypatch.setattr("seqbench.report.folder.REPRODUCIBLE_FORMS", [3])
+    monkeypatch.setattr("seqbench.report.folder.FORM", 4)
+    monkeypatch.setattr("seqbench.report.folder.REPRODUCIBLE_FORMS", [4])
     code, out, _ = call("validate", "results")
     assert (code, "no seal speaks for them" in out) == (1, True)
     store.seal()
     code, out, err = call("validate", "results")
     assert (code, out) == (0, "results: nothing is wrong\n")
-    assert "tables are of form 2, and this code makes form 3" in err
+    assert "tables are of form 3, and this code makes form 4" in err
 
 
 def test_step_times_are_one_document(call):

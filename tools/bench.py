@@ -29,6 +29,7 @@ from seqbench.cli.options import (
     SpecFile,
     Workers,
     ask,
+    name_results,
     parse_duration,
     parse_numbers,
     split_names,
@@ -77,7 +78,9 @@ def bench(
     from seqbench.measure.runs import prepare
 
     given = allot("processes", workers, parse_duration(budget), machine.choose_device(asked.device))
-    selection, store = prepare(asked, out)  # raises what is wrong, and writes nothing
+    selection, store = prepare(
+        asked, name_results(spec, out)
+    )  # raises what is wrong, and writes nothing
     store = Store(store.path.absolute()).create(selection.profile.make_manifest())
     wrong = measure_accuracy(selection, store, given)
     if given.in_time:
@@ -148,6 +151,9 @@ def measure_accuracy(selection: "Selection", store: Store, given: "Resources") -
             left = given.seconds_left if given.until < inf else None
             run(asked, out=store.path, workers=given.workers, budget=left, **fields)
 
+    if selection.profile.is_open:  # no notebook shows an experiment
+        measure()
+        return []
     for part in selection.profile.parts[:-1]:  # what comes first must not wait for a notebook
         if part in selection.parts:
             measure(parts=[part])

@@ -18,7 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from seqbench.errors import BadInput
 from seqbench.records.store import Store
 from seqbench.report.facts import read_facts
-from seqbench.report.folder import FORM, check_tables, write_tables
+from seqbench.report.folder import check_tables, write_tables
+from seqbench.report.form import FORM
 from seqbench.text import printable
 from seqbench.values.fields import Name
 

@@ -9,7 +9,7 @@ torch is imported inside the command that needs it.
 import sys
 from typing import NoReturn
 
-from seqbench.cli import listing, measuring, reading  # noqa: F401  each adds its commands to the app
+from seqbench.cli import climbing, listing, measuring, reading  # noqa: F401  each adds its commands to the app
 from seqbench.cli.app import app
 from seqbench.cli.terminal import obey
 

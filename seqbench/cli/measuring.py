@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,14 +15,18 @@ from seqbench.cli.options import (
     AskedPrecision,
     AskedProfile,
     AskedScan,
+    Batch,
     Budget,
     Device,
     DryRun,
     Force,
+    Hidden,
     Lags,
-    LearningRate,
+    Layers,
+    LearningRates,
     ModelNames,
     Out,
+    Parameters,
     Parts,
     ProfileName,
     Seeds,
@@ -33,16 +37,23 @@ from seqbench.cli.options import (
     Workers,
     ask,
     name_file_at_fault,
+    name_results,
     parse_duration,
     parse_numbers,
     parse_path,
+    parse_rates,
     split_names,
 )
 from seqbench.cli.terminal import answer, complain, select_columns
 from seqbench.text import printable
 
+if TYPE_CHECKING:
+    from seqbench.measure.progress import Plain
 
-@app.command(epilog="Example: seqbench run --task adding --model lstm,gru --lag 10,50 --budget 9m")
+
+@app.command(
+    epilog="Example: seqbench run --task adding --lag 100 --model lstm,gru --hidden 64 --steps 5000"
+)
 def run(
     spec: SpecFile = None,
     profile: AskedProfile = None,
@@ -52,7 +63,11 @@ def run(
     part: Parts = [],  # noqa: B006
     seeds: Seeds = None,
     steps: Steps = None,
-    learning_rate: LearningRate = None,
+    learning_rate: LearningRates = [],  # noqa: B006
+    batch: Batch = None,
+    parameters: Parameters = None,
+    hidden: Hidden = None,
+    layers: Layers = None,
     device: AskedDevice = None,
     engine: Annotated[str, typer.Option(help="processes, serial or dask.")] = "processes",
     workers: Workers = None,
@@ -63,32 +78,27 @@ def run(
     force: Force = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Train what a profile asks for and the results folder lacks.
+    """Train what is asked for and the results folder lacks.
 
-    What is asked for may stand in a TOML file; options go before its lines. --dry-run prints such a file.
+    A profile is measured as it says. Anything else is an experiment: any lag, size, budget or rate of any task, with
+    5 seeds at the learning rate 3e-3, and otherwise as in the edition. What is asked for may stand in a TOML file;
+    options go before its lines. --dry-run prints such a file.
     """
     asked = ask(
         spec,
         profile=profile, tasks=split_names(task), models=split_names(model), lags=parse_numbers(lag, "lag"),
-        parts=split_names(part),
-        seeds=seeds, steps=steps, learning_rate=learning_rate, device=device, scan=scan, precision=precision,
+        parts=split_names(part), seeds=seeds, steps=steps, batch=batch, parameters=parameters, hidden=hidden,
+        layers=layers, device=device, scan=scan, precision=precision, **parse_rates(learning_rate),
     )  # fmt: skip
     seconds = parse_duration(budget)
     from seqbench.measure import runs
-    from seqbench.measure.progress import Plain, make_listener
     from seqbench.measure.select import select
 
-    class Answer(Plain):
-        """A dry run's lines are the answer, not progress."""
-
-        def say(self, line: str) -> None:
-            print(printable(line), flush=True)
-
-    listen = Answer() if dry_run else make_listener()
+    listen = choose_listener(dry_run)
     with name_file_at_fault(spec, select):
         store = runs.run(
             asked,
-            out=out,
+            out=name_results(spec, out),
             engine=engine,
             workers=workers,
             budget=seconds,
@@ -102,6 +112,19 @@ def run(
     if listen.failed:
         complain(f"{listen.failed} runs failed")
         raise typer.Exit(1)
+
+
+def choose_listener(dry_run: bool) -> "Plain":
+    """Return what receives the lines of a run: those of a dry run are the answer, not progress."""
+    from seqbench.measure.progress import Plain, make_listener
+
+    class Answer(Plain):
+        """Prints to standard output."""
+
+        def say(self, line: str) -> None:
+            print(printable(line), flush=True)
+
+    return Answer() if dry_run else make_listener()
 
 
 @app.command(epilog="Example: seqbench throughput --model lstm,gru --hidden 32,64 --phase training")
@@ -201,7 +224,9 @@ def inside(
     from seqbench.report.results import Results
 
     with name_file_at_fault(spec, probe.select):
-        store = probe.run(asked, instruments=split_names(instrument), out=out, say=complain)
+        store = probe.run(
+            asked, instruments=split_names(instrument), out=name_results(spec, out), say=complain
+        )
     answer({"inside": select_columns(Results.read(store).table("T11"), as_json)}, as_json)
 
 

@@ -27,13 +27,21 @@ def parse_path(text: str) -> Path:
 
 Folder = Annotated[Path, typer.Argument(help="A results folder.", parser=parse_path)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
-ProfileName = Annotated[str, typer.Option("--profile", "-p", help="smoke, quick or paper.")]
+ProfileName = Annotated[
+    str, typer.Option("--profile", "-p", help="smoke, quick, paper, edition or experiment.")
+]
 AskedProfile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="smoke, quick or paper; quick if not given.")
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="smoke, quick, paper, edition or experiment; if not given, quick where that has what is asked for, "
+        "else experiment.",
+    ),
 ]
 SpecFile = Annotated[
     Path | None,
-    typer.Option("--spec", help="A TOML file that says what is asked for.", parser=parse_path),
+    typer.Argument(help="A TOML file that says what is asked for.", parser=parse_path),
 ]
 TaskNames = Annotated[
     list[str], typer.Option("--task", "-t", help="Only these tasks; repeat it or use commas.")
@@ -49,12 +57,20 @@ Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of th
 Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]
 Budget = Annotated[str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")]
-Steps = Annotated[
-    int | None, typer.Option(help="Training steps of a task that the profile does not have.")
+Steps = Annotated[int | None, typer.Option(help="Training steps at most; 6,000 if not given.")]
+LearningRates = Annotated[
+    list[str],
+    typer.Option(help="The learning rate; of several the best is chosen on seeds of their own."),
 ]
-LearningRate = Annotated[
-    float | None, typer.Option(help="Learning rate of a task that the profile does not have.")
+Batch = Annotated[int | None, typer.Option(help="Sequences a step; 32 if not given.")]
+Parameters = Annotated[
+    int | None,
+    typer.Option(
+        help="Match the models to so many parameters beyond embedding and readout; 5,000."
+    ),
 ]
+Hidden = Annotated[int | None, typer.Option(help="Hidden units of every model.")]
+Layers = Annotated[int | None, typer.Option(help="Layers of every model.")]
 AskedScan = Annotated[
     str | None,
     typer.Option("--scan", help="How recurrences run: auto, reference, native, ensemble or fused."),
@@ -74,12 +90,14 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="The results folder; results/local/<profile> if not given.", parser=parse_path
+        help="The results folder; if not given, results/local/<profile>, or results/local/<file> for a TOML file.",
+        parser=parse_path,
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Measure again what is there.")]
-QUICK = Path("results", "local", "quick")  # where the default profile leaves its results
-LEDGER = Path("results", "local", "ledger")
+LOCAL = Path("results", "local")
+QUICK = LOCAL / "quick"  # where the default profile leaves its results
+LEDGER = LOCAL / "ledger"
 
 
 def split_names(words: Iterable[str]) -> list[str]:
@@ -101,6 +119,19 @@ def parse_numbers(words: Iterable[str], what: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def parse_rates(words: Iterable[str]) -> dict[str, Any]:
+    """Return the field of a specification that some learning rates are: one is the rate, several are a grid."""
+    rates = []
+    for part in split_names(words):
+        try:
+            rates.append(float(part))
+        except ValueError:
+            raise BadInput(
+                f"a learning rate is a number, like 3e-3; got '{shorten(part, 40)}'"
+            ) from None
+    return {"grid": rates} if len(rates) > 1 else {"learning_rate": rates[0] if rates else None}
+
+
 def parse_duration(text: str | None) -> float | None:
     """Return the seconds of ``90``, ``90s``, ``9m`` or ``1.5h``."""
     if text is None:
@@ -119,6 +150,11 @@ def ask(file: Path | None, **options: Any) -> "RunSpec":
 
     given = {name: value for name, value in options.items() if value not in (None, [])}
     return RunSpec.read(file).change(given) if file else RunSpec.of(given)
+
+
+def name_results(file: Path | None, out: Path | None) -> Path | None:
+    """Return the results folder: the one that is named, else that of a TOML file, which has its name."""
+    return out or (LOCAL / file.stem if file else None)
 
 
 @contextmanager

@@ -19,7 +19,9 @@ LOCAL = Path("results", "local")  # the default folder of a user's own results
 
 def open_profile(out: str | Path | None, profile: Profile) -> Store:
     """Return the results folder of a profile, by default one for each precision; raise as ``open_folder`` does."""
-    name = profile.name if profile.precision == "float32" else f"{profile.name}-{profile.precision}"
+    name = profile.folder or profile.name
+    if profile.precision != "float32":
+        name = f"{name}-{profile.precision}"
     return open_folder(LOCAL / name if out is None else out, profile.make_manifest())
 
 

@@ -16,8 +16,8 @@ from seqbench.errors import DataMissing
 from seqbench.measure.job import Job
 from seqbench.measure.select import Selection
 from seqbench.measure.user_defined import is_user_defined, name_code
-from seqbench.protocol.climb import RungState, climb
-from seqbench.protocol.settings import choose_rate
+from seqbench.protocol.climb import RULE, RungState, climb, rank_rates
+from seqbench.protocol.settings import TUNING_SEEDS, choose_rate
 from seqbench.records.schema import Member, Record, Rung, Unit
 from seqbench.tasks import TASKS
 
@@ -71,10 +71,13 @@ class Climb:
     ----------
     rungs
         Of each rung that was begun or comes next, its description and what the records say.
+    above
+        The units of the rungs above these.
     """
 
     model: str
     rungs: tuple[tuple[Rung, RungState], ...]
+    above: tuple[Unit, ...] = ()
 
     @property
     def lacking(self) -> bool:
@@ -83,10 +86,17 @@ class Climb:
 
     def __str__(self) -> str:
         rung, state = self.rungs[-1]
-        ended = [f"{r.value} {s.verdict}" for r, s in self.rungs if s.verdict]
-        return f"{rung.ladder}, {self.model}: {', '.join([rung.knob, *ended])}" + (
-            f"; next {rung.knob} {rung.value} ({rung.unit})" if state.lacking else "; ended"
-        )
+        ended = {"pass": "passed", "open": "open", "fail": "failed"}
+        found = [
+            f"{words} {', '.join(values)}"
+            for verdict, words in ended.items()
+            if (values := [str(r.value) for r, s in self.rungs if s.verdict == verdict])
+        ]
+        if state.lacking:
+            found.append(f"next {rung.value} ({len(state.lacking)} runs, {state.stage[0].role})")
+        else:
+            found.append("ended")
+        return f"{rung.ladder}, {self.model}: {rung.knob} in {rung.unit}: {'; '.join(found)}"
 
 
 def plan(selection: Selection, records: Sequence[Record], unfinished: Path | None = None) -> Plan:
@@ -158,7 +168,7 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
-            rate = choose_rate(there)
+            rate = rank_rates(there)[0] if profile.is_open else choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
 
@@ -175,7 +185,8 @@ def climbs_of(selection: Selection, records: Iterable[Record]) -> Iterator[Climb
     profile = selection.profile
     for (_, model), rungs in ladders.items():
         states = climb(rungs, by_unit, profile.search, profile.rule)
-        yield Climb(model, tuple((rungs[state.unit], state) for state in states))
+        begun = tuple((rungs[state.unit], state) for state in states)
+        yield Climb(model, begun, tuple(rungs)[len(states) :])
 
 
 def jobs_of(
@@ -231,7 +242,7 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
         Records whose cost is known.
     """
     yield from (f"{task} is skipped: {why}" for task, why in ahead.skipped.items())
-    yield from map(str, ahead.climbs)
+    yield from (describe_climb(found, known) for found in ahead.climbs)
     seconds = {job: estimate_seconds(job, known) for job in ahead.jobs}
     for job, guess in seconds.items():
         yield f"{job}: {'not known yet' if guess is None else f'about {guess:.0f} s'}"
@@ -246,11 +257,41 @@ def describe_plan(ahead: Plan, known: Sequence[Record], workers: int) -> Iterato
     )
 
 
+def describe_climb(found: Climb, known: Sequence[Record]) -> str:
+    """Return a line that says how far a climb is, which rung is next, and what it and those above it may take.
+
+    A rung above has at least the runs of its tuning, at three rates, and the first reporting seeds. Runs that solve end
+    early, so that a rung which is passed takes less.
+    """
+    if not found.lacking:
+        return str(found)
+    state = found.rungs[-1][1]
+    now = estimate_time(state.unit, len(state.lacking), known)
+    if now is None:
+        return f"{found}: not known yet"
+    runs = 3 * len(TUNING_SEEDS) + RULE.first
+    costs = [estimate_time(unit, runs, known) or 0 for unit in found.above]
+    above = ""
+    if costs:
+        each = "one rung" if len(costs) == 1 else f"{len(costs)} rungs"
+        words = dict.fromkeys(f"{cost:,.0f}" for cost in (costs[0], costs[-1]))
+        above = f"; {each} above, if it comes to that, about {' to '.join(words)} s each"
+    return f"{found}: about {now:,.0f} s{above}"
+
+
 def estimate_seconds(job: Job, known: Iterable[Record]) -> float | None:
-    """Return the seconds that a job may take, from records of its model (of its task, if there are any); else None."""
-    same = [r for r in known if r.unit.model == job.unit.model and r.steps]
-    same = [r for r in same if r.unit.task == job.unit.task] or same
+    """Return the seconds that a job may take; see ``estimate_time``."""
+    return estimate_time(job.unit, len(job.members), known)
+
+
+def estimate_time(unit: Unit, members: int, known: Iterable[Record]) -> float | None:
+    """Return the seconds that members of a unit may take, scaled by its lag from records of its model; else None.
+
+    Records of its task are taken where there are any.
+    """
+    same = [r for r in known if r.unit.model == unit.model and r.steps]
+    same = [r for r in same if r.unit.task == unit.task] or same
     if not same:
         return None
     rates = [r.cost.seconds / (r.steps * r.unit.budget.batch * (r.unit.lag + 1)) for r in same]
-    return estimate_work(job.unit, len(job.members)) * median(rates)
+    return estimate_work(unit, members) * median(rates)

@@ -11,17 +11,20 @@ from seqbench.measure.execute import Keeper, Resources, allot, execute
 from seqbench.measure.folder import open_profile, write_into
 from seqbench.measure.plan import Plan, describe_plan, plan
 from seqbench.measure.progress import Listener, make_listener
-from seqbench.measure.select import Selection, plan_of_folder, select, spec_of
-from seqbench.records.schema import Unit
+from seqbench.measure.select import Selection, select, spec_of
+from seqbench.records.differences import describe_differences
+from seqbench.records.schema import Planned, Unit
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.text import printable
 from seqbench.values.arguments import Seconds, Workers, check_arguments
 
+UNSAID = RunSpec()  # not even a profile
+
 
 @check_arguments
 def run(
-    spec: str | InstanceOf[RunSpec] = "quick",
+    spec: str | InstanceOf[RunSpec] = UNSAID,
     *,
     out: str | Path | None = None,
     engine: str = "processes",
@@ -37,10 +40,11 @@ def run(
     Parameters
     ----------
     spec
-        What is to be measured: a ``RunSpec``, or the name of a profile.
+        What is to be measured: a ``RunSpec``, or the name of a profile. Without a profile it is ``quick``, or an
+        experiment where that has not what is asked for.
     out
         The results folder; ``results/local/<profile>`` by default, with another precision than float32
-        ``results/local/<profile>-<precision>``.
+        ``results/local/<profile>-<precision>``. Of an experiment's conditions the name has a hash.
     engine, workers
         ``processes`` (of one thread each, one a core by default), ``serial`` or ``dask``.
     budget
@@ -61,20 +65,19 @@ def run(
         With one sentence that names the culprit and the choices. Nothing is written then, or, where the disk is at
         fault, what was measured is kept.
     """
-    asked = spec_of(spec, options, run)
-    selection, store = prepare(asked, out, force)
+    selection, store = prepare(spec_of(spec, options, run), out, force)
     given = allot(engine, workers, budget, selection.provenance.device)
     keeper = Keeper(store, replace=force)
     listen = listen or make_listener()
     ahead = plan(selection, keeper.done)  # data that are wrong are found before anything is written
     if dry_run:
-        for line in describe_run(asked, ahead, store, given.workers):
+        for line in describe_run(selection.spec, ahead, store, given.workers):
             listen.say(line)
         return store
     device, manifest = selection.provenance.device, selection.profile.make_manifest()
     with write_into(store, manifest, device, *selection.tasks):
-        store.write_plan(plan_of_folder(selection.profile))
-        store.add_spec(asked)
+        store.write_plan(plan_of_folder(selection, store))
+        store.add_spec(selection.spec)
         announce(plan(selection, keeper.done), listen)
         for part in selection.parts:
             measure_part(selection.of_part(part), given, keeper, listen)
@@ -96,6 +99,18 @@ def prepare(
     if not force:
         refuse_another_row(selection.units, store)
     return selection, store
+
+
+def plan_of_folder(selection: Selection, store: Store) -> list[Planned]:
+    """Return the units that a folder is to hold: of a folder of experiments also those that were asked for before."""
+    if not selection.profile.is_open or not store.exists:
+        return selection.planned
+    planned = {row.unit.condition: row for row in store.plan()}
+    for row in selection.planned:
+        before = planned.get(row.unit.condition)
+        if before is None or before.unit.id != row.unit.id or before.seeds < row.seeds:
+            planned[row.unit.condition] = row
+    return list(planned.values())
 
 
 def measure_part(selection: Selection, given: Resources, keeper: Keeper, listen: Listener) -> None:
@@ -131,13 +146,3 @@ def refuse_another_row(units: Iterable[Unit], store: Store) -> None:
                 f"{store.path} holds {task} at lag {lag} with {model} under other conditions "
                 f"({describe_differences(other, unit)}); --force replaces it, --out keeps both"
             )
-
-
-def describe_differences(there: Unit, asked: Unit) -> str:
-    """Return the fields in which two units differ, with both values: the existing one and the one asked for."""
-    one, two = (unit.model_dump(mode="json") for unit in (there, asked))
-    one, two = (whole | whole.pop("budget") for whole in (one, two))
-    names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
-    return "; ".join(
-        f"{name.replace('_', ' ')} {one.get(name)}, asked for {two.get(name)}" for name in names
-    )

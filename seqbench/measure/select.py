@@ -3,7 +3,7 @@
 Every fault of a specification is found here, before anything is written or trained.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -13,11 +13,12 @@ from seqbench import machine
 from seqbench.catalogue import Catalogue
 from seqbench.errors import BadInput, describe, unknown
 from seqbench.measure.job import find_shape, make_scale, resolve_scan
+from seqbench.measure.ladders import make_ladder
 from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
-from seqbench.models.sizing import common_size
+from seqbench.models.sizing import common_size, match_sizes
 from seqbench.protocol.profile import Profile
-from seqbench.protocol.profiles import find_profile
+from seqbench.protocol.profiles import EXPERIMENT, QUICK, find_profile
 from seqbench.protocol.settings import SEQUENCE_MODELS, Condition
 from seqbench.random import Keys
 from seqbench.records.schema import Planned, Provenance, Unit
@@ -26,7 +27,9 @@ from seqbench.scan import Scan
 from seqbench.tasks import TASKS
 from seqbench.tasks.base import LOSSES, Task
 from seqbench.values.options import check_options
-from seqbench.values.variants import parse, strip_options
+from seqbench.values.variants import parse, spell, strip_options
+
+LARGE = 100_000  # every model can have any larger number of parameters within 2 %
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,20 @@ class Selection:
     def units(self) -> dict[Unit, Condition]:
         """Each unit once, with the last condition that asks for it."""
         return dict(self.conditions)
+
+    @property
+    def planned(self) -> list[Planned]:
+        """All units that a folder of these results is to hold: of an experiment, those that are asked for."""
+        profile, pairs = self.profile, self.conditions
+        if not profile.is_open:
+            pairs = tuple((unit_of(c, profile), c) for c in profile.list_conditions())
+        there: dict[Unit, Planned] = {}
+        for unit, c in pairs:
+            seeds = len(self.seeds) if profile.is_open else profile.seeds
+            seeds = profile.rule.first if c.rung else seeds
+            planned = Planned(unit=unit, part=c.setting.part, seeds=seeds, rung=c.rung)
+            there.setdefault(unit, planned)
+        return list(there.values())
 
     @property
     def seeds(self) -> range:
@@ -142,11 +159,16 @@ def select(spec: RunSpec) -> Selection:
     BadInput
         With one sentence that names the culprit and the choices.
     """
+    spec = choose_profile(spec)
     profile = find_profile(spec.profile).adapt(spec)
     if spec.scan not in get_args(Scan):
         raise unknown("scan", spec.scan, get_args(Scan))
     resolve_scan(spec.precision, spec.scan)
-    conditions = conditions_of(spec, profile)
+    tasks, models = check_names(TASKS, spec.tasks), name_models(spec, profile)
+    if spec.climbs:
+        ladders = tuple(make_ladder(task, tuple(models), spec) for task in tasks)
+        profile = replace(profile, ladders=ladders)
+    conditions = conditions_of(spec, profile, tasks, models)
     device = machine.choose_device(spec.device)
     profile = replace(profile, precision=machine.check_precision(spec.precision, device))
     with chdir("."):  # a user-defined class may go elsewhere
@@ -155,17 +177,61 @@ def select(spec: RunSpec) -> Selection:
     return Selection(spec, profile, pairs, provenance_of(profile, device), classes)
 
 
-def conditions_of(spec: RunSpec, profile: Profile) -> list[Condition]:
+def choose_profile(spec: RunSpec) -> RunSpec:
+    """Return a specification that names a profile; one that names none is of ``quick``, or else an experiment."""
+    if "profile" in spec.model_fields_set:
+        return spec
+    fits = next(
+        profile for profile in (QUICK, EXPERIMENT) if profile.covers(spec) or profile.is_open
+    )
+    return spec.change({"profile": fits.name})
+
+
+def name_models(spec: RunSpec, profile: Profile) -> list[str]:
+    """Return the models asked for, each with the width and the number of layers that are asked of all.
+
+    Raises
+    ------
+    BadInput
+        If a model is unknown, or has no such option.
+    """
+    asked = {
+        name: getattr(spec, name)
+        for name in ("hidden", "layers")
+        if getattr(spec, name) is not None
+    }
+    models = spec.models or (profile.guest.models if asked else ())
+    spellings = []
+    for model in check_names(MODELS, models):
+        name, options = parse(model)
+        if other := [o for o in asked if options.get(o, asked[o]) != asked[o]]:
+            raise BadInput(
+                f"'{model}' has {' and '.join(other)} of its own; ask for one of the two"
+            )
+        spellings.append(spell(name, options | asked) if asked else model)
+    return check_names(MODELS, spellings)
+
+
+def conditions_of(
+    spec: RunSpec, profile: Profile, tasks: Sequence[str], models: Sequence[str]
+) -> list[Condition]:
     """Return the conditions that a specification asks for, by its names alone."""
-    tasks, models = check_names(TASKS, spec.tasks), check_names(MODELS, spec.models)
+    if profile.is_open and not tasks:
+        raise BadInput(
+            "an experiment needs a task, and lags of it; name them with --task and --lag"
+        )
+    if spec.climbs:
+        return list(profile.list_conditions())
     conditions = profile.select(tasks, models, spec.lags, spec.parts)
     own = [condition.task[0] for condition in conditions if condition.setting in profile.settings]
     if own and (spec.steps or spec.learning_rate):
         raise BadInput(
-            f"profile '{profile.name}' says itself how task '{own[0]}' is measured; "
-            "steps and learning_rate are for tasks that it does not have"
+            f"profile '{profile.name}' says itself how task '{own[0]}' is measured; steps and learning_rate are "
+            "for tasks that it does not have, and for profile 'experiment'"
         )
-    if not spec.tasks:  # then all tasks that the models can read
+    if (
+        not tasks or not spec.models
+    ):  # then all tasks that the models can read, or all models that read the task
         conditions = [condition for condition in conditions if is_compatible(condition)]
     if not conditions:
         asked = {"tasks": spec.tasks, "parts": spec.parts}
@@ -212,16 +278,6 @@ def provenance_of(profile: Profile, device: str) -> Provenance:
     )
 
 
-def plan_of_folder(profile: Profile) -> list[Planned]:
-    """Return all units that a folder of a profile is to hold, not only those that are measured now."""
-    there: dict[Unit, Planned] = {}
-    for c in profile.list_conditions():
-        unit, seeds = unit_of(c, profile), profile.rule.first if c.rung else profile.seeds
-        planned = Planned(unit=unit, part=c.setting.part, seeds=seeds, rung=c.rung)
-        there.setdefault(unit, planned)
-    return list(there.values())
-
-
 # Units
 
 
@@ -255,7 +311,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         options = {"layers": layers} | model_options
         shape = find_shape(MODELS[net], task, choose_embedding(task, profile), options)
         try_model(condition.model, net, shape)
-    return Unit(
+    unit = Unit(
         task=name,
         task_version=task.version,
         lag=condition.lag,
@@ -272,6 +328,9 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         counting=profile.counting,
         embedding=choose_embedding(task, profile),
     )
+    if net in MODELS.builtin and (profile.is_open or model_options):
+        check_size(unit, task)
+    return unit
 
 
 def is_compatible(condition: Condition) -> bool:
@@ -320,9 +379,19 @@ def try_model(spelling: str, net: str, shape: dict[str, Any]) -> None:
         raise BadInput(f"model '{spelling}' can't be made: {describe(error)}") from None
 
 
+def check_size(unit: Unit, task: Task) -> None:
+    """Raise if the smallest model with the options of a unit has more parameters than it is to have."""
+    options = {"layers": unit.layers} | unit.model_options
+    shape = find_shape(MODELS[unit.model], task, unit.embedding, options)
+    try:
+        match_sizes(unit.model, unit.parameters, counting=unit.counting, **shape)
+    except BadInput as error:
+        raise BadInput(f"model '{unit.model_spelling}' can't be made: {error}") from None
+
+
 def choose_parameters(task: Task, profile: Profile) -> int:
     """Return the number of parameters that the models of a task are matched to."""
-    if isinstance(task.inputs, tuple):
+    if isinstance(task.inputs, tuple) or profile.parameters > LARGE:
         return profile.parameters
     return common_size(
         SEQUENCE_MODELS,

@@ -12,6 +12,7 @@ from seqbench.records.schema import Rung
 from seqbench.values.variants import parse, spell
 
 FACTORS = (2, 4, 8, 16)  # a trained model is tested at so many times its lag, too
+MARGIN = 0.5  # training ends early half of the way from the threshold to the best possible score
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Ladder:
             validate_every=self.validate_every,
             validation_size=self.validation_size,
             test_size=self.test_size,
-            margin=0.5,
+            margin=MARGIN,
         )
 
     def limit(self, model: str) -> int:

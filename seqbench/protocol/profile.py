@@ -17,6 +17,7 @@ from seqbench.records.spec import RunSpec
 from seqbench.values.variants import strip_options
 
 GUEST = Setting("", (), 2_000, 1e-2)
+EXPERIMENTAL = ("batch", "parameters", "hidden", "layers", "knob", "rungs")  # what a profile fixes
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Profile:
         Whether tables made from it may be cited.
     guest
         The setting of a task that the profile does not list; its name and lags are filled in.
+    is_open
+        Whether a specification may say itself what is measured and how: the profile of experiments.
+    folder
+        The name of the default results folder; that of the profile if empty.
     grid, tuning_seeds
         The learning rates that a tuned profile chooses from, and the seeds that it tunes on.
     """
@@ -58,6 +63,8 @@ class Profile:
     rule: Rule = RULE
     counting: Counting = "all"
     embedding: int | None = None
+    is_open: bool = False
+    folder: str = ""
 
     @property
     def search(self) -> Search:
@@ -76,28 +83,75 @@ class Profile:
             "rates": [self.grid, self.tuning_seeds] if self.tuned else None,
             "precision": self.precision,
         }
-        if self.ladders:
+        if self.ladders or self.is_open:
             sizes = {"counting": self.counting, "embedding": self.embedding}
             shared |= sizes | {"rule": asdict(self.rule)}
         return digest(shared)
 
     def adapt(self, spec: RunSpec) -> "Profile":
-        """Return the profile with the grid of a specification, and its steps and rate for tasks the profile lacks."""
-        if spec.grid and not self.tuned:
-            raise BadInput(f"profile '{self.name}' tunes no learning rate; leave grid out")
+        """Return the profile with what a specification changes of it.
+
+        Of the experiments' that is all but the rule of climbing; of any other the grid, and the steps and the rate of
+        tasks that it lacks.
+        """
         if len(set(spec.grid)) < len(spec.grid):
             raise BadInput(f"grid has a learning rate twice: {list(spec.grid)}")
         if spec.seeds is not None and spec.seeds > min(self.tuning_seeds):
             raise BadInput(
                 f"seeds must be at most {min(self.tuning_seeds)}; the tuning has those that follow"
             )
+        if self.is_open:
+            return self.open_to(spec)
+        if spec.grid and not self.tuned:
+            raise BadInput(f"profile '{self.name}' tunes no learning rate; leave grid out")
         if spec.learning_rate and self.tuned:
             raise BadInput(
                 f"profile '{self.name}' tunes the learning rate; choose another, or leave it out"
             )
-        rate = spec.learning_rate or self.guest.learning_rate
-        guest = replace(self.guest, steps=spec.steps or self.guest.steps, learning_rate=rate)
+        if own := [name for name in EXPERIMENTAL if getattr(spec, name)]:
+            raise BadInput(
+                f"profile '{self.name}' says itself how it measures; {' and '.join(own)} can be asked of "
+                "profile 'experiment'"
+            )
+        guest = self.guest.change(steps=spec.steps, learning_rate=spec.learning_rate)
         return replace(self, guest=guest, grid=tuple(sorted(spec.grid)) or self.grid)
+
+    def open_to(self, spec: RunSpec) -> "Profile":
+        """Return the profile of an experiment: its conditions are those of the specification."""
+        if spec.learning_rate and spec.grid:
+            raise BadInput(
+                "an experiment has one learning_rate, or a grid that it is chosen from; leave one of them out"
+            )
+        if spec.climbs and spec.learning_rate:
+            raise BadInput(
+                "a climb chooses its learning rates from a grid; name one, also of one rate"
+            )
+        if spec.climbs and spec.seeds:
+            raise BadInput(
+                f"a rung of a ladder has {self.rule.first} seeds, and {self.rule.all} where these disagree; "
+                "leave seeds out"
+            )
+        return replace(
+            self,
+            guest=self.guest.change(
+                steps=spec.steps, learning_rate=spec.learning_rate, batch=spec.batch
+            ),
+            parameters=spec.parameters or self.parameters,
+            tuned=spec.climbs or bool(spec.grid),
+            grid=tuple(sorted(spec.grid)) or self.grid,
+            folder=name_folder(spec),
+        )
+
+    def covers(self, spec: RunSpec) -> bool:
+        """Return whether a specification asks only for tasks and lags of the profile, measured as it says."""
+        if spec.steps or spec.learning_rate or spec.grid:
+            return False
+        if any(getattr(spec, name) for name in EXPERIMENTAL):
+            return False
+        named = [s for s, _ in self.all_settings if not spec.tasks or is_named(s.task, spec.tasks)]
+        return set(spec.lags) <= {lag for s in named for lag in s.lags} and all(
+            any(is_named(s.task, [task]) for s in named) for task in spec.tasks
+        )
 
     @property
     def all_settings(self) -> list[tuple[Setting, Rung | None]]:
@@ -108,7 +162,8 @@ class Profile:
     @property
     def parts(self) -> tuple[str, ...]:
         """Return the parts in the order in which they are measured; a ladder is a part of its own."""
-        return tuple(dict.fromkeys(setting.part for setting, _ in self.all_settings))
+        parts = dict.fromkeys(setting.part for setting, _ in self.all_settings)
+        return tuple(parts) or (self.guest.part,)
 
     def list_conditions(self) -> Iterator[Condition]:
         """Yield every condition, in the order of the settings."""
@@ -189,3 +244,21 @@ class Profile:
 def is_named(spelling: str, names: Sequence[str]) -> bool:
     """Return whether an entry is among the names, by its whole spelling or without its options."""
     return spelling in names or strip_options(spelling) in names
+
+
+def name_folder(spec: RunSpec) -> str:
+    """Return the name of the default results folder of an experiment.
+
+    Experiments that differ only in tasks, lags, models and seeds have one folder, so that their results stand in one
+    table; what else they change is hashed into the name. A climb has a folder for each task.
+    """
+    changed = ["steps", "batch", "learning_rate", "grid", "parameters", "hidden", "layers"]
+    name = "experiment"
+    if spec.climbs:
+        changed += ["knob", "rungs", "lags"]
+        tasks = {strip_options(task) for task in spec.tasks}
+        name = "-".join(["horizon", *(tasks if len(tasks) == 1 else ())])
+    values = spec.model_dump(mode="json", include=set(changed), exclude_defaults=True)
+    if values.get("knob") == "lag":
+        del values["knob"]
+    return f"{name}-{digest(values)[:8]}" if values else name

@@ -1,4 +1,7 @@
-"""What to measure: smoke, quick, paper, edition. A profile is data, fixed before the first run."""
+"""What to measure: smoke, quick, paper, edition; and experiment, whose conditions are those that a person asks for.
+
+A profile is data: conditions and budgets, fixed before the first run.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,9 +9,9 @@ from typing import get_args
 
 from seqbench.errors import unknown
 from seqbench.protocol.climb import RULE
-from seqbench.protocol.ladders import Ladder
+from seqbench.protocol.ladders import FACTORS, MARGIN, Ladder
 from seqbench.protocol.profile import Profile
-from seqbench.protocol.settings import FINER, Setting
+from seqbench.protocol.settings import FINER, SEQUENCE_MODELS, Setting
 from seqbench.records.schema import Phase, Precision
 
 GATED = ("lstm", "lstm_1997", "lstm_peephole", "gru")
@@ -249,6 +252,27 @@ EDITION = Profile(
     ),
 )  # fmt: skip
 
+# What is measured is asked for; how, is as in the edition unless that is asked for, too (docs/adr/0032).
+EXPERIMENT = Profile(
+    name="experiment",
+    seeds=RULE.first,
+    parameters=EDITION.parameters,
+    counting=EDITION.counting,
+    embedding=EDITION.embedding,
+    grid=EDITION.grid,
+    settings=(),
+    guest=Setting(
+        "",
+        (),
+        steps=6_000,
+        learning_rate=3e-3,
+        models=(*SEQUENCE_MODELS, "cnn_lstm"),
+        factors=FACTORS,
+        margin=MARGIN,
+    ),
+    is_open=True,
+)
+
 # As smoke is of settings: a small ladder, for tests only.
 SMOKE_CLIMB = Profile(
     name="smoke-climb",
@@ -268,7 +292,9 @@ SMOKE_CLIMB = Profile(
     ),
 )  # fmt: skip
 
-PROFILES = {profile.name: profile for profile in (SMOKE, SMOKE_CLIMB, QUICK, PAPER, EDITION)}
+PROFILES = {
+    profile.name: profile for profile in (SMOKE, SMOKE_CLIMB, QUICK, PAPER, EDITION, EXPERIMENT)
+}
 
 
 @dataclass(frozen=True)
@@ -306,6 +332,7 @@ class Timing:
 TIMINGS = {
     "smoke": Timing(lengths=(12,), batches=(4,), members=(1, 2), rounds=3),
     "quick": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
+    "experiment": Timing(lengths=(32, 128, 512), batches=(32,), members=(1, 3), rounds=7),
     "smoke-climb": Timing(lengths=(12,), batches=(4,), members=(1,), rounds=3),
     "edition": Timing(lengths=(64, 256, 1024, 4096), batches=(32,), members=(1, 8), rounds=15),
     "paper": Timing(

@@ -6,7 +6,7 @@ once.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from statistics import median
 from typing import Any
@@ -69,6 +69,20 @@ class Setting:
     test_size: int = 1024
     factors: tuple[int, ...] = ()
     margin: float = 0.0
+
+    def change(
+        self,
+        steps: int | None = None,
+        learning_rate: float | None = None,
+        batch: int | None = None,
+    ) -> "Setting":
+        """Return the setting with those of these values that are given."""
+        return replace(
+            self,
+            steps=steps or self.steps,
+            learning_rate=learning_rate or self.learning_rate,
+            batch=batch or self.batch,
+        )
 
     def make_budget(self, tuned: bool, longer: Sequence[int] = ()) -> Budget:
         """Return the budget of each member; it includes the learning rate if that is not tuned.

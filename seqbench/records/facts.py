@@ -92,6 +92,23 @@ LedgerRow = Annotated[
 ]
 
 
+class ClimbRule(Strict):
+    """The rule by which the ladders were climbed (``protocol.climb.Rule``).
+
+    Attributes
+    ----------
+    first, all
+        The reporting seeds that every rung was given, and those of a rung on which the first did not agree.
+    passes, fails
+        Of all seeds, the fewest that must solve to pass, and the most that may solve to fail.
+    """
+
+    first: int = Field(ge=1)
+    all: int = Field(ge=1)
+    passes: int = Field(ge=0)
+    fails: int = Field(ge=0)
+
+
 class Facts(Strict):
     """What the tables and verdicts of a folder depend on, besides its records and the form of its tables.
 
@@ -107,6 +124,8 @@ class Facts(Strict):
         The ids of the tables that the edition has, if they have a row.
     claims, ledger
         The rows of T14 and T10, in their order.
+    climbing
+        The rule by which ladders were climbed; None, and not written, in editions that had no ladders.
     """
 
     rates: tuple[Rate, ...] = Field(min_length=1)
@@ -118,3 +137,4 @@ class Facts(Strict):
     tables: tuple[Name, ...]
     claims: tuple[ClaimWords, ...]
     ledger: tuple[LedgerRow, ...]
+    climbing: ClimbRule | None = Field(default=None, exclude_if=lambda rule: rule is None)

@@ -1,10 +1,11 @@
 """A run as a value: what is to be measured. It is read from options or a TOML file, and kept with the results.
 
-An example of such a file::
+An example of such a file, which asks for an experiment (docs/adr/0032)::
 
-    profile = "paper"
-    tasks = ["adding", "copy"]
+    tasks = ["adding"]
+    lags = [100, 300]
     models = ["lstm", "gru:hidden=64"]
+    steps = 5000
     grid = [0.001, 0.003]
 
 What it does not hold changes no record's content: the folder, the number of workers, the time that a run is given.
@@ -15,7 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from seqbench.errors import BadInput, unknown
 from seqbench.records.schema import Strict, digest
@@ -26,6 +27,7 @@ from seqbench.values.fields import Line
 LIST_TO_TUPLE = BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given)
 Names = Annotated[tuple[Line, ...], LIST_TO_TUPLE]
 Lags = Annotated[tuple[Lag, ...], LIST_TO_TUPLE]
+Size = Annotated[int, Field(gt=0, le=10_000_000)]
 Rates = Annotated[tuple[Rate, ...], LIST_TO_TUPLE]
 
 
@@ -35,17 +37,24 @@ class RunSpec(Strict):
     Attributes
     ----------
     profile
-        ``smoke``, ``quick`` or ``paper``.
+        ``smoke``, ``quick``, ``paper``, ``edition`` or ``experiment``. Where a run is given none, it is ``quick`` if
+        that has all that is asked for, and else ``experiment``.
     tasks, models, lags, parts
         What to measure of the profile; empty means all. A task or model may have options: ``lstm:layers=2``.
     seeds
         How many reporting seeds, instead of the profile's number.
     grid
-        The learning rates over which a profile that tunes chooses, instead of its own. They are part of the
+        The learning rates over which a profile that tunes, or an experiment, chooses. They are part of the
         specification, so results of two grids never meet in one folder.
     steps, learning_rate
-        For tasks that the profile does not list: training steps at most, and the learning rate, instead of its setting
-        ``guest``. A profile that tunes finds the rate itself.
+        Training steps at most, and the learning rate: of an experiment, or of tasks that a profile does not have. A
+        profile that tunes finds the rate itself.
+    batch, parameters, hidden, layers
+        Of an experiment: sequences a step, the number of parameters that models are matched to, and the width and the
+        number of layers of every model.
+    knob, rungs
+        Of an experiment: the models climb a ladder of the task, by its lag (``"lag"``) or an option of it, at these
+        values; without rungs, the edition's ladder.
     device
         ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
     scan
@@ -63,6 +72,12 @@ class RunSpec(Strict):
     grid: Rates = ()
     steps: Count | None = None
     learning_rate: Rate | None = None
+    batch: Count | None = None
+    parameters: Size | None = None
+    hidden: Count | None = None
+    layers: Count | None = None
+    knob: Line = ""
+    rungs: Lags = ()
     device: Line = "auto"
     scan: Line = "auto"
     precision: Line = "float32"
@@ -105,12 +120,21 @@ class RunSpec(Strict):
         return self.of({name: getattr(self, name) for name in self.model_fields_set} | options)
 
     @property
+    def climbs(self) -> bool:
+        """Whether the models are to climb a ladder that the specification names."""
+        return bool(self.knob or self.rungs)
+
+    @property
     def id(self) -> str:
         """The name of the specification: the hash of what is not left to its default."""
         return digest(self.model_dump(mode="json", exclude_defaults=True))
 
     def toml(self) -> str:
         """Return the specification as TOML, a line for each field that has a value."""
-        fields = self.model_dump(mode="json", exclude_none=True)
+        fields = self.model_dump(mode="json")
         # A list, a number or a printable text is written in TOML as it is in JSON.
-        return "".join(f"{k} = {json.dumps(v, ensure_ascii=False)}\n" for k, v in fields.items())
+        return "".join(
+            f"{name} = {json.dumps(value, ensure_ascii=False)}\n"
+            for name, value in fields.items()
+            if value not in (None, [], "")
+        )

@@ -1,13 +1,16 @@
 """The facts of a folder: its own, or for an older edition those kept in this package, else those of the code."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from seqbench.ledger.rows import LEDGER, Entry, ModelPair, ModelScore, NotRepeated, Online
 from seqbench.models import MODELS
+from seqbench.protocol.climb import RULE, Rule
+from seqbench.protocol.profiles import PROFILES
 from seqbench.protocol.settings import FINER, GRID, TUNING_SEEDS
 from seqbench.records import facts
-from seqbench.records.facts import ClaimWords, Facts, LedgerRow
+from seqbench.records.facts import ClaimWords, ClimbRule, Facts, LedgerRow
 from seqbench.records.store import Store
 from seqbench.report.claims import CLAIMS
 from seqbench.report.tables import TABLES
@@ -24,21 +27,27 @@ def read_facts(store: Store) -> Facts:
         return own
     if manifest.edition != "local" and manifest.form in EARLIER:
         return Facts.model_validate_json(EARLIER[manifest.form].read_bytes())
-    return collect_facts(rates=store.grid() or GRID)
+    if (profile := PROFILES.get(manifest.profile)) is None:
+        return collect_facts(store.grid() or GRID)
+    return collect_facts(store.grid() or profile.grid, profile.tuning_seeds, profile.rule)
 
 
-def collect_facts(rates: Sequence[float] = GRID) -> Facts:
+def collect_facts(
+    rates: Sequence[float] = GRID, tuning_seeds: Sequence[int] = TUNING_SEEDS, rule: Rule = RULE
+) -> Facts:
     """Return the facts of this code: for local results, and for an edition that is published now.
 
     Parameters
     ----------
-    rates
-        The learning rates that the runs were tuned over.
+    rates, tuning_seeds
+        The learning rates that the runs were tuned over, and the seeds that they were tuned on.
+    rule
+        The rule by which ladders were climbed.
     """
     return Facts(
         rates=tuple(rates),
         finer_rates=FINER,
-        tuning_seeds=TUNING_SEEDS,
+        tuning_seeds=tuple(tuning_seeds),
         tasks=tuple(TASKS.builtin),
         models=tuple(MODELS.builtin),
         video_models=tuple(
@@ -50,6 +59,7 @@ def collect_facts(rates: Sequence[float] = GRID) -> Facts:
             for c in CLAIMS.values()
         ),
         ledger=tuple(map(convert_row, LEDGER)),
+        climbing=ClimbRule(**asdict(rule)),
     )
 
 

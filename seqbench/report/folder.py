@@ -14,14 +14,10 @@ from seqbench.errors import BadInput
 from seqbench.records.layout import is_litter
 from seqbench.records.rows import write
 from seqbench.records.store import Store
+from seqbench.report.form import FORM, REPRODUCIBLE_FORMS
 from seqbench.report.results import Results
 from seqbench.report.table import FORMATS, Table
 
-# The form of the tables. Within one form the same records give the same bytes: a change of a column, a rounding or a
-# rule of a claim needs a new number. An edition keeps the tables of its own form (docs/adr/0010).
-FORM = 2
-# The forms whose CSV this code reproduces; after a change of form, only FORM.
-REPRODUCIBLE_FORMS = range(1, FORM + 1)
 INDEX = "index.json"
 CURRENT_FILES = re.compile(r"T\d+\.csv|index\.json")
 OLDER_FILES = re.compile(r"T\d+\.(json|tex|html|bib|ris)")  # written by older versions
@@ -70,7 +66,7 @@ def write_tables(store: Store) -> list[Path]:
         If the folder is sealed, or has a file among its tables that is not one of them.
     """
     folder = store.path / "tables"
-    files = render_tables(Results.read(store))
+    files = render_tables(Results.read(store, FORM))
     if store.manifest().files:
         raise BadInput(f"{store.path} is sealed: its tables are not written anew")
     for file in folder.iterdir() if folder.is_dir() else ():
@@ -105,7 +101,7 @@ def check_tables(store: Store) -> list[str]:
             f"{folder}: tables of form {manifest.form} can't be made again by this code, and no seal speaks for them; "
             "write them anew with: seqbench report --write"
         ]
-    results = Results.read(store)
+    results = Results.read(store, manifest.form)
     files = render_tables(results)
     there = {file.name for file in folder.iterdir() if not is_litter(file.name)}
     older = {name for name in there if OLDER_FILES.fullmatch(name)}

@@ -1,6 +1,6 @@
 """The contents of a results folder: records in the order of the catalogue, frames with a row per run, and tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.errors import unknown
+from seqbench.protocol.settings import CORE
 from seqbench.records.facts import Facts
 from seqbench.records.schema import (
     Baseline,
@@ -23,7 +24,10 @@ from seqbench.records.schema import (
     Trial,
 )
 from seqbench.records.store import Store
+from seqbench.report import stats
 from seqbench.report.facts import read_facts
+from seqbench.report.form import FORM
+from seqbench.report.horizons import LadderClimb, RungResult, read_climbs
 from seqbench.report.table import Table
 from seqbench.report.tables import TABLES
 from seqbench.values.arguments import check_arguments
@@ -34,7 +38,13 @@ NO_GPU = "Not yet measured on a GPU"
 
 @dataclass(frozen=True)
 class Results:
-    """Everything in a results folder, read once, and the tables made from it, each made once."""
+    """Everything in a results folder, read once, and the tables made from it, each made once.
+
+    Attributes
+    ----------
+    form
+        The form in which the tables are made.
+    """
 
     manifest: Manifest
     records: list[Record]
@@ -46,10 +56,16 @@ class Results:
     probes: list[Probe]
     trials: list[Trial]
     facts: Facts
+    form: int = FORM
 
     @classmethod
-    def read(cls, store: Store) -> "Results":
+    def read(cls, store: Store, form: int | None = None) -> "Results":
         """Read a folder.
+
+        Parameters
+        ----------
+        form
+            The form of the tables; None for that of an edition, and for today's of local results.
 
         Raises
         ------
@@ -71,6 +87,7 @@ class Results:
             store.probes(),
             store.trials(),
             facts,
+            form or (FORM if manifest.edition == "local" else manifest.form),
         )
 
     @cached_property
@@ -102,8 +119,32 @@ class Results:
 
     @property
     def reporting(self) -> list[Record]:
-        """Return the records of the reporting seeds."""
-        return [r for r in self.records if r.member.role == "reporting"]
+        """Return the records of the reporting seeds; of a rung of a ladder, those that decided it."""
+        return [r for r in self.records if self.is_reporting(r)]
+
+    def is_reporting(self, record: Record) -> bool:
+        """Return whether a run is of a reporting seed; on a rung of a ladder, whether it is one that decides."""
+        if (rung := self.rungs.get(record.unit_id)) is not None:
+            return rung.decides(record)
+        return record.member.role == "reporting"
+
+    @cached_property
+    def climbs(self) -> list[LadderClimb]:
+        """Return how far each model climbed each ladder: ladders in the order of the plan, models of the catalogue."""
+        found = read_climbs(self.plan, self.records, self.facts)
+        ladders = list(dict.fromkeys(climb.ladder for climb in found))
+        return sorted(
+            found,
+            key=lambda climb: (
+                ladders.index(climb.ladder),
+                find_position(self.facts.models, climb.model),
+            ),
+        )
+
+    @cached_property
+    def rungs(self) -> dict[str, RungResult]:
+        """Return the rungs of all climbs, by unit id."""
+        return {rung.unit.id: rung for climb in self.climbs for rung in climb.rungs}
 
     @cached_property
     def plan_by_unit(self) -> dict[str, Planned]:
@@ -112,12 +153,17 @@ class Results:
 
     @property
     def core(self) -> list[Record]:
-        """Return the reporting records of the core: the first part of the plan, and user-defined tasks and models."""
+        """Return the reporting records of the core, and of user-defined tasks and models."""
         return [r for r in self.reporting if self.is_core(self.find_part(r.unit_id))]
 
     def is_core(self, part: str) -> bool:
-        """Return whether a part is the first of the plan, or empty."""
-        return part in ("", self.plan[0].part if self.plan else "")
+        """Return whether a part is of the core: the first of the plan, the one of that name, every ladder, or empty."""
+        return part in self._core_parts
+
+    @cached_property
+    def _core_parts(self) -> set[str]:
+        ladders = {condition.part for condition in self.plan if condition.rung}
+        return {"", CORE, *ladders, *([self.plan[0].part] if self.plan else [])}
 
     def find_part(self, unit: str) -> str:
         """Return the part of the profile that a unit belongs to; empty for a unit that is not planned."""
@@ -126,6 +172,16 @@ class Results:
     def count_seeds(self, unit: str) -> int:
         """Return how many reporting seeds are planned for a unit; 0 if it is not planned."""
         return self.plan_by_unit[unit].seeds if unit in self.plan_by_unit else 0
+
+    def find_median_steps(self, records: Iterable[Record]) -> int | None:
+        """Return the median steps to solve of some runs, as the form of the tables has it; None where few solve."""
+        return self.find_median(*list_times_to_solve(records))
+
+    def find_median(self, solved_at: Sequence[int], censored_at: Sequence[int]) -> int | None:
+        """Return the median of times to an event, as the form of the tables has it."""
+        if self.form <= 2:
+            return stats.median_survival_in_floats(solved_at, censored_at)
+        return stats.median_survival(solved_at, censored_at)
 
 
 def describe_system(system: System | None) -> str:

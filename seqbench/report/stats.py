@@ -14,6 +14,7 @@ Source: Wilson (1927); Brown, Cai and DasGupta (2001) for the choice of the inte
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from statistics import median
 from typing import NamedTuple
 
@@ -91,6 +92,20 @@ def survival(solved_at: Sequence[int], censored_at: Sequence[int]) -> Survival:
 
 
 def median_survival(solved_at: Sequence[int], censored_at: Sequence[int]) -> int | None:
-    """Return the first step after which at most half of the runs are unsolved, or None if there is none."""
+    """Return the first step after which at most half of the runs are unsolved, or None if there is none.
+
+    The estimate of Kaplan and Meier is computed as a fraction, so that one half is exactly one half.
+    """
+    share = Fraction(1)
+    for step in sorted(set(solved_at)):
+        at_risk = sum(at >= step for at in (*solved_at, *censored_at))
+        share *= 1 - Fraction(solved_at.count(step), at_risk)
+        if share <= Fraction(1, 2):
+            return step
+    return None
+
+
+def median_survival_in_floats(solved_at: Sequence[int], censored_at: Sequence[int]) -> int | None:
+    """Return the same as editions of forms 1 and 2 have it: where rounding puts one half above .5, a step too late."""
     curve = survival(solved_at, censored_at)
     return next((step for step, share in zip(*curve, strict=True) if share <= 0.5), None)

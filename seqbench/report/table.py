@@ -23,7 +23,7 @@ from seqbench.text import csv_cell, html, printable, tex
 
 Value = str | int | float | None
 Row = dict[str, Value]
-EMPTY = ("missing", "N/A")  # the status of a row without numbers
+EMPTY = ("missing", "N/A", "beyond the horizon")  # the status of a row without numbers
 
 
 def to_shortest(value: Value) -> str:
@@ -99,7 +99,7 @@ class Content(NamedTuple):
     Attributes
     ----------
     rows
-        In printed order. A row whose ``status`` is ``missing`` or ``N/A`` has no numbers.
+        In printed order. A row whose ``status`` is one of ``EMPTY`` has no numbers.
     notes
         Notes for the reader, a sentence each.
     """

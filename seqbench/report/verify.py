@@ -4,6 +4,9 @@ Conditions are matched by the id of their unit, which is a hash of everything th
 ``verdict.py``. A run that failed or ran out of memory counts as not solved, as in T1. Records that are equal except for
 cost and provenance are the same *bit for bit*.
 
+A folder of experiments is compared where it meets the edition: in the units that both have, and in those that it
+measured at the learning rate that was chosen in the edition.
+
 Step times are compared on the same machine only: *equivalent* if the 90 % interval of the ratio, after / before, lies
 in [0.8, 1.25], *different* if wholly outside. They do not enter the verdict, which is about solve rates.
 """
@@ -16,6 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqbench.errors import BadInput, SpecificationDiffers
+from seqbench.protocol.profiles import EXPERIMENT
+from seqbench.records.differences import describe_differences
 from seqbench.records.schema import Manifest, Record, Throughput, Unit, canonical
 from seqbench.records.store import Store
 from seqbench.report.compare import EQUIVALENCE, Pair, Times, estimate_ratio, is_within
@@ -32,6 +37,7 @@ from seqbench.report.verdict import (
 
 EXIT_CODES: dict[TableVerdict, int] = {"reproduced": 0, "contradicted": 1, "inconclusive": 4}
 FAST, SLOW = 0.8, 1.25
+EXCLUDED = ("cost", "provenance", "unit", "unit_id")  # from what is compared bit for bit
 
 Rows = list[dict[str, Any]]
 Units = dict[str, list[Record]]  # the runs of each unit, by its id
@@ -62,6 +68,8 @@ class Verification:
         The number of units that only one of them has.
     ended
         Runs of the rerun, in the common conditions, that failed or ran out of memory.
+    other
+        How a condition that both have, but as another unit, was measured on both sides; empty if there is none.
     """
 
     edition: Manifest
@@ -72,6 +80,7 @@ class Verification:
     edition_only: int
     rerun_only: int
     ended: int
+    other: str = ""
 
     @property
     def verdict(self) -> TableVerdict:
@@ -88,7 +97,8 @@ class Verification:
         """Return the verdict with its reason, in one sentence."""
         name, found = f"edition '{self.edition.edition}'", self.judgement
         if found is None:
-            return f"inconclusive: the rerun has no condition in common with {name}"
+            why = f": {self.other}" if self.other else ""
+            return f"inconclusive: the rerun has no condition in common with {name}{why}"
         count = f"{len(self.conditions)} of {len(self.conditions) + self.edition_only} conditions"
         mean = f"the mean solve rate over {count} differs from {name} by {format_difference(found.mean)}"
         if found.verdict == "contradicted":
@@ -206,16 +216,20 @@ def verify(rerun: Store, edition: Store) -> Verification:
     ------
     SpecificationDiffers
         If the specifications differ, or a condition was measured with another budget or another version of its task or
-        model.
+        model; but experiments may have conditions of their own.
     """
     ours, theirs = Results.read(rerun), Results.read(edition)
     was, now = theirs.manifest.specification, ours.manifest.specification
-    if was != now:
+    experiment = is_experiment(ours.manifest)
+    if was != now and not experiment:
         raise SpecificationDiffers(
             f"the specification differs: {edition.path} was measured under {was}, {rerun.path} under {now}"
         )
     before, after = group_by_unit(theirs.reporting), group_by_unit(ours.reporting)
-    check_units(before, after)
+    if experiment:
+        after = match_rates(before, after)
+    else:
+        check_units(before, after)
     common = [unit for unit in before if unit in after]
     units = [before[unit][0].unit for unit in common]
     conditions = [
@@ -241,11 +255,14 @@ def verify(rerun: Store, edition: Store) -> Verification:
         edition_only=len(before) - len(common),
         rerun_only=len(after) - len(common),
         ended=sum(r.verdict in ("failed", "out_of_memory") for r in again),
+        other="" if common else describe_other_unit(before, after),
     )
 
 
 def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
     """Return the newest edition in a folder that was measured under the rerun's specification, a preview last.
+
+    For experiments it is the newest that has a condition of theirs; the newest, if none has.
 
     Raises
     ------
@@ -254,27 +271,34 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
     SpecificationDiffers
         If all editions have other specifications.
     """
-    now = rerun.manifest().specification
+    manifest = rerun.manifest()
+    found = list_editions(rerun, folder)
+    if not found:
+        raise BadInput(
+            f"there is no edition in {folder.absolute()} to compare with; name a results folder"
+        )
+    if is_experiment(manifest):
+        own = {remove_rate(record.unit).id for record in rerun.records()}
+        return next((s for s in found if own & {row.unit.id for row in s.plan()}), found[0])
+    now = manifest.specification
+    fitting = [store for store in found if store.manifest().specification == now]
+    if not fitting:
+        there = ", ".join(f"{s.path} under {s.manifest().specification}" for s in reversed(found))
+        raise SpecificationDiffers(
+            f"the specification differs: {rerun.path} was measured under {now}, {there}"
+        )
+    return fitting[0]
+
+
+def list_editions(rerun: Store, folder: Path) -> list[Store]:
+    """Return the results folders in a folder, the newest first and a preview last, without the rerun itself."""
     found = []
     for file in folder.glob("*/manifest.json"):
         with suppress(BadInput):  # a folder that can't be read is skipped
             Store(file.parent).manifest()
             if file.parent.resolve() != rerun.path.resolve():
                 found.append(Store(file.parent))
-    if not found:
-        raise BadInput(
-            f"there is no edition in {folder.absolute()} to compare with; name a results folder"
-        )
-    fitting = [store for store in found if store.manifest().specification == now]
-    if not fitting:
-        there = ", ".join(
-            f"{s.path} under {s.manifest().specification}"
-            for s in sorted(found, key=read_edition_number)
-        )
-        raise SpecificationDiffers(
-            f"the specification differs: {rerun.path} was measured under {now}, {there}"
-        )
-    return max(fitting, key=read_edition_number)
+    return sorted(found, key=read_edition_number, reverse=True)
 
 
 def read_edition_number(store: Store) -> list[int]:
@@ -304,6 +328,45 @@ def check_units(before: Units, after: Units) -> None:
             )
 
 
+def is_experiment(manifest: Manifest) -> bool:
+    """Return whether a folder is one of experiments."""
+    return manifest.profile == EXPERIMENT.name
+
+
+def match_rates(before: Units, after: Units) -> Units:
+    """Return the runs of experiments, those at a rate that was given under the unit of the edition that chose the same.
+
+    A learning rate that is not tuned is part of a unit, but changes nothing else of its runs.
+    """
+    found: Units = {}
+    for unit, runs in after.items():
+        tuned = remove_rate(runs[0].unit).id
+        chosen = {record.member.learning_rate for record in before.get(tuned, ())}
+        same = {record.member.learning_rate for record in runs} == chosen
+        found[tuned if same else unit] = runs
+    return found
+
+
+def remove_rate(unit: Unit) -> Unit:
+    """Return the unit as it would be if its learning rate were tuned."""
+    return unit.model_copy(
+        update={"budget": unit.budget.model_copy(update={"learning_rate": None})}
+    )
+
+
+def describe_other_unit(before: Units, after: Units) -> str:
+    """Return how the first condition that both have, as different units, was measured; empty if there is none."""
+    there = {runs[0].unit.condition: runs[0] for runs in before.values()}
+    for runs in after.values():
+        ours, theirs = runs[0], there.get(runs[0].unit.condition)
+        if theirs:
+            rate = f"; its chosen learning rate is {theirs.member.learning_rate:g}"
+            where = describe_condition(ours.unit)
+            found = describe_differences(theirs.unit, ours.unit, "{name} {one}, here {two}")
+            return f"{where} differs in {found}" + (rate if "learning rate" in found else "")
+    return ""
+
+
 def list_unit_ids(units: Units) -> dict[str, set[str]]:
     """Return the unit ids of each condition."""
     found: dict[str, set[str]] = {}
@@ -324,10 +387,12 @@ def count_solved(runs: Iterable[Record]) -> int:
 
 
 def serialise_runs(runs: Iterable[Record]) -> list[str]:
-    """Return the runs as JSON without cost and provenance: what the same code gives again on the same machine."""
+    """Return the runs as JSON without cost and provenance: what the same code gives again on the same machine.
+
+    The unit is left out, too: it is the same, but for a learning rate that was given (``match_rates``).
+    """
     return sorted(
-        canonical(r.model_dump(mode="json", exclude={"cost": True, "provenance": True}))
-        for r in runs
+        canonical(r.model_dump(mode="json", exclude=dict.fromkeys(EXCLUDED, True))) for r in runs
     )
 
 

@@ -30,6 +30,7 @@ from seqbench.report.claims.evidence import (
 from seqbench.report.claims.rates import compare_sides, compare_to_half
 from seqbench.report.compare import Pair
 from seqbench.report.facts import collect_facts
+from seqbench.report.form import FORM
 from seqbench.report.results import Results
 from seqbench.report.tables.claims import list_first
 from seqbench.values.variants import parse
@@ -45,7 +46,11 @@ def results(**there: Any) -> Results:
     """Return results that hold this, and nothing else."""
     nothing: dict[str, Any] = {field.name: [] for field in fields(Results)}
     return Results(
-        **(nothing | {"manifest": made.MANIFEST, "systems": {}, "facts": collect_facts()} | there)
+        **(
+            nothing
+            | {"manifest": made.MANIFEST, "systems": {}, "facts": collect_facts(), "form": FORM}
+            | there
+        )
     )
 
 

@@ -50,7 +50,7 @@ CHANGES: dict[str, list[Edit]] = {
         (
             "report/tables/__init__.py",
             '    "T14"',
-            '    "T15": ("again", "seqbench.report.tables.runs:runs"),\n    "T14"',
+            '    "T99": ("again", "seqbench.report.tables.runs:runs"),\n    "T14"',
         ),
     ],
     "a row of the ledger has another figure": [

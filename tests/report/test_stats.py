@@ -2,7 +2,13 @@
 
 import pytest
 
-from seqbench.report.stats import median_survival, spread, survival, wilson
+from seqbench.report.stats import (
+    median_survival,
+    median_survival_in_floats,
+    spread,
+    survival,
+    wilson,
+)
 
 Z2 = 1.959963984540054**2
 
@@ -49,3 +55,17 @@ def test_median_steps():
     assert median_survival([100], [500, 500]) is None
     assert median_survival([100], [500]) == 100
     assert median_survival([], [500]) is None
+
+
+def test_half_of_the_runs_is_exactly_half():
+    """Five of ten solved by step 500; floats put their survival a little above one half."""
+    solved = [100, 200, 300, 400, 500, 600, 700]
+    assert median_survival(solved, [1000] * 3) == 500
+    assert (
+        median_survival_in_floats(solved, [1000] * 3) == 600
+    )  # as editions of forms 1 and 2 have it
+    for runs in range(1, 13):
+        steps = list(range(100, 100 * runs + 100, 100))
+        for k in range(runs + 1):
+            half = next((i for i in range(1, k + 1) if 2 * i >= runs), None)
+            assert median_survival(steps[:k], [5000] * (runs - k)) == (half and 100 * half)

@@ -21,7 +21,7 @@ from seqbench.report.claims.evidence import (
 from seqbench.report.claims.memory import FAR
 from seqbench.report.claims.rates import count_solved
 from seqbench.report.compare import Pair, Times, estimate_ratio, mean_difference
-from seqbench.report.stats import LEVEL, median_survival
+from seqbench.report.stats import LEVEL
 
 CHEAPER = 0.9  # at most this share of the time or memory
 WIDTHS = {False: "equal parameters", True: "equal hidden size"}
@@ -212,7 +212,7 @@ def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
         )
     for row in list_rows(FAR, "lstm"):
         runs = evidence.runs(row)
-        seconds = estimate_seconds_to_solve(runs)
+        seconds = estimate_seconds_to_solve(evidence, runs)
         says: Vote = "open"
         if seconds is not None:
             says = "for" if seconds > LONG else "against"
@@ -220,16 +220,12 @@ def gpu_needed(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(f"solving {row.task} {row.lag}", says, words)
 
 
-def estimate_seconds_to_solve(runs: Sequence[Record]) -> float | None:
+def estimate_seconds_to_solve(evidence: Evidence, runs: Sequence[Record]) -> float | None:
     """Return the median steps to solve times the median time of a step, on one CPU core; None where too few solve."""
-    from seqbench.report.results import (
-        list_times_to_solve,  # imports pandas, which listing claims must not
-    )
-
     on_cpu = [run for run in runs if run.provenance.device == "cpu" and run.steps]
     if len(on_cpu) < RUNS:
         return None
-    steps = median_survival(*list_times_to_solve(on_cpu))
+    steps = evidence.results.find_median_steps(on_cpu)
     return steps and steps * median(run.cost.seconds / run.steps for run in on_cpu)
 
 

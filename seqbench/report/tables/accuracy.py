@@ -7,7 +7,8 @@ from typing import Any
 from seqbench.errors import BadInput
 from seqbench.records.schema import Record
 from seqbench.report import stats
-from seqbench.report.results import Results, find_position, list_times_to_solve, make_row
+from seqbench.report.horizons import BEYOND
+from seqbench.report.results import Results, find_position, make_row
 from seqbench.report.table import Column, Content, Row, Value, to_decimals
 
 CONDITION = (
@@ -27,7 +28,8 @@ ACCURACY = (
     Column(
         "status",
         "Status",
-        "measured, partial (some seeds), missing, or N/A (the model can't read the task)",
+        "measured, partial (some seeds), missing, N/A (the model can't read the task), or beyond the horizon (a rung "
+        "of a ladder above one that was failed: it is not run)",
         files_only=True,
     ),
     Column(
@@ -115,7 +117,7 @@ def accuracy(results: Results) -> Content:
     """Return T1."""
     rows: list[Row] = []
     for unit, members in groupby(results.reporting, key=lambda r: r.unit_id):
-        row = make_accuracy_row(unit, list(members), results.count_seeds(unit))
+        row = make_accuracy_row(results, unit, list(members))
         rows.append(row | {"part": results.find_part(unit)})
     check_one_specification(rows)
     there = {row["unit"] for row in rows}
@@ -124,7 +126,7 @@ def accuracy(results: Results) -> Content:
             "task": condition.unit.task_spelling,
             "lag": condition.unit.lag,
             "model": condition.unit.model_spelling,
-            "status": "missing",
+            "status": find_empty_status(results, unit),
             "part": condition.part,
             "unit": unit,
         }
@@ -153,7 +155,20 @@ def accuracy(results: Results) -> Content:
     return Content("Accuracy by task, lag and model", ACCURACY, rows, notes)
 
 
-def make_accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
+def find_empty_status(results: Results, unit: str) -> str:
+    """Return why a planned unit has no runs: it is missing, or a rung above a failed one."""
+    rung = results.rungs.get(unit)
+    return rung.status if rung is not None and rung.status == BEYOND else "missing"
+
+
+def is_complete(results: Results, unit: str, runs: int) -> bool:
+    """Return whether a unit has all its runs; a rung of a ladder has them when it is decided."""
+    if (rung := results.rungs.get(unit)) is not None:
+        return rung.decided or rung.status == BEYOND
+    return runs >= results.count_seeds(unit)
+
+
+def make_accuracy_row(results: Results, unit: str, records: list[Record]) -> Row:
     """Return a row of T1 from the runs of one unit."""
     first = records[0]
     solved = sum(r.verdict == "solved" for r in records)
@@ -164,7 +179,7 @@ def make_accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
         "task": first.unit.task_spelling,
         "lag": first.unit.lag,
         "model": first.unit.model_spelling,
-        "status": "measured" if len(records) >= planned else "partial",
+        "status": "measured" if is_complete(results, unit, len(records)) else "partial",
         "solved": solved,
         "runs": len(records),
         "solve_rate": rate.rate,
@@ -175,7 +190,7 @@ def make_accuracy_row(unit: str, records: list[Record], planned: int) -> Row:
         "score_max": score and score.high,
         "chance": first.scale.chance,
         "threshold": first.scale.threshold,
-        "steps_to_solve": stats.median_survival(*list_times_to_solve(records)),
+        "steps_to_solve": results.find_median_steps(records),
         "budget": first.unit.budget.steps,
         "parameters": first.parameters,
         "learning_rate": rates[0] if len(rates) == 1 else ", ".join(f"{r:g}" for r in rates),

@@ -3,8 +3,7 @@
 from itertools import groupby
 from statistics import median
 
-from seqbench.report import stats
-from seqbench.report.results import Results, list_times_to_solve
+from seqbench.report.results import Results
 from seqbench.report.table import Column, Content, Row, to_significant
 from seqbench.report.tables.accuracy import CONDITION
 
@@ -41,7 +40,7 @@ def cost(results: Results) -> Content:
     for unit, members in groupby(results.reporting, key=lambda r: r.unit_id):
         records = list(members)
         first = records[0]
-        steps = stats.median_survival(*list_times_to_solve(records))
+        steps = results.find_median_steps(records)
         times = [r.cost.seconds / r.steps for r in records if r.steps]
         step = median(times) if times else None
         rows.append(

@@ -10,7 +10,7 @@ from seqbench.records.facts import (
     PublishedScore,
     PublishedTrials,
 )
-from seqbench.records.schema import Record, Trial
+from seqbench.records.schema import Record
 from seqbench.report import compare, replication, stats
 from seqbench.report.replication import TrialLengths
 from seqbench.report.results import Results, describe_system
@@ -95,7 +95,7 @@ def make_ledger_row(entry: LedgerRow, results: Results) -> Row:
     if isinstance(entry, PublishedAlone):
         return row | {"verdict": "not run", "deviations": entry.reason}
     if isinstance(entry, PublishedTrials):
-        row |= summarise_trials(entry, results.trials)
+        row |= summarise_trials(entry, results)
     if isinstance(entry, PublishedScore):
         row |= summarise_score(entry, results.reporting)
     if isinstance(entry, PublishedPair):
@@ -105,16 +105,16 @@ def make_ledger_row(entry: LedgerRow, results: Results) -> Row:
     return row
 
 
-def summarise_trials(entry: PublishedTrials, trials: Sequence[Trial]) -> Row:
+def summarise_trials(entry: PublishedTrials, results: Results) -> Row:
     """Return the columns of trials in the paper's own protocol."""
-    mine = entry.select_planned(trials)
+    mine = entry.select_planned(results.trials)
     succeeded = [t.sequences for t in mine if t.success]
     found = TrialLengths(succeeded, [t.sequences for t in mine if not t.success])
     row: Row = {"verdict": replication.judge_trials(entry, found), "budget": entry.budget}
     if not mine:
         return row
     return row | make_rate_columns(len(succeeded), len(mine)) | {
-        "sequences": stats.median_survival(*found),
+        "sequences": results.find_median(*found),
         "sequences_min": min(succeeded, default=None),
         "sequences_max": max(succeeded, default=None),
         "parameters": mine[0].parameters,

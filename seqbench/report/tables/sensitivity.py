@@ -22,7 +22,7 @@ def sensitivity(results: Results) -> Content:
     rows: list[Row] = []
     for (unit, rate), members in groupby(tuning, key=lambda r: (r.unit_id, r.member.learning_rate)):
         records = list(members)
-        row = make_accuracy_row(unit, records, 0)
+        row = make_accuracy_row(results, unit, records)
         edge = ", at the edge of the grid" if rate in (rates[0], rates[-1]) else ""
         row["chosen"] = f"yes{edge}" if (unit, rate) in chosen else "no"
         rows.append({c.name: row[c.name] for c in SENSITIVITY})
