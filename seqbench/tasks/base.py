@@ -5,7 +5,7 @@ operations on the device of the identities; the trainer reshapes N = E * B into 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -16,7 +16,7 @@ from seqbench.axes import Outputs, PerMember
 from seqbench.errors import BadInput
 from seqbench.random import Keys
 from seqbench.tasks.knobs import Knob
-from seqbench.values.options import check_options
+from seqbench.values.options import check_options, list_options
 from seqbench.values.variants import spell
 
 Split = Literal["train", "validation", "test"]
@@ -112,7 +112,7 @@ class Task(ABC):
             raise BadInput(
                 f"the lag of {self.name} is a whole number; got a {type(self.lag).__name__}"
             )
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lag"}
+        given = {option: getattr(self, option) for option in list_options(type(self))}
         check_options("task", self.name, type(self), given)
         lags = self.list_lags()
         if self.lag not in lags:
