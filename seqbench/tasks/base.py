@@ -54,10 +54,11 @@ class Task(ABC):
     """One task at one lag.
 
     A run stops after three consecutive validations at or above the threshold (but see ``graded``), so the lengths of
-    the validation split decide how long a model is trained. By default they are the training lengths. A task whose test
-    has other lengths says in its docstring which of the two decide, and draws the split ``"validation"`` accordingly.
-    For the built-in tasks the training lengths decide, so that the test lengths are new to the model. Such a run may
-    have steps to solve and still not be solved in the test.
+    the validation split decide how long a model is trained. By default they are the training lengths, and a trained
+    model is tested at other lengths through ``at``. A task whose own test has other lengths says in its docstring which
+    of the two decide, and draws the split ``"validation"`` accordingly. For the built-in ones the training lengths
+    decide, so that the test lengths are new to the model. Such a run may have steps to solve and still not be solved in
+    the test.
 
     Attributes
     ----------
