@@ -31,4 +31,14 @@ TABLES = {  # and what a row is
         "seqbench.report.tables.window:window",
     ),  # a condition, and its working learning rates
     "T14": ("claims", "seqbench.report.tables.claims:claims"),  # a claim, with its verdict
+    "T15": ("horizons", "seqbench.report.tables.horizons:horizons"),  # a model on a ladder
+    "T16": ("rungs", "seqbench.report.tables.rungs:rungs"),  # a rung of a ladder with a model
+    "T17": (
+        "retention",
+        "seqbench.report.tables.retention:retention",
+    ),  # a rung, tested at a multiple of its lag
+    "T18": (
+        "horizon-pairs",
+        "seqbench.report.tables.horizon_pairs:horizon_pairs",
+    ),  # two models, over all ladders or on one
 }
