@@ -37,6 +37,7 @@ def spell_lag(task: str, lag: int) -> str:
     """Return the lag of a task in words: ``delay of 50 steps``."""
     return label(TASKS.knob(strip_options(task)).spell(lag))
 
+
 WORDS: dict[str, str] = {
     "missing": "missing",
     BEYOND: "beyond",
@@ -262,8 +263,8 @@ def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
             i, j = int(text.get_position()[1]), int(text.get_position()[0])
             text.set_color("#f4f4f4" if rates[i, j] < 0.5 else "#0b0b0b")
         for i, j in np.ndindex(shape):
-            if status[i, j] in WORDS:
-                word = ax.text(j + 0.5, i + 0.5, WORDS[status[i, j]], ha="center", va="center")
+            if (why := str(status[i, j])) in WORDS:
+                word = ax.text(j + 0.5, i + 0.5, WORDS[why], ha="center", va="center")
                 word.set(fontsize=7.5, fontstyle="italic")
             elif np.isnan(rates[i, j]):
                 corner = (j + 0.04, i + 0.04)
