@@ -168,7 +168,8 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
-            rate = rank_rates(there)[0] if profile.is_open else choose_rate(there)
+            graded = TASKS[unit.task].graded
+            rate = rank_rates(there, graded)[0] if profile.is_open else choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
 

@@ -218,6 +218,8 @@ CLIMBERS = (
     "echo_state",
 )
 
+DOUBLED = ("rnn", "lstm", "gru")
+
 EDITION = Profile(
     name="edition",
     seeds=RULE.first,
@@ -248,6 +250,31 @@ EDITION = Profile(
         Ladder(
             "copy-symbols", "copy", "symbols", "symbols",
             rungs=(1, 2, 4, 8, 16, 32), models=CLIMBERS, option="symbols", lag=10,
+        ),
+        # Does the budget limit how far a model gets? Two rungs again, with twice the steps.
+        Ladder(
+            "copy-symbols-doubled", "copy", "symbols", "symbols",
+            rungs=(16,), models=DOUBLED, option="symbols", lag=10, steps=12_000,
+        ),
+        Ladder(
+            "temporal-order-doubled", "temporal-order", "length", "steps",
+            rungs=(120,), models=DOUBLED, steps=12_000,
+        ),
+        Ladder(
+            "selective-copy", "selective-copy:symbols=4", "length", "steps",
+            rungs=(16, 32, 64, 128, 256, 512), models=CLIMBERS, limits=COSTLY,
+        ),
+        Ladder(
+            "recall", "recall", "pairs", "pairs",
+            rungs=(1, 2, 4, 8, 16, 32), models=CLIMBERS, steps=20_000,
+        ),
+        Ladder(
+            "timed-spikes", "timed-spikes", "period", "steps",
+            rungs=(3, 6, 12, 24, 48, 96), models=CLIMBERS,
+        ),
+        Ladder(
+            "spike-delay", "spike-delay", "shortest delay", "steps",
+            rungs=(3, 6, 12, 24, 48, 96), models=CLIMBERS,
         ),
     ),
 )  # fmt: skip
