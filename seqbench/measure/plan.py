@@ -151,7 +151,7 @@ def members_of(
         if condition.rung:
             continue
         if not profile.tuned:
-            rate = condition.setting.learning_rate
+            rate = profile.rates.get(unit.id, condition.setting.learning_rate)
             yield unit, [Member(seed=s, learning_rate=rate) for s in selection.seeds], 0
             continue
         tuning = [

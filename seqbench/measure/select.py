@@ -321,7 +321,9 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         parameters=choose_parameters(task, profile),
         layers=layers,
         model_options=model_options,
-        budget=condition.setting.make_budget(profile.tuned, list_longer(task, condition.setting)),
+        budget=condition.setting.make_budget(
+            profile.tuned or bool(profile.rates), list_longer(task, condition.setting)
+        ),
         precision=profile.precision,
         counting=profile.counting,
         embedding=choose_embedding(task, profile),

@@ -70,7 +70,7 @@ def test_an_edition_is_measured_in_its_own_folder_and_sealed_there(tmp_path, mon
     assert sealed.path == store.path
     assert sealed.manifest().citable
     assert sealed.validate() == []
-    with pytest.raises(BadInput, match="holds results of edition '2026.9'"):
+    with pytest.raises(BadInput, match=r"holds results of edition '2026\.9'"):
         sealed.create(profile.make_manifest())
 
 
