@@ -12,7 +12,6 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from seqbench.models import MODELS
 from seqbench.report.drawing import (
     PAPER,
-    WIDTH,
     get_look,
     label_ends,
     panels,
@@ -23,8 +22,9 @@ from seqbench.report.drawing import (
 from seqbench.text import label
 from seqbench.values.variants import strip_options
 
-NARROW = WIDTH * 0.62  # inches: text stays readable where a figure is as narrow as a telephone
+NARROW = 4.8  # inches: text stays readable where the page is as narrow as a telephone
 LINE = 0.21  # inches a model
+SHIFT = 1.02  # between models, so that equal shares remain visible
 
 
 def plot_horizons(found: pd.DataFrame) -> Figure:
@@ -127,9 +127,10 @@ def draw_retention(ax: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     ax.set_xscale("log")
     ax.set_ylim(-0.04, 1.04)
     ends = {}
-    for model in models:
+    for i, model in enumerate(models):
         own = rows[rows["model"] == model].sort_values("factor")
-        x = [1.0, *own["factor"].astype(float)]
+        shift = SHIFT ** (i - (len(models) - 1) / 2)
+        x = [factor * shift for factor in (1.0, *own["factor"].astype(float))]
         y = [1.0, *(own["held"] / own["solved"])]
         look = get_look(model)
         ax.plot(
