@@ -128,7 +128,7 @@ class Verification:
         return f"inconclusive: {mean}; more seeds or more conditions could tell"
 
     def count_agreeing(self) -> str:
-        """Return how many conditions of the edition have as many solved runs here, of the same seeds, and the others."""
+        """Return in how many conditions as many runs of the same seeds solved as in the edition, and the others."""
         found = list(zip(self.units, self.conditions, strict=True))
         others = [
             f"{describe_condition(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
