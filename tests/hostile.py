@@ -9,7 +9,7 @@ import made
 from pydantic import ValidationError
 
 from seqbench.ledger.rows import ONLINE
-from seqbench.records.schema import Baseline, Curve, Planned, Strict, canonical
+from seqbench.records.schema import Baseline, Curve, Planned, Rung, Strict, canonical
 from seqbench.report.facts import collect_facts
 
 Place = tuple[str, ...]  # where a text stands: names of fields, and of a dict its KEY or its VALUE
@@ -45,10 +45,11 @@ BASELINE = Baseline(
     dirty=False,
     system=SYSTEM.id,
 )
+RUNG = Rung(ladder="adding", knob="length", unit="steps", value=8)
 EXAMPLES: dict[str, Strict] = {  # by the file that holds it
     "manifest.json": made.MANIFEST.model_copy(update={"files": {"plan.jsonl": "0" * 64}}),
     "facts.json": collect_facts(),
-    "plan.jsonl": Planned(unit=made.UNIT, part="core", seeds=1),
+    "plan.jsonl": Planned(unit=made.UNIT, part="core", seeds=1, rung=RUNG),
     "records/adding/one.jsonl": made.record(),
     "records/adding/two.jsonl": failed(),
     "throughput/one.jsonl": made.throughput(),

@@ -77,7 +77,7 @@ def test_the_payload_may_stand_where_the_text_is_free():
         if accepted(EXAMPLES[file], place, PAYLOAD)
     }
     assert free == {
-        *("measure", "reason", "goal", "what", "aim", "note", "name"),
+        *("measure", "reason", "goal", "what", "aim", "note", "name", "knob", "unit"),
         *("processor", "accelerator", "operating_system", "python", "versions"),
         *("sentence", "experiment", "rule", "paper", "published", "deviations"),
     }

@@ -23,6 +23,7 @@ from hostile import (
     BASELINE,
     CONTROLS,
     PAYLOAD,
+    RUNG,
     SYSTEM,
     spoiled,
 )
@@ -36,12 +37,13 @@ from seqbench.report import notebooks
 from seqbench.report.cite import write_bibtex, write_ris
 from seqbench.report.drawing import write_svg
 from seqbench.report.facts import collect_facts
+from seqbench.report.figures.horizons import plot_horizons
 from seqbench.report.figures.runs import plot_learning_curves, plot_scores
 from seqbench.report.folder import write_tables
 from seqbench.report.page import Html, Page, Text
 from seqbench.report.results import Results, load_results
 from seqbench.report.table import FORMATS, Table
-from seqbench.text import ACCENTS, SIGNS, printable, shorten, tex
+from seqbench.text import ACCENTS, SIGNS, label, printable, shorten, tex
 
 from .conftest import PLAN, RECORDS, STEP_TIMES, TUNING, unit
 
@@ -74,7 +76,12 @@ def folder(tmp_path_factory) -> Path:
     store = Store(tmp_path_factory.mktemp("strangers") / "folder").create(manifest)
     store.add_system(system)
     units = {each.unit.id: each.unit for each in RECORDS}
-    store.write_plan(Planned(unit=unit, part="core", seeds=2) for unit in units.values())
+    store.write_plan(
+        spoiled(
+            Planned(unit=u, part="core", seeds=2, rung=RUNG.model_copy(update={"value": u.lag}))
+        )
+        for u in units.values()
+    )
     for r in (*RECORDS, *TUNING):
         store.append([spoiled(r, provenance=r.provenance.model_dump() | whose)])
     store.add_throughput("all", [spoiled(t, **whose) for t in STEP_TIMES])
@@ -299,6 +306,13 @@ def test_figures_show_it_as_text(stranger):
         texts = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
         assert shorten(PAYLOAD, 60) in texts
         assert root.attrib["aria-label"] == PAYLOAD
+
+
+def test_the_figure_of_horizons_shows_a_knob_as_text(stranger):
+    (table,) = [t for t in Results.read(stranger).tables if t.id == "T15"]
+    root = ET.fromstring(write_svg(plot_horizons(table.frame), "horizons", PAYLOAD))
+    texts = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert label(f"adding: {PAYLOAD}, {PAYLOAD}") in texts
 
 
 @pytest.mark.parametrize("label", ["$x$ #1b1b1b", 'a id="b" font: 10px c; #0072b2', "漢字"])
