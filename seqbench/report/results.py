@@ -153,22 +153,8 @@ class Results:
 
     @property
     def core(self) -> list[Record]:
-        """Return the reporting records of the core, and of user-defined tasks and models; no condition twice."""
-        return [
-            r
-            for r in self.reporting
-            if self.is_core(self.find_part(r.unit_id)) and r.unit_id not in self.repeated
-        ]
-
-    @cached_property
-    def repeated(self) -> set[str]:
-        """Return the planned units whose condition an earlier one of the plan has, with another budget or size."""
-        first: dict[tuple[str, int, str], str] = {}
-        return {
-            each.unit.id
-            for each in self.plan
-            if first.setdefault(each.unit.condition, each.unit.id) != each.unit.id
-        }
+        """Return the reporting records of the core, and of user-defined tasks and models."""
+        return [r for r in self.reporting if self.is_core(self.find_part(r.unit_id))]
 
     def is_core(self, part: str) -> bool:
         """Return whether a part is of the core: the first of the plan, the one of that name, every ladder, or empty."""

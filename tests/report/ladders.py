@@ -37,21 +37,6 @@ def make_unit(model: str, rung: int, task: str = "adding", **options: object) ->
     return made.UNIT.model_copy(update=changes)
 
 
-def double_steps(planned: Iterable[Planned]) -> list[Planned]:
-    """Return rungs once more, with twice the training steps, as a ladder of their own."""
-    doubled = []
-    for each in planned:
-        budget = each.unit.budget.model_copy(update={"steps": 2 * each.unit.budget.steps})
-        name = f"{each.part}-doubled"
-        changes = {
-            "unit": each.unit.model_copy(update={"budget": budget}),
-            "rung": each.rung.model_copy(update={"ladder": name}) if each.rung else None,
-            "part": name,
-        }
-        doubled.append(each.model_copy(update=changes))
-    return doubled
-
-
 def plan_ladder(
     model: str, rungs: Iterable[int] = RUNGS, task: str = "adding", **options: object
 ) -> list[Planned]:

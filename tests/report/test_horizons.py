@@ -21,7 +21,7 @@ from seqbench.report.results import Results
 from seqbench.report.table import FORMATS
 from seqbench.report.tables import TABLES
 
-from .ladders import RUNGS, climb_ladder, double_steps, make_run, plan_ladder, solve_until
+from .ladders import RUNGS, climb_ladder, make_run, plan_ladder, solve_until
 
 LSTM, RNN = plan_ladder("lstm"), plan_ladder("rnn")
 
@@ -339,23 +339,3 @@ def test_retention_is_drawn_at_the_highest_rung(read):
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [1, 2, 4]
     assert line.get_ydata().tolist() == [1, 1, 0]
-
-
-def test_a_rung_with_twice_the_steps_is_a_ladder_of_its_own_and_counts_once(read):
-    plan = [*LSTM, *RNN, *double_steps([LSTM[1], RNN[1]])]
-    records = climb_ladder(LSTM, solve_until(50)) + climb_ladder(RNN, solve_until(25))
-    for each in plan[-2:]:
-        records += climb_ladder([each], solve_until(50))
-    results = read(plan, records)
-    rows = [r for r in results.table("T1").values if (r["lag"], r["model"]) == (50, "rnn")]
-    assert {(r["budget"], r["solved"]) for r in rows} == {(400, 0), (800, 5)}
-    assert [str(c.horizon) for c in results.climbs if c.ladder.endswith("doubled")] == [
-        "at least 50 steps (the highest rung)"
-    ] * 2
-    whole, *others = results.table("T18").values
-    assert (whole["wins"], whole["losses"], whole["ties"]) == (0, 1, 0)  # not 1 and 1
-    assert [(r["ladder"], r["further"]) for r in others] == [
-        ("adding-ladder", "B"), ("adding-ladder-doubled", "not told apart"),
-    ]  # fmt: skip
-    pair = row_of(results.table("T9"), task="adding", lag=50)
-    assert (pair["solved"], pair["other_solved"]) == (0, 5)

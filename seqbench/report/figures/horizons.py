@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullLocator, PercentFormatter
 
 from seqbench.models import MODELS
 from seqbench.report.drawing import (
@@ -17,7 +17,6 @@ from seqbench.report.drawing import (
     panels,
     parts,
     sort_names,
-    tick_shares,
     use_style,
 )
 from seqbench.text import label
@@ -146,5 +145,6 @@ def draw_retention(ax: Axes, rows: pd.DataFrame, models: list[str]) -> None:
         ends[model] = (x[-1], y[-1])
     ax.set_xticks(factors, [f"{factor:g}" for factor in factors])
     ax.xaxis.set_minor_locator(NullLocator())
-    tick_shares(ax)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_yticks([0, 0.5, 1])
     label_ends(ax, ends)

@@ -1,6 +1,6 @@
 """T1: for every task, lag and model, how many runs solved, their scores, and their steps to solve."""
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any
 
@@ -119,7 +119,7 @@ def accuracy(results: Results) -> Content:
     for unit, members in groupby(results.reporting, key=lambda r: r.unit_id):
         row = make_accuracy_row(results, unit, list(members))
         rows.append(row | {"part": results.find_part(unit)})
-    check_one_specification(rows, results.plan_by_unit)
+    check_one_specification(rows)
     there = {row["unit"] for row in rows}
     rows += [
         {
@@ -203,25 +203,16 @@ def make_accuracy_row(results: Results, unit: str, records: list[Record]) -> Row
     }
 
 
-def check_one_specification(rows: Iterable[Row], planned: Container[str]) -> None:
-    """Raise if a condition was measured under two specifications: they can't be in one table.
-
-    A plan may have a condition twice, for example with twice the training steps on a ladder of its own.
-
-    Parameters
-    ----------
-    planned
-        The ids of the planned units.
-    """
+def check_one_specification(rows: Iterable[Row]) -> None:
+    """Raise if a condition was measured under two specifications: they can't be in one table."""
     units: dict[tuple[Any, ...], Value] = {}
     for row in rows:
         condition = (row["task"], row["lag"], row["model"])
-        first, unit = units.setdefault(condition, row["unit"]), row["unit"]
-        if first != unit and not (str(first) in planned and str(unit) in planned):
+        if units.setdefault(condition, row["unit"]) != row["unit"]:
             task, lag, model = condition
             raise BadInput(
                 f"{task} at lag {lag} with {model} was measured under two specifications, "
-                f"{first} and {unit}: they can't stand in one table; "
+                f"{units[condition]} and {row['unit']}: they can't stand in one table; "
                 "keep them in folders of their own"
             )
 

@@ -64,9 +64,8 @@ NOTES = (
     "higher one. Seeds tell horizons apart reliably that are two octaves, a factor of four, from each other; that two "
     "models are not told apart does not make them equal.",
     "Over all ladders it is counted who reaches further. Horizons are never averaged, since their knobs have different "
-    "units. Ladders on which two models are not told apart are left out of the test, and so are those whose rungs all "
-    "stand on another ladder, too, with other steps or sizes. With five or fewer ladders that tell two models apart, p "
-    "can't be below .05.",
+    "units. Ladders on which two models are not told apart are left out of the test; with five or fewer that tell them "
+    "apart, p can't be below .05.",
 )
 
 Climbs = dict[str, dict[str, LadderClimb]]  # of each model, by ladder
@@ -75,14 +74,11 @@ Climbs = dict[str, dict[str, LadderClimb]]  # of each model, by ladder
 def horizon_pairs(results: Results) -> Content:
     """Return T18: pairs of models over all ladders that both climbed, then on each."""
     climbs: Climbs = {}
-    counted: Climbs = {}
     for climb in results.climbs:
-        if not all(rung.unit.id in results.repeated for rung in climb.rungs):
-            counted.setdefault(climb.model, {})[climb.ladder] = climb
         climbs.setdefault(climb.model, {})[climb.ladder] = climb
     models = sorted(climbs, key=lambda model: find_position(results.facts.models, model))
     pairs = list(combinations(models, 2)) if has_runs(results) else []
-    rows = make_overall_rows(counted, pairs)
+    rows = make_overall_rows(climbs, pairs)
     for ladder in dict.fromkeys(climb.ladder for climb in results.climbs):
         rows += [
             make_pair_row(climbs[a][ladder], climbs[b][ladder])
@@ -94,8 +90,7 @@ def horizon_pairs(results: Results) -> Content:
 
 def make_overall_rows(climbs: Climbs, pairs: list[tuple[str, str]]) -> list[Row]:
     """Return the rows over all ladders that both models of a pair climbed."""
-    there = [(a, b) for a, b in pairs if a in climbs and b in climbs]
-    tests = {(a, b): compare_climbs(climbs[a], climbs[b]) for a, b in there}
+    tests = {(a, b): compare_climbs(climbs[a], climbs[b]) for a, b in pairs}
     tests = {pair: test for pair, test in tests.items() if sum(test[:3])}
     adjusted = holm([test.p for test in tests.values()])
     return [
