@@ -220,8 +220,6 @@ CLIMBERS = (
     "echo_state",
 )
 
-DOUBLED = ("rnn", "lstm", "gru")
-
 EDITION = Profile(
     name="edition",
     seeds=RULE.first,
@@ -247,20 +245,11 @@ EDITION = Profile(
         ),
         Ladder(
             "copy-delay", "copy:symbols=4", "delay", "steps",
-            rungs=(10, 20, 40, 80, 160, 320), models=CLIMBERS,
+            rungs=(8, 16, 32, 64, 128, 256, 512), models=CLIMBERS, limits=COSTLY,
         ),
         Ladder(
             "copy-symbols", "copy", "symbols", "symbols",
             rungs=(1, 2, 4, 8, 16, 32), models=CLIMBERS, option="symbols", lag=10,
-        ),
-        # Does the budget limit how far a model gets? Two rungs again, with twice the steps.
-        Ladder(
-            "copy-symbols-doubled", "copy", "symbols", "symbols",
-            rungs=(16,), models=DOUBLED, option="symbols", lag=10, steps=12_000,
-        ),
-        Ladder(
-            "temporal-order-doubled", "temporal-order", "length", "steps",
-            rungs=(120,), models=DOUBLED, steps=12_000,
         ),
         Ladder(
             "selective-copy", "selective-copy:symbols=4", "length", "steps",

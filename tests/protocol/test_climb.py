@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from seqbench.protocol.climb import RULE, RungState, Search, climb, rank_rates
+from seqbench.protocol.profiles import EDITION
 from seqbench.records.schema import Curve, Member, Record, Unit
 from tests import made
 
@@ -170,3 +171,9 @@ def test_real_data_are_tuned_by_score() -> None:
     scale = runs[0].scale.model_copy(update={"higher_is_better": False, "threshold": 0.05})
     bits = [run.model_copy(update={"scale": scale}) for run in runs]
     assert rank_rates(bits, by_score=True) == [3e-4, 1e-2]
+
+
+def test_no_condition_of_the_edition_is_on_two_ladders() -> None:
+    """A plan names each unit once, with one rung."""
+    conditions = [(c.setting.task, c.lag, c.model) for c in EDITION.list_conditions()]
+    assert len(set(conditions)) == len(conditions)
