@@ -62,8 +62,11 @@ def execute(results: Path | None, profile: str) -> None:
 
 
 def find_newest_edition() -> Path | None:
-    """Return the folder of the newest published edition; a preview only where there is no other."""
+    """Return the folder of the newest edition that is sealed; one that is still being measured is not shown."""
+    from seqbench.records.store import Store
+
     found = [file.parent for file in ROOT.glob("results/*/manifest.json")]
+    found = [path for path in found if Store(path).manifest().files]
     return max(
         found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)], default=None
     )

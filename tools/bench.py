@@ -90,7 +90,6 @@ def bench(
     else:
         complain("the time is up; run again to go on")
     print_tables(store)
-    wrong += compare(store)
     complain(
         f"build the book from them with: python -m nox -s book -- --results {shorten(store.path)}"
     )
@@ -100,6 +99,7 @@ def bench(
     complain(
         f"this took {time() - since:.0f} s" + (f"; {len(wrong)} parts failed" if wrong else "")
     )
+    wrong += compare(store)
     raise typer.Exit(max(wrong, default=0))
 
 

@@ -1,10 +1,13 @@
 """Publish a results folder as an edition, which is sealed and never rewritten.
 
-    python tools/publish.py results/local/quick preview
+    python tools/publish.py --begin 2026.2
+    python tools/publish.py results/2026.2 2026.2
 
-It copies the plan, the measurements and the machines to ``results/<edition>``, writes the facts that the tables take
-from today's code (``facts.json``) and the tables, checks everything, and seals the folder: from then on
-``seqbench validate`` finds every changed digit, also by a later version.
+The first makes the folder of an edition that is to be measured, with the profile ``edition``, over many runs; it is not
+citable yet. The second publishes what was measured, in that folder or in another. It copies the plan, the measurements
+and the machines to ``results/<edition>``, writes the facts that the tables take from today's code (``facts.json``) and
+the tables, checks everything, and seals the folder: from then on ``seqbench validate`` finds every changed digit, also
+by a later version.
 """
 
 import shutil
@@ -16,6 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from seqbench.errors import BadInput
+from seqbench.protocol.profiles import find_profile
 from seqbench.records.store import Store
 from seqbench.report.facts import read_facts
 from seqbench.report.folder import check_tables, write_tables
@@ -33,7 +37,7 @@ PARTS = (
     "systems",
     "specs",
 )
-PREVIEW = "preview"  # the only edition that may be replaced, and that is never citable
+PROFILE = "edition"
 
 
 def list_measured(source: Store) -> dict[str, list[Any]]:
@@ -64,7 +68,7 @@ def publish(source: Store, edition: str) -> Store:
                 f"{source.path}: {dirty} {kind} were measured by code that was not committed"
             )
     with TemporaryDirectory(dir=target.path.parent, prefix=".") as folder:
-        citable = manifest.citable and edition != PREVIEW
+        citable = manifest.citable or manifest.profile == PROFILE
         update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
         copy = Store(Path(folder, edition)).create(manifest.model_copy(update=update))
         for part in PARTS:
@@ -85,32 +89,54 @@ def publish(source: Store, edition: str) -> Store:
     return target
 
 
-def check_edition(source: Store, edition: str) -> Store:
-    """Return the folder for an edition; raise BadInput where the name is not allowed or the edition exists."""
+def check_name(edition: str) -> None:
+    """Raise BadInput where an edition can't have the name."""
     try:
         TypeAdapter(Name).validate_python(edition)
     except ValidationError:
         raise BadInput(
             f"an edition is named by letters, digits, '-', '_' and '.', like 2026.1; got '{edition}'"
         ) from None
+
+
+def check_edition(source: Store, edition: str) -> Store:
+    """Return the folder for an edition; raise BadInput where the name is not allowed or the edition exists."""
+    check_name(edition)
     target = Store(Path("results", edition))
-    if edition == "local" or target.path.resolve() == source.path.resolve():
+    if edition == "local":
         raise BadInput(
             f"{target.path} holds results that are not published; choose another edition"
         )
-    if target.path.exists() and (edition != PREVIEW or not target.exists):
+    in_place = target.path.resolve() == source.path.resolve() and not source.manifest().files
+    if target.path.exists() and not in_place:
         raise BadInput(
             f"{target.path} is there already and is not rewritten; choose another edition"
         )
     return target
 
 
+def begin(edition: str) -> Store:
+    """Make the folder of an edition that is to be measured; return it.
+
+    Raises BadInput where the name is not allowed or the edition exists.
+    """
+    check_name(edition)
+    folder = Path("results", edition)
+    if folder.exists():
+        raise BadInput(f"{folder} is there already; choose another edition")
+    manifest = find_profile(PROFILE).make_manifest(edition)
+    return Store(folder).create(manifest.model_copy(update={"citable": False}))
+
+
 def main(arguments: list[str]) -> int:
     """Read the command line and publish; return an exit code."""
     if len(arguments) != 2:
-        print("usage: python tools/publish.py RESULTS EDITION", file=sys.stderr)
+        print("usage: python tools/publish.py RESULTS EDITION, or --begin EDITION", file=sys.stderr)
         return 2
     try:
+        if arguments[0] == "--begin":
+            print(f"{begin(arguments[1]).path} is to be measured")
+            return 0
         store = publish(Store(arguments[0]), arguments[1])
     except BadInput as error:
         print(printable(str(error)), file=sys.stderr)

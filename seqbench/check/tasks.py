@@ -24,8 +24,9 @@ CPU = torch.device("cpu")
 
 
 def middle(kind: type[Task]) -> Task:
-    """Return the task at a lag that is quick to draw."""
-    return kind(lag=min(max(kind.lags.start, 12), kind.lags[-1]))
+    """Return the task, trained and tested at a lag that is quick to draw."""
+    lag = min(max(kind.lags.start, 12), kind.lags[-1])
+    return kind(lag=lag).at(lag)
 
 
 @cache

@@ -151,7 +151,7 @@ def members_of(
         if condition.rung:
             continue
         if not profile.tuned:
-            rate = condition.setting.learning_rate
+            rate = profile.rates.get(unit.id, condition.setting.learning_rate)
             yield unit, [Member(seed=s, learning_rate=rate) for s in selection.seeds], 0
             continue
         tuning = [
@@ -168,7 +168,8 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
-            rate = rank_rates(there)[0] if profile.is_open else choose_rate(there)
+            graded = TASKS[unit.task].graded
+            rate = rank_rates(there, graded)[0] if profile.is_open else choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
             yield unit, tuning + finer + reporting, 0
 

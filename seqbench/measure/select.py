@@ -19,7 +19,7 @@ from seqbench.models import MODELS
 from seqbench.models.sizing import common_size, match_sizes
 from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import EXPERIMENT, QUICK, find_profile
-from seqbench.protocol.settings import SEQUENCE_MODELS, Condition
+from seqbench.protocol.settings import SEQUENCE_MODELS, Condition, Setting
 from seqbench.random import Keys
 from seqbench.records.schema import Planned, Provenance, Unit
 from seqbench.records.spec import RunSpec
@@ -322,7 +322,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         layers=layers,
         model_options=model_options,
         budget=condition.setting.make_budget(
-            profile.tuned, list_longer(task, condition.setting.factors)
+            profile.tuned or bool(profile.rates), list_longer(task, condition.setting)
         ),
         precision=profile.precision,
         counting=profile.counting,
@@ -408,8 +408,18 @@ def choose_embedding(task: Task, profile: Profile) -> int | None:
     return profile.embedding if profile.embedding and task.reads_symbols else None
 
 
-def list_longer(task: Task, factors: Iterable[int]) -> list[int]:
+def list_longer(task: Task, setting: Setting) -> list[int]:
     """Return the lags at which a run of a task is tested without training, of those that the task allows."""
-    lags = [factor * task.lag for factor in factors if factor * task.lag in task.lags]
-    shapes = [(lag, task.at(lag)) for lag in lags]
-    return [lag for lag, at in shapes if (at.inputs, at.outputs) == (task.inputs, task.outputs)]
+    wanted = sorted({*(factor * task.lag for factor in setting.factors), *setting.tested})
+    shape = task.inputs, task.outputs
+    return [
+        lag for lag in wanted if (at := find_longer(task, lag)) and (at.inputs, at.outputs) == shape
+    ]
+
+
+def find_longer(task: Task, lag: int) -> Task | None:
+    """Return the task at another lag of its test; None where it can't have it."""
+    try:
+        return task.at(lag)
+    except BadInput:
+        return None

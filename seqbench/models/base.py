@@ -68,8 +68,6 @@ class Model(nn.Module, ABC):
         Whether an answer always uses what comes after it. Such a model raises ``BadInput`` where ``causal`` is True.
     recurrent
         Whether the model has a recurrence, which a scan runs: then ``use_scan`` and ``scan_name`` are about it.
-    trains_inputs
-        Whether what the input goes through is trained. If not, an embedding before the model stays as it was drawn.
     default_layers
         The number of layers if nobody says.
     attends
@@ -95,7 +93,6 @@ class Model(nn.Module, ABC):
     reads: Reads = "sequence"
     both_ways: bool = False
     recurrent: bool = False
-    trains_inputs: ClassVar[bool] = True
     default_layers: ClassVar[int] = 1
     attends: bool = False
     streams: bool = False

@@ -87,7 +87,6 @@ class EchoState(Recurrent):
     """Echo state network: fixed recurrence, trained readout."""
 
     name = "echo_state"
-    trains_inputs = False
     cell = EchoCell
 
     def forward_with_states(

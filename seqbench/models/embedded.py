@@ -70,7 +70,7 @@ class Embedded(Model):
             raise BadInput(
                 f"an embedding of {symbols} symbols in {width} features is empty; choose 1 or more of both"
             )
-        self.embedding = Embedding(keys, symbols, width).requires_grad_(net.trains_inputs)
+        self.embedding = Embedding(keys, symbols, width)
         inner = net.list_inner()
         self.embedding.requires_grad_(not inner or any(p.requires_grad for p in inner))
         self.net = net

@@ -205,21 +205,38 @@ def tune(
         new = [further]
 
 
-def rank_rates(records: Iterable[Record]) -> list[float]:
+def rank_rates(records: Iterable[Record], by_score: bool = False) -> list[float]:
     """Return the learning rates of tuning runs, the best first.
 
     The best solved most runs; of equal ones, that with the fewest median steps to solve, a run that did not solve
     counting as endless; then that with the lowest median of the last validation losses; then the lowest.
+
+    Parameters
+    ----------
+    by_score
+        Whether the median of the last validation scores comes before all of these: for real data, where being solved
+        means nothing, and the lowest loss is often that of the run that learned least.
     """
     by_rate: dict[float, list[Record]] = {}
     for record in records:
         by_rate.setdefault(record.member.learning_rate, []).append(record)
 
-    def merit(rate: float) -> tuple[float, float, float, float]:
+    def merit(rate: float) -> tuple[float, ...]:
         runs = by_rate[rate]
         steps = [inf if run.steps_to_solve is None else run.steps_to_solve for run in runs]
-        last = [run.curve.loss[-1] if run.curve.loss else None for run in runs]
-        loss = median(inf if loss is None else loss for loss in last)
-        return -sum(s < inf for s in steps) / len(runs), median(steps), loss, rate
+        loss = find_median(run.curve.loss for run in runs)
+        score = 0.0
+        if by_score:
+            sign = -1 if runs[0].scale.higher_is_better else 1
+            score = find_median(
+                [sign * s for s in run.curve.score[-1:] if s is not None] for run in runs
+            )
+        return score, -sum(s < inf for s in steps) / len(runs), median(steps), loss, rate
 
     return sorted(by_rate, key=merit)
+
+
+def find_median(series: Iterable[Sequence[float | None]]) -> float:
+    """Return the median of the last values, infinite for a series that has none."""
+    last = [values[-1] if values else None for values in series]
+    return median(inf if value is None else value for value in last)

@@ -5,8 +5,8 @@ that models climb. What all conditions share (learning rates, seeds, sizes, the 
 record as the *specification*.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from seqbench.errors import BadInput, unknown
 from seqbench.protocol.climb import RULE, Rule, Search
@@ -43,6 +43,9 @@ class Profile:
         The setting of a task that the profile does not list; its name and lags are filled in.
     is_open
         Whether a specification may say itself what is measured and how: the profile of experiments.
+    rates
+        The learning rates of units that are not tuned because an edition tuned them, by their id; of any other unit
+        it is that of its setting.
     folder
         The name of the default results folder; that of the profile if empty.
     grid, tuning_seeds
@@ -65,6 +68,7 @@ class Profile:
     embedding: int | None = None
     is_open: bool = False
     folder: str = ""
+    rates: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def search(self) -> Search:

@@ -68,7 +68,7 @@ QUICK = Profile(
         Setting("adding", (10, 50), 2_000, 1e-2),
         Setting("temporal-order", (15, 30), 1_500, 1e-2),
         Setting("copy", (10,), 1_500, 1e-2),
-        Setting("parity", (100,), 2_000, 1e-2),
+        Setting("parity", (40,), 2_000, 1e-2, tested=(100,)),
         Setting("timed-spikes", (10,), 1_000, 1e-2),
         Setting("recall", (4,), 1_000, 1e-2),
         Setting("moving-shapes", (5, 20), 500, 3e-3, ("cnn_lstm",)),
@@ -118,12 +118,12 @@ CLAIMS = (
     _claims("reber-stream", (50, 100), 2_000, models=("lstm", "lstm_1997", "gru")),
     # peephole, gru-equal, lstm-costly
     _claims("spike-delay", (20, 40), 1_500, models=("lstm", "lstm_peephole")),
-    _claims("counting", (40,), 1_500),
-    _claims("counting:symbols=3", (40,), 1_500, models=("lstm", "lstm_peephole")),
+    _claims("counting", (30,), 1_500, tested=(40,)),
+    _claims("counting:symbols=3", (30,), 1_500, models=("lstm", "lstm_peephole"), tested=(40,)),
     # no-output-gate, and gru-equal
     _claims("adding", (50,), 3_000, models=("lstm_no_output", "gru:hidden=32")),
     _claims("temporal-order", (60,), 2_000, models=("lstm_no_output", "gru:hidden=32")),
-    _claims("parity", (200,), 2_500, models=("lstm_no_output", "gru:hidden=32")),
+    _claims("parity", (40,), 2_500, models=("lstm_no_output", "gru:hidden=32"), tested=(60, 200)),
     _claims("timed-spikes", (12,), 1_500, models=("lstm_no_output", "gru:hidden=32")),
     _claims("copy", (20,), 2_500, models=("lstm_no_output", "gru:hidden=32")),
     _claims("latch", (50,), 3_000, models=("gru:hidden=32",)),
@@ -148,7 +148,9 @@ SIZES = tuple(f"{model}:hidden={H}" for model in ("rnn", "lstm", "gru") for H in
 
 LEDGER = (  # figures of papers whose protocol is a batch's
     *(
-        Setting(task, (100,), 2_500, models=("rnn", "lstm", "transformer"), part="ledger")
+        Setting(
+            task, (40,), 2_500, models=("rnn", "lstm", "transformer"), part="ledger", tested=(100,)
+        )
         for task in ("mod-arithmetic", "reverse", "duplicate")
     ),
     Setting("adding", (600,), 10_000, models=("rnn", "lstm", "gru"), part="ledger"),
@@ -167,8 +169,8 @@ FURTHER = (
     Setting("adding-1997", (50,), 4_000, part="further"),
     Setting("multiplication", (50,), 4_000, part="further"),
     Setting("reber", (1, 4), 4_000, part="further"),
-    Setting("cycle", (100,), 2_500, part="further"),
-    Setting("bucket-sort", (100,), 2_500, part="further"),
+    Setting("cycle", (40,), 2_500, part="further", tested=(100,)),
+    Setting("bucket-sort", (40,), 2_500, part="further", tested=(100,)),
     Setting("selective-copy", (32,), 4_000, part="further"),
     Setting("induction", (64,), 1_500, part="further"),
     Setting("shakespeare", (100,), 4_000, part="further"),
@@ -198,7 +200,7 @@ PAPER = Profile(
         Setting("adding", (10, 50), 3_000),
         Setting("temporal-order", (15, 60), 2_000),
         Setting("copy", (1, 20), 2_500),
-        Setting("parity", (60, 200), 2_500),
+        Setting("parity", (40,), 2_500, tested=(60, 200)),
         Setting("timed-spikes", (5, 12), 1_500),
         Setting("recall", (2, 8), 1_500),
         Setting("moving-shapes", (5, 20), 600, models=("cnn_lstm",)),
@@ -217,6 +219,8 @@ CLIMBERS = (
     "transformer",
     "echo_state",
 )
+
+DOUBLED = ("rnn", "lstm", "gru")
 
 EDITION = Profile(
     name="edition",
@@ -248,6 +252,31 @@ EDITION = Profile(
         Ladder(
             "copy-symbols", "copy", "symbols", "symbols",
             rungs=(1, 2, 4, 8, 16, 32), models=CLIMBERS, option="symbols", lag=10,
+        ),
+        # Does the budget limit how far a model gets? Two rungs again, with twice the steps.
+        Ladder(
+            "copy-symbols-doubled", "copy", "symbols", "symbols",
+            rungs=(16,), models=DOUBLED, option="symbols", lag=10, steps=12_000,
+        ),
+        Ladder(
+            "temporal-order-doubled", "temporal-order", "length", "steps",
+            rungs=(120,), models=DOUBLED, steps=12_000,
+        ),
+        Ladder(
+            "selective-copy", "selective-copy:symbols=4", "length", "steps",
+            rungs=(16, 32, 64, 128, 256, 512), models=CLIMBERS, limits=COSTLY,
+        ),
+        Ladder(
+            "recall", "recall", "pairs", "pairs",
+            rungs=(1, 2, 4, 8, 16, 32), models=CLIMBERS, steps=20_000,
+        ),
+        Ladder(
+            "timed-spikes", "timed-spikes", "period", "steps",
+            rungs=(3, 6, 12, 24, 48, 96), models=CLIMBERS,
+        ),
+        Ladder(
+            "spike-delay", "spike-delay", "shortest delay", "steps",
+            rungs=(3, 6, 12, 24, 48, 96), models=CLIMBERS,
         ),
     ),
 )  # fmt: skip

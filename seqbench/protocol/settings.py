@@ -51,6 +51,8 @@ class Setting:
         Further learning rates that are measured on the tuning seeds for analysis only; none of them is ever chosen.
     factors
         A trained run is also tested, without training, at so many times its lag.
+    tested
+        Further lags at which a trained run is tested.
     margin
         How far beyond the threshold a run must be to end early (``records.schema.Budget``).
     """
@@ -68,6 +70,7 @@ class Setting:
     validation_size: int = 256
     test_size: int = 1024
     factors: tuple[int, ...] = ()
+    tested: tuple[int, ...] = ()
     margin: float = 0.0
 
     def change(

@@ -110,7 +110,10 @@ class Store:
         return self
 
     def check(self, manifest: Manifest) -> None:
-        """Raise if the existing folder was made for something else, or holds other files."""
+        """Raise if the existing folder was made for something else, or holds other files.
+
+        An edition that is not sealed is still being measured: a run of its profile goes on with it.
+        """
         if not self.exists:
             if self.path.is_dir() and layout.list_entries(self.path):
                 raise BadInput(
@@ -119,7 +122,8 @@ class Store:
                 )
             return
         there = self.manifest()
-        for field in ("schema_version", "edition", "profile"):
+        sealed = ("edition",) if there.files else ()
+        for field in ("schema_version", *sealed, "profile"):
             has, wants = getattr(there, field), getattr(manifest, field)
             if has != wants:
                 raise BadInput(

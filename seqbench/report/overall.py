@@ -5,7 +5,8 @@ are resampled with replacement. Of n runs, n − 1 are drawn: the variance of th
 / (n − 1), whereas n draws would give (n − 1) / n of it, a third too little with three seeds. Where all runs of nearly
 every condition agree, resampling varies too little. The interval therefore extends at least as far as the exact bound
 for an event that none of the R runs showed, namely to differ from the others of its condition
-(``stats.zero_event_bound``).
+(``stats.zero_event_bound``). It holds for these conditions only. How much the mean depends on the choice of the tasks
+is the interval of a second bootstrap, which resamples the tasks. It is usually several times as wide.
 
 A performance profile is the share of conditions with a solve rate of at least τ. The probability of improvement is the
 probability that a run of one model beats a run of another, averaged over conditions: a solved run beats an unsolved
@@ -18,7 +19,7 @@ Sources: Agarwal, Schwarzer, Castro, Courville and Bellemare (2021) for the prof
 Rao and Wu (1988) for n − 1 draws.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -41,6 +42,30 @@ def mean_rate(solved: Sequence[Sequence[bool]], rng: np.random.Generator) -> Est
     mean = float(np.mean([runs.mean() for runs in conditions]))
     draws = np.mean([resample(runs, rng).mean(axis=-1) for runs in conditions], axis=0)
     return estimate_interval(mean, draws, sum(len(runs) for runs in conditions))
+
+
+def mean_rate_over_tasks(
+    rates: Mapping[str, Sequence[float]], rng: np.random.Generator
+) -> Estimate:
+    """Return the mean of the conditions' solve rates, with an interval over tasks as a sample of all that there are.
+
+    Tasks are resampled with replacement, n − 1 of n, each with all of its conditions. Where all rates are the same, the
+    interval is the exact bound for an event that none of the tasks showed.
+
+    Parameters
+    ----------
+    rates
+        Of each task, the solve rates of its conditions.
+    """
+    sums = np.array([sum(own) for own in rates.values()])
+    counts = np.array([len(own) for own in rates.values()])
+    mean = float(sums.sum() / counts.sum())
+    chosen = rng.integers(len(rates), size=(DRAWS, max(1, len(rates) - 1)))
+    draws = sums[chosen].sum(axis=-1) / counts[chosen].sum(axis=-1)
+    if np.ptp(draws) == 0:
+        return estimate_interval(mean, draws, len(rates))
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(mean, min(float(low), mean), max(float(high), mean))
 
 
 def performance_profile(rates: Sequence[float], taus: Sequence[float]) -> list[float]:

@@ -5,7 +5,8 @@ Conditions are matched by the id of their unit, which is a hash of everything th
 cost and provenance are the same *bit for bit*.
 
 A folder of experiments is compared where it meets the edition: in the units that both have, and in those that it
-measured at the learning rate that was chosen in the edition.
+measured at the learning rate that was chosen in the edition. A folder of the profile ``quick`` is a part of the
+edition: it is compared in the units that both have, by the seeds that both have.
 
 Step times are compared on the same machine only: *equivalent* if the 90 % interval of the ratio, after / before, lies
 in [0.8, 1.25], *different* if wholly outside. They do not enter the verdict, which is about solve rates.
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.protocol.profiles import EXPERIMENT
+from seqbench.protocol.profiles import EXPERIMENT, QUICK
 from seqbench.records.differences import describe_differences
 from seqbench.records.schema import Manifest, Record, Throughput, Unit, canonical
 from seqbench.records.store import Store
@@ -70,6 +71,8 @@ class Verification:
         Runs of the rerun, in the common conditions, that failed or ran out of memory.
     other
         How a condition that both have, but as another unit, was measured on both sides; empty if there is none.
+    is_part
+        Whether the rerun is a part of the edition.
     """
 
     edition: Manifest
@@ -81,6 +84,7 @@ class Verification:
     rerun_only: int
     ended: int
     other: str = ""
+    is_part: bool = False
 
     @property
     def verdict(self) -> TableVerdict:
@@ -99,6 +103,8 @@ class Verification:
         if found is None:
             why = f": {self.other}" if self.other else ""
             return f"inconclusive: the rerun has no condition in common with {name}{why}"
+        if self.is_part:
+            return f"{self.count_agreeing()}: {found.verdict}"
         count = f"{len(self.conditions)} of {len(self.conditions) + self.edition_only} conditions"
         mean = f"the mean solve rate over {count} differs from {name} by {format_difference(found.mean)}"
         if found.verdict == "contradicted":
@@ -120,6 +126,20 @@ class Verification:
         if found.verdict == "reproduced":
             return f"reproduced: {mean}, within ±{MEAN_MARGIN}"
         return f"inconclusive: {mean}; more seeds or more conditions could tell"
+
+    def count_agreeing(self) -> str:
+        """Return in how many conditions as many runs of the same seeds solved as in the edition, and the others."""
+        found = list(zip(self.units, self.conditions, strict=True))
+        others = [
+            f"{describe_condition(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
+            for unit, c in found
+            if c.pair.difference
+        ]
+        counted = (
+            f"{len(found) - len(others)} of {len(found)} conditions of edition {self.edition.edition} "
+            "were reproduced on this machine"
+        )
+        return f"{counted}, but not {', '.join(others)}" if others else counted
 
     def list_condition_rows(self, *, everything: bool) -> Rows:
         """Return a row for each condition, or only for those that are not reproduced or whose rates differ."""
@@ -220,14 +240,17 @@ def verify(rerun: Store, edition: Store) -> Verification:
     """
     ours, theirs = Results.read(rerun), Results.read(edition)
     was, now = theirs.manifest.specification, ours.manifest.specification
-    experiment = is_experiment(ours.manifest)
-    if was != now and not experiment:
+    experiment, part = is_experiment(ours.manifest), ours.manifest.profile == QUICK.name
+    part = part and was != now  # an older edition of that profile
+    if was != now and not (experiment or part):
         raise SpecificationDiffers(
             f"the specification differs: {edition.path} was measured under {was}, {rerun.path} under {now}"
         )
     before, after = group_by_unit(theirs.reporting), group_by_unit(ours.reporting)
     if experiment:
         after = match_rates(before, after)
+    elif part:
+        before = match_seeds(before, after)
     else:
         check_units(before, after)
     common = [unit for unit in before if unit in after]
@@ -256,6 +279,7 @@ def verify(rerun: Store, edition: Store) -> Verification:
         rerun_only=len(after) - len(common),
         ended=sum(r.verdict in ("failed", "out_of_memory") for r in again),
         other="" if common else describe_other_unit(before, after),
+        is_part=part,
     )
 
 
@@ -277,7 +301,7 @@ def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
         raise BadInput(
             f"there is no edition in {folder.absolute()} to compare with; name a results folder"
         )
-    if is_experiment(manifest):
+    if is_experiment(manifest) or manifest.profile == QUICK.name:
         own = {remove_rate(record.unit).id for record in rerun.records()}
         return next((s for s in found if own & {row.unit.id for row in s.plan()}), found[0])
     now = manifest.specification
@@ -345,6 +369,15 @@ def match_rates(before: Units, after: Units) -> Units:
         same = {record.member.learning_rate for record in runs} == chosen
         found[tuned if same else unit] = runs
     return found
+
+
+def match_seeds(before: Units, after: Units) -> Units:
+    """Return the runs of the edition; of a unit that the rerun has too, only those of the rerun's seeds."""
+    found: Units = {}
+    for unit, runs in before.items():
+        seeds = {record.member.seed for record in after.get(unit, ())}
+        found[unit] = [r for r in runs if r.member.seed in seeds] if seeds else runs
+    return {unit: runs for unit, runs in found.items() if runs}
 
 
 def remove_rate(unit: Unit) -> Unit:

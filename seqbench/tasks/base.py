@@ -5,7 +5,7 @@ operations on the device of the identities; the trainer reshapes N = E * B into 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import ClassVar, Literal, get_args
 
@@ -17,7 +17,7 @@ from seqbench.axes import Outputs, PerMember
 from seqbench.errors import BadInput, DataMissing
 from seqbench.random import Keys
 from seqbench.tasks.knobs import Knob
-from seqbench.values.options import check_options
+from seqbench.values.options import check_options, list_options
 from seqbench.values.variants import spell
 
 Split = Literal["train", "validation", "test"]
@@ -55,10 +55,11 @@ class Task(ABC):
     """One task at one lag.
 
     A run stops after three consecutive validations at or above the threshold (but see ``graded``), so the lengths of
-    the validation split decide how long a model is trained. By default they are the training lengths. A task whose test
-    has other lengths says in its docstring which of the two decide, and draws the split ``"validation"`` accordingly.
-    For the built-in tasks the training lengths decide, so that the test lengths are new to the model. Such a run may
-    have steps to solve and still not be solved in the test.
+    the validation split decide how long a model is trained. By default they are the training lengths, and a trained
+    model is tested at other lengths through ``at``. A task whose own test has other lengths says in its docstring which
+    of the two decide, and draws the split ``"validation"`` accordingly. For the built-in ones the training lengths
+    decide, so that the test lengths are new to the model. Such a run may have steps to solve and still not be solved in
+    the test.
 
     Attributes
     ----------
@@ -113,7 +114,7 @@ class Task(ABC):
             raise BadInput(
                 f"the lag of {self.name} is a whole number; got a {type(self.lag).__name__}"
             )
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lag"}
+        given = {option: getattr(self, option) for option in list_options(type(self))}
         check_options("task", self.name, type(self), given)
         lags = self.list_lags()
         if self.lag not in lags:

@@ -6,8 +6,9 @@ from the smallest to the largest. Five counters suffice. ::
     symbol   3  0  4  0  _  _  _  _  _  _
     y        .  .  .  .  0  0  3  4  .  .
 
-Strings of 1 to 40 digits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same.
-Training stops by the score on the training lengths: the validation set has no others.
+Strings have 1 to ``lag`` digits, every length equally often, in training, validation and test; the score weighs all
+lengths the same. A trained model is then tested at other lengths: ``task.at(80)`` has test strings of exactly 80
+digits.
 
 Any constant digit is right in 1/5 of the answers. But a model that only counts the digits, without reading them, does
 far better: among n digits the a-th smallest (from 0) is at least c if at most a of them are below c,
@@ -16,8 +17,9 @@ far better: among n digits the a-th smallest (from 0) is at least c if at most a
     P(y_a \ge c) = P(\mathrm{Binomial}(n, c/5) \le a),
 
 and the most probable digit is right in .78 of the answers for n = 41, and in .94 for n = 500, since in long strings
-each digit has nearly its expected share. This is the *chance* here, with n from 41 to ``lag`` as in the test. A score
-near it shows that only the length was used.
+each digit has nearly its expected share. Its mean over the lengths of the test is the *chance* here: .65 for 1 to 40. A
+score near it shows that only the length was used; from 20,000 digits on it reaches the threshold, so that a test there
+says nothing.
 
 Source: Delétang et al. (2023), bucket sort: five symbols, lengths 1 to 40 in training, 41 to 500 in the test.
 """
@@ -30,14 +32,14 @@ from jaxtyping import Int
 from scipy.special import bdtr
 from torch import Tensor
 
-from seqbench.tasks.strings import Rewriting, get_limits
+from seqbench.tasks.strings import Rewriting
 
 DIGITS = 5
 
 
 @dataclass(frozen=True)
 class BucketSort(Rewriting):
-    """Sorting of strings of up to ``lag`` digits."""
+    """Sorting of strings of 1 to ``lag`` digits."""
 
     name = "bucket-sort"
     inputs = DIGITS + 1
@@ -46,7 +48,7 @@ class BucketSort(Rewriting):
     @property
     def chance(self) -> float:
         """Return the share of answers that can be given from the lengths of the test alone."""
-        low, high = get_limits("test", self.lag)
+        low, high = self.get_limits("test")
         return float(np.mean([compute_likeliest_share(n) for n in range(low, high + 1)]))
 
     def rewrite(

@@ -8,17 +8,16 @@ then on n is determined, and only one symbol is possible. For n = 2::
     y        a  a  a  b  T            a  a  a  b  c  c  T
                 b  b                     b  b
 
-Training and validation have n = 1 to 30, every n equally often, so they share the same thirty strings; the test has 31
-to ``lag``, both included. Strings are padded with blanks to the common length. Training stops by the score on the
-training lengths: the validation set has no others.
+The strings have n = 1 to ``lag``, every n equally often, in training, validation and test, which share the same
+strings: one for every n. A trained model is then tested at another n: ``task.at(80)`` has test strings of 80 a, which
+all are the same one. Strings are padded with blanks to the common length.
 
 A prediction is right when exactly the symbols of the set have outputs above 0, a probability of 1/2; the score is the
-share of strings in which every prediction is right. A model that counts correctly up to n scores (n - 30) / (lag - 30)
-in the test, from which its largest n can be computed.
+share of strings in which every prediction is right, and so 0 or 1 where the test has a single n.
 
 A constant answer is never right. An answer that depends on the time step but not on the input is right for a single n:
-in 1/30 of the training strings, the *chance*. If learned from the short strings, it is right for none of the longer
-test strings.
+in 1 / ``lag`` of the strings, the *chance*. If learned from the strings of training, it is right for none with a larger
+n.
 
 Source: Gers and Schmidhuber (2001), LSTM recurrent networks learn simple context-free and context-sensitive languages.
 There strings are presented one at a time; here in batches, and every symbol of a set has its own output.
@@ -34,28 +33,33 @@ from torch import Tensor
 
 from seqbench.axes import Outputs, PerMember
 from seqbench.random import Keys
-from seqbench.tasks.base import Batch, Task
+from seqbench.tasks.base import Batch
+from seqbench.tasks.strings import StringTask
 from seqbench.values.options import OneOf
 
-LONGEST = 30  # n in training
 BLANK, START, A = 0, 1, 2  # b and c are A + 1 and A + 2
 
 
 @dataclass(frozen=True)
-class Counting(Task):
-    """Strings of two or three ``symbols``, tested on n up to ``lag``."""
+class Counting(StringTask):
+    """Strings of two or three ``symbols``, with n of 1 to ``lag``."""
 
     symbols: Annotated[int, OneOf(2, 3), Field(description="kinds of letters that are counted")] = 2
 
     name = "counting"
+    version = 2
     knob = "repetitions"
     knob_unit = "repetitions"
-    lags = range(LONGEST + 1, 100_001)
+    lags = range(2, 10_001)  # with a single n, an answer that ignores the input is always right
     inputs = 5  # of both languages
     loss = "binary_cross_entropy"
     measure = "share of strings with every prediction right"
-    chance = 1 / LONGEST
     threshold = 0.99
+
+    @property
+    def chance(self) -> float:
+        """Return the share of any one string of training."""
+        return 1 / self.lag
 
     @property
     def outputs(self) -> int:
@@ -63,8 +67,8 @@ class Counting(Task):
         return self.symbols + 1
 
     def sample(self, keys: Keys) -> Batch:
-        """Return x ``(N, T)``, y ``(N, T, C)`` of what may follow; T = 1 + 30 symbols, in the test 1 + lag symbols."""
-        low, high = (LONGEST + 1, self.lag) if keys.split == "test" else (1, LONGEST)
+        """Return x ``(N, T)``, y ``(N, T, C)`` of what may follow; T = 1 + symbols lag, or 1 + symbols tested."""
+        low, high = self.get_limits(keys.split)
         n = keys.integers("n", low, high + 1, 1)  # (N, 1), both ends included
         t = torch.arange(self.symbols * high + 1, device=n.device)
         run = (t - 1) // n  # (N, T), the letter at t; -1 is the start

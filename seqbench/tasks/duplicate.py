@@ -5,9 +5,9 @@ The input is a string of uniform random bits; at the blanks that follow it, symb
     symbol   0  1  1  _  _  _  _  _  _  _  _
     y        .  .  .  0  1  1  0  1  1  .  .
 
-Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. Training
-stops by the score on the training lengths: the validation set has no others. Every answer repeats a bit from one or two
-string lengths ago.
+Strings have 1 to ``lag`` bits, every length equally often, in training, validation and test; the score weighs all
+lengths the same. A trained model is then tested at other lengths: ``task.at(80)`` has test strings of exactly 80 bits.
+Every answer repeats a bit from one or two string lengths ago.
 
 The bits are uniform and independent: any answer given without having seen the bit is right half of the time, the
 *chance*.
@@ -25,7 +25,7 @@ from seqbench.tasks.strings import Rewriting
 
 @dataclass(frozen=True)
 class Duplicate(Rewriting):
-    """Duplication of strings of up to ``lag`` bits."""
+    """Duplication of strings of 1 to ``lag`` bits."""
 
     name = "duplicate"
     inputs = 3

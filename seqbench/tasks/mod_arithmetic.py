@@ -7,18 +7,31 @@ the blank symbol 8 pads the sequence to the common length T. ::
     symbol   1  +  4  *  3  -  2  _  _          ->    y = 1 + 12 - 2 = 1, at the seventh step
     mask     .  .  .  .  .  .  x  .  .
 
-An expression of n numbers has 2n - 1 symbols. Those of 1 to 39 symbols, every odd length equally often, are used for
-training and validation; the test has 41 to ``lag`` symbols, or to lag - 1 if that is even. Training stops by the score
-on the training lengths: the validation set has no others.
+An expression of n numbers has 2n - 1 symbols. Expressions have 1 to ``lag`` symbols, every odd length equally often,
+in training, validation and test. A trained model is then tested at other lengths: ``task.at(80)`` has test expressions
+of 80 symbols, or of 79, since 80 is even.
 
 A term of one factor is uniform on 0 to 4, and so is every sum that contains one. Otherwise 0 is more frequent: a
-product of k factors is 0 with probability :math:`1 - (4/5)^k`. The value is 0 in .206 of the training expressions and
-in .2000 of the test expressions: the *chance* is 1/5.
+product of k factors is 0 with probability :math:`1 - (4/5)^k`, and so is as good as uniform except with probability
+:math:`1 - (4/5)^{k-1}`, in which it is surely 0. A sum is surely 0 where all its terms are. The expected product over
+the terms, :math:`u_n`, follows from number to number, as each is another factor with probability 1/3 and opens a term
+with 2/3:
+
+.. math::
+    u_n &= a_n - b_n, \quad a_1 = b_1 = 1, \\
+    a_{n+1} &= \tfrac13 a_n + \tfrac23 u_n, \\
+    b_{n+1} &= \tfrac13 \cdot \tfrac45 b_n + \tfrac23 u_n.
+
+The value is 0 with probability :math:`\frac15 + \frac45 u_n`. Its mean over the lengths of the test is the *chance*:
+.206 for 1 to 40 symbols, and .2000 for 41 and more.
 
 Source: Delétang et al. (2023), modular arithmetic (simple), who train on lengths 1 to 40 and test on 41 to 500.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from math import fsum
 
 import torch
 from jaxtyping import Bool, Int
@@ -26,29 +39,38 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.random import Keys
-from seqbench.tasks.base import Batch, Task
-from seqbench.tasks.strings import LONGEST, get_limits
+from seqbench.tasks.base import Batch
+from seqbench.tasks.strings import StringTask
 
 MODULUS = 5
 PLUS, MINUS, TIMES, BLANK = 5, 6, 7, 8
 
 
 @dataclass(frozen=True)
-class ModArithmetic(Task):
-    """Arithmetic modulo 5, tested on expressions of up to ``lag`` symbols."""
+class ModArithmetic(StringTask):
+    """Arithmetic modulo 5 on expressions of 1 to ``lag`` symbols."""
 
     name = "mod-arithmetic"
-    knob = "longest tested length"
-    knob_unit = "symbols"
-    lags = range(LONGEST + 1, 100_001)
+    version = 2
     inputs = 9
     outputs = MODULUS
-    chance = 1 / MODULUS
     threshold = 0.99
 
+    @property
+    def chance(self) -> float:
+        """Return the mean probability of the value 0 over the lengths of the test."""
+        low, high = self.get_counts("test")
+        shares = list(islice(compute_zero_shares(), low - 1, high))
+        return fsum(shares) / len(shares)
+
+    def get_counts(self, split: str) -> tuple[int, int]:
+        """Return the smallest and the largest count of numbers of a split, both included."""
+        low, high = self.get_limits(split)
+        return (low + 1) // 2, (high + 1) // 2
+
     def sample(self, keys: Keys) -> Batch:
-        """Return x ``(N, T)`` of symbols, y ``(N, T)``; T = 39, in the test lag or lag - 1."""
-        low, high = ((symbols + 1) // 2 for symbols in get_limits(keys.split, self.lag))
+        """Return x ``(N, T)`` of symbols, y ``(N, T)``; T is lag or lag - 1, or the same of tested."""
+        low, high = self.get_counts(keys.split)
         count = keys.integers("count", low, high + 1, 1)  # (N, 1) of numbers, both ends included
         number = keys.integers("numbers", 0, MODULUS, high)
         operator = keys.integers("operators", PLUS, TIMES + 1, high)  # the one before each number
@@ -57,6 +79,15 @@ class ModArithmetic(Task):
         x = torch.stack([operator, number], dim=-1).flatten(1)[:, 1:]
         y = evaluate(number, operator, t[:high] < count)[:, None].expand(x.shape)
         return Batch(x.where(t < 2 * count - 1, BLANK), y, t == 2 * count - 2)
+
+
+def compute_zero_shares() -> Iterator[float]:
+    """Yield the probability that the value is 0, for expressions of 1, 2, 3, … numbers."""
+    a, b = 1.0, 1.0
+    while True:
+        u = a - b
+        yield 1 / MODULUS + (1 - 1 / MODULUS) * u
+        a, b = a / 3 + 2 / 3 * u, (1 - 1 / MODULUS) * b / 3 + 2 / 3 * u
 
 
 def evaluate(

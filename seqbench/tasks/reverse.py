@@ -6,8 +6,8 @@ first. ::
     symbol   0  1  1  _  _  _  _  _
     y        .  .  .  1  1  0  .  .
 
-Strings of 1 to 40 bits are for training, of 41 to ``lag`` for the test; the score weighs all lengths the same. Training
-stops by the score on the training lengths: the validation set has no others.
+Strings have 1 to ``lag`` bits, every length equally often, in training, validation and test; the score weighs all
+lengths the same. A trained model is then tested at other lengths: ``task.at(80)`` has test strings of exactly 80 bits.
 
 The bits are uniform and independent: any answer given without having seen the bit is right half of the time, the
 *chance*, and a string can't be stored in fewer bits than it has.
@@ -25,7 +25,7 @@ from seqbench.tasks.strings import Rewriting
 
 @dataclass(frozen=True)
 class Reverse(Rewriting):
-    """Reversal of strings of up to ``lag`` bits."""
+    """Reversal of strings of 1 to ``lag`` bits."""
 
     name = "reverse"
     inputs = 3

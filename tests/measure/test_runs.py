@@ -228,7 +228,7 @@ def test_the_longest_job_comes_first(tmp_path):
         ({"tasks": ["moving-shapes"], "models": ["lstm"]}, "reads sequence, .* is video"),
         ({"models": ["cnn_lstm"]}, "reads video, .* is sequence"),
         ({"tasks": ["copy"]}, "no lags for task 'copy'; name some with --lag"),
-        ({"tasks": ["parity"], "lags": [3]}, "parity can't have lag 3"),
+        ({"tasks": ["reber-stream"], "lags": [3]}, "reber-stream can't have lag 3"),
         ({"tasks": [], "models": ["cnn_lstm"], "lags": [8]}, "has nothing that these models"),
         ({"models": [object]}, "model 'object' is no seqbench.models.base.Model"),
         ({"models": [Uncelled]}, "the options of 'uncelled' can't be read: AttributeError: .*cell"),

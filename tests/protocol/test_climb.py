@@ -151,3 +151,22 @@ def test_rates_are_ranked_by_solved_then_steps_then_loss() -> None:
     assert ranked((60, 20, 60), (80, 40, 40)) == [3e-3, 1e-3]
     assert ranked((None,), (None,), (None,)) == [1e-2, 3e-3, 1e-3]
     assert ranked((40,), (40,)) == [1e-3, 3e-3]
+
+
+def test_real_data_are_tuned_by_score() -> None:
+    """A run that learned little may have the lower loss, and real data are never solved."""
+
+    def tuned(rate: float, seed: int, loss: float, score: float) -> Record:
+        curve = Curve(step=[100], loss=[loss], score=[score])
+        fields = {"steps": 100, "steps_to_solve": None, "verdict": "not_solved", "score": 0.1}
+        return made.record(seed, rate, role="tuning", curve=curve, **fields)
+
+    runs = [
+        *(tuned(3e-4, s, 0.6, 0.57) for s in range(3)),
+        *(tuned(1e-2, s, 0.9, 0.657) for s in range(3)),
+    ]
+    assert rank_rates(runs) == [3e-4, 1e-2]
+    assert rank_rates(runs, by_score=True) == [1e-2, 3e-4]
+    scale = runs[0].scale.model_copy(update={"higher_is_better": False, "threshold": 0.05})
+    bits = [run.model_copy(update={"scale": scale}) for run in runs]
+    assert rank_rates(bits, by_score=True) == [3e-4, 1e-2]

@@ -508,7 +508,6 @@ def test_hidden_files_are_not_sealed(full):
     ("field", "value", "error", "code"),
     [
         ("schema_version", 2, BadInput, 2),
-        ("edition", "2026.1", BadInput, 2),
         ("profile", "quick", BadInput, 2),
         ("specification", "0" * 16, SpecificationDiffers, 3),
     ],

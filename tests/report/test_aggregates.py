@@ -52,6 +52,24 @@ def test_models_over_all_tasks_by_hand(results):
     assert (lstm["half"], lstm["all"]) == (1, 1)
     assert gru["solve_rate"] == 0.667
     assert (gru["half"], gru["all"]) == (0.5, 0.5)
+    assert (gru["over_tasks_low"], gru["over_tasks_high"], gru["wider"]) == (0.333, 1, "over seeds")
+
+
+def test_the_interval_over_tasks_takes_the_lags_of_a_task_together(results):
+    rows = results(
+        *TWO, runs("adding", "lstm", [20] * 3, lag=9), runs("adding", "gru", [None] * 3, lag=9)
+    )
+    gru = rows.table("T8").values[1]
+    assert gru["solve_rate"] == pytest.approx((1 / 3 + 0 + 1) / 3, abs=1e-3)
+    assert (gru["over_tasks_low"], gru["over_tasks_high"]) == (0.167, 1)
+
+
+def test_editions_of_earlier_forms_have_one_interval(make_store):
+    records = [r for cell in TWO for r in cell]
+    for form, there in ((2, False), (3, True)):
+        store = make_store(records, [], name=f"form{form}", edition="2025.1", form=form)
+        names = [column.name for column in Results.read(store).table("T8").columns]
+        assert ("over_tasks_low" in names) == there
 
 
 def test_pairs_by_hand(results):

@@ -349,8 +349,9 @@ def test_they_are_those_that_were_written_down():
 
 def test_all_that_they_rest_on_is_planned():
     planned = {
-        TableRow(cell.setting.task, cell.lag, cell.model): cell.setting
+        TableRow(cell.setting.task, lag, cell.model): cell.setting
         for cell in PAPER.list_conditions()
+        for lag in (cell.lag, *cell.setting.tested)
     }
     for name, claim in CLAIMS.items():
         at = [

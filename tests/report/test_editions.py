@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import BadInput
+from seqbench.protocol.profiles import PROFILES
 from seqbench.records.facts import Facts
 from seqbench.records.schema import LAYERS
+from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.report.facts import EARLIER, collect_facts, read_facts
 from seqbench.report.folder import check_tables, write_tables
@@ -167,3 +169,19 @@ def test_facts_that_are_none_are_found(store, call):
     code, out = call("validate", store.path)
     assert code == 1
     assert "facts.json: rates.0: Input should be greater than 0" in out
+
+
+def test_a_folder_of_a_profile_is_judged_by_the_grid_of_the_profile(make_store):
+    """Until it says otherwise itself: its runs may have been asked to be tuned over another."""
+    profile = PROFILES["edition"]
+    store = make_store([], profile="edition")
+    assert read_facts(store).rates == profile.grid != collect_facts().rates
+    store.add_spec(RunSpec.of({"profile": "edition", "grid": [1e-3, 1e-2]}))
+    assert read_facts(store).rates == (1e-3, 1e-2)
+
+
+def test_facts_of_editions_without_ladders_have_no_rule_of_climbing():
+    text = EARLIER[1].read_text()
+    facts = Facts.model_validate_json(text)
+    assert facts.climbing is None
+    assert facts.canonical() == text.strip()

@@ -12,6 +12,7 @@ from seqbench.report.overall import (
     DRAWS,
     compute_share_of_wins,
     mean_rate,
+    mean_rate_over_tasks,
     performance_profile,
     probability_of_improvement,
     resample,
@@ -43,6 +44,25 @@ def test_many_draws_have_the_unbiased_standard_error():
     rate = mean_rate([runs_of(2, 3)] * 400, rng())
     error = np.sqrt(2 / 9 * 3 / 2 / 3 / 400)  # p (1 − p) / (n − 1)
     assert (rate.high - rate.low) / 2 == pytest.approx(Z * error, rel=0.05)
+
+
+def test_the_interval_over_tasks_draws_whole_tasks():
+    """Of two tasks one is drawn: its mean is that of all of its conditions."""
+    rate = mean_rate_over_tasks({"latch": [1.0], "copy": [0.0, 0.5, 0.25]}, rng())
+    assert rate == pytest.approx((1.75 / 4, 0.25, 1.0))
+
+
+def test_the_interval_over_tasks_is_that_of_a_mean_of_few():
+    rates = {str(i): [1.0 if i < 20 else 0.0] for i in range(40)}
+    rate = mean_rate_over_tasks(rates, rng())
+    error = np.sqrt(0.25 / 39)
+    assert (rate.low, rate.high) == pytest.approx((0.5 - Z * error, 0.5 + Z * error), abs=0.03)
+
+
+@pytest.mark.parametrize(("tasks", "low"), [(1, 0.025), (10, 1 - zero_event_bound(10))])
+def test_tasks_that_all_agree_do_not_make_other_tasks_certain(tasks, low):
+    rate = mean_rate_over_tasks({str(i): [1.0, 1.0] for i in range(tasks)}, rng())
+    assert rate == pytest.approx((1.0, low, 1.0))
 
 
 @pytest.mark.parametrize("k", [0, 3])

@@ -172,7 +172,7 @@ def test_up_to_the_second_spike_the_shortest_delay_holds_nothing_else():
 
 @pytest.mark.parametrize("symbols", [2, 3])
 def test_thirty_symbols_look_the_same_when_one_is_left_and_when_none_is(symbols):
-    task = TASKS["counting"](50, symbols=symbols)
+    task = TASKS["counting"](40, symbols=symbols).at(50)
     batch = drawn(task, "test", 100)
     for x, y, mask in zip(batch.x, batch.y, batch.mask, strict=True):
         last = int(mask.sum()) - 1  # the step at which the end is due
@@ -181,7 +181,7 @@ def test_thirty_symbols_look_the_same_when_one_is_left_and_when_none_is(symbols)
 
 
 def test_the_clock_alone_does_not_count():
-    task = TASKS["counting"](50)
+    task = TASKS["counting"](30)
     batch = drawn(task, "train")
     frequent = batch.y.where(batch.mask[..., None], torch.nan).nanmean(dim=0) - 0.5  # (T, C)
     frequent = frequent.expand(N, -1, -1)

@@ -8,6 +8,7 @@ import pytest
 
 from seqbench.errors import BadInput
 from seqbench.ledger.rows import ONLINE
+from seqbench.protocol.profiles import PROFILES
 from seqbench.records.schema import Planned
 from seqbench.records.store import Store
 from seqbench.report.facts import collect_facts
@@ -18,7 +19,10 @@ sys.path.append(str(ROOT / "tools"))
 
 import publish  # noqa: E402
 
-EDITIONS = sorted(file.parent for file in ROOT.glob("results/*/manifest.json"))
+FOLDERS = sorted(file.parent for file in ROOT.glob("results/*/manifest.json"))
+EDITIONS = [
+    path for path in FOLDERS if Store(path).manifest().files
+]  # the others are being measured
 
 
 @pytest.fixture
@@ -41,16 +45,33 @@ def test_an_edition_holds_all_and_is_sealed(source):
     assert (manifest.edition, manifest.citable) == ("2026.1", True)
     assert {"plan.jsonl", "facts.json", "tables/T1.csv"} < manifest.files.keys()
     assert edition.facts() == collect_facts()
-    assert not publish.publish(source, "preview").manifest().citable
 
 
-def test_an_edition_is_not_rewritten_but_a_preview_is(source):
+def test_an_edition_is_not_rewritten(source):
     publish.publish(source, "2026.1")
-    publish.publish(source, "preview")
     source.append([made.record(2)])
-    with pytest.raises(BadInput, match=r"2026\.1 is there already and is not rewritten"):
-        publish.publish(source, "2026.1")
-    assert len(publish.publish(source, "preview").records()) == 3
+    for again in (source, Store(Path("results", "2026.1"))):
+        with pytest.raises(BadInput, match=r"2026\.1 is there already and is not rewritten"):
+            publish.publish(again, "2026.1")
+
+
+def test_an_edition_is_measured_in_its_own_folder_and_sealed_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = publish.begin("2026.9")
+    assert not store.manifest().citable
+    with pytest.raises(BadInput, match="is there already"):
+        publish.begin("2026.9")
+    profile = PROFILES["edition"]
+    store.create(profile.make_manifest())  # as a run into the folder does
+    store.add_system(made.SYSTEM)
+    provenance = made.PROVENANCE.model_copy(update={"specification": profile.specification})
+    store.append([made.record(0, provenance=provenance)])
+    sealed = publish.publish(store, "2026.9")
+    assert sealed.path == store.path
+    assert sealed.manifest().citable
+    assert sealed.validate() == []
+    with pytest.raises(BadInput, match=r"holds results of edition '2026\.9'"):
+        sealed.create(profile.make_manifest())
 
 
 def provenance(**changes):
@@ -87,12 +108,11 @@ def test_all_that_a_folder_holds_is_asked_for_its_code():
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
 def test_every_table_here_is_what_the_records_beside_it_give(path):
     store = Store(path)
-    assert store.manifest().files  # it is sealed
     assert store.validate() == []
     assert check_tables(store) == []
 
 
-@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.name)
 def test_nothing_here_was_measured_by_uncommitted_code(path):
     assert not any(
         row.dirty for rows in publish.list_measured(Store(path)).values() for row in rows
@@ -112,11 +132,3 @@ def test_an_edition_has_a_name_of_its_own_and_nothing_is_touched(tmp_path, monke
     with pytest.raises(BadInput):
         publish.publish(source, edition)
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_an_edition_is_not_made_of_itself(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    source = Store(Path("results", "preview")).create(made.MANIFEST)
-    with pytest.raises(BadInput, match="holds results that are not published"):
-        publish.publish(source, "preview")
-    assert source.exists

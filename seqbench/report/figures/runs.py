@@ -27,6 +27,7 @@ from seqbench.report.drawing import (
     tick_shares,
     use_style,
 )
+from seqbench.report.horizons import BEYOND
 from seqbench.tasks import TASKS
 from seqbench.text import label
 from seqbench.values.variants import strip_options
@@ -35,6 +36,12 @@ from seqbench.values.variants import strip_options
 def spell_lag(task: str, lag: int) -> str:
     """Return the lag of a task in words: ``delay of 50 steps``."""
     return label(TASKS.knob(strip_options(task)).spell(lag))
+
+
+WORDS: dict[str, str] = {
+    "missing": "missing",
+    BEYOND: "beyond",
+}  # in the heat map, by the status in T1
 
 
 def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
@@ -256,8 +263,8 @@ def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
             i, j = int(text.get_position()[1]), int(text.get_position()[0])
             text.set_color("#f4f4f4" if rates[i, j] < 0.5 else "#0b0b0b")
         for i, j in np.ndindex(shape):
-            if status[i, j] == "missing":
-                word = ax.text(j + 0.5, i + 0.5, "missing", ha="center", va="center")
+            if (why := str(status[i, j])) in WORDS:
+                word = ax.text(j + 0.5, i + 0.5, WORDS[why], ha="center", va="center")
                 word.set(fontsize=7.5, fontstyle="italic")
             elif np.isnan(rates[i, j]):
                 corner = (j + 0.04, i + 0.04)

@@ -23,4 +23,14 @@ TABLES = {  # and what a row is
     "T12": ("cost", "seqbench.report.tables.cost:cost"),  # a condition: what it takes to solve it
     "T13": ("window", "seqbench.report.tables.window:window"),  # a condition: the rates that work
     "T14": ("claims", "seqbench.report.tables.claims:claims"),  # a claim, with its verdict
+    "T15": ("horizons", "seqbench.report.tables.horizons:horizons"),  # a model on a ladder
+    "T16": ("rungs", "seqbench.report.tables.rungs:rungs"),  # a rung of a ladder with a model
+    "T17": (
+        "retention",
+        "seqbench.report.tables.retention:retention",
+    ),  # a rung, tested at a multiple of its lag
+    "T18": (
+        "horizon-pairs",
+        "seqbench.report.tables.horizon_pairs:horizon_pairs",
+    ),  # two models, over all ladders or on one
 }

@@ -1,0 +1,84 @@
+"""Climbs that are really run: the folder, its plan, and what a second run, another order and other workers do."""
+
+import pytest
+
+from seqbench.measure.plan import climbs_of
+from seqbench.measure.runs import run
+from seqbench.measure.select import select
+from seqbench.records.spec import RunSpec
+from seqbench.records.store import Store
+
+from .test_runs import Recorder
+
+SPEC = RunSpec(profile="smoke-climb", models=["rnn"])
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory):
+    """A folder in which the plain network has climbed to the end, in this process."""
+    store = run(SPEC, out=tmp_path_factory.mktemp("climb") / "out", engine="serial")
+    assert store.validate() == []
+    return store
+
+
+def contents(store: Store) -> list[str]:
+    return sorted(record.serialise_reproducible() for record in store.records())
+
+
+def test_it_ends_at_the_first_failed_rung_or_at_the_top(climbed):
+    (found,) = climbs_of(select(SPEC), climbed.records())
+    verdicts = [state.verdict for _, state in found.rungs]
+    assert not found.lacking
+    assert verdicts[0] == "pass"
+    assert "fail" not in verdicts[:-1]
+    begun = {rung.value for rung, _ in found.rungs}
+    assert {record.unit.lag for record in climbed.records()} == begun
+
+
+def test_the_plan_names_every_rung_with_its_knob(climbed):
+    rungs = [planned.rung for planned in climbed.plan() if planned.unit.model == "rnn"]
+    assert [(r.ladder, r.knob, r.unit) for r in rungs] == [("latch", "delay", "steps")] * 4
+    assert [r.value for r in rungs] == [2, 4, 8, 300]
+
+
+def test_reported_runs_are_tested_at_longer_lags_and_have_sizes(climbed):
+    for record in climbed.records():
+        lag = record.unit.lag
+        tested = [test.lag for test in record.longer]
+        assert tested == ([2 * lag, 4 * lag, 8 * lag, 16 * lag] if record.member.seed < 12 else [])
+        assert record.unit.embedding == 4
+        assert (
+            record.parameters - record.inner_parameters == 10 * 4 + record.sizes["hidden"] * 2 + 2
+        )
+        unit = 0.05 * record.unit.parameters  # a hidden unit more or less of a net this small
+        assert abs(record.inner_parameters - record.unit.parameters) <= unit
+        assert record.state_size == record.sizes["hidden"]
+
+
+def test_a_second_run_measures_nothing(climbed):
+    heard = Recorder()
+    run(SPEC, out=climbed.path, engine="serial", listen=heard)
+    assert heard.jobs == []
+
+
+class Impatient(Recorder):
+    """Interrupts a run after its next job."""
+
+    def done(self, job, records):
+        raise KeyboardInterrupt
+
+
+def test_worker_processes_and_interruptions_measure_the_same(climbed, tmp_path):
+    for _ in range(9):
+        with pytest.raises(KeyboardInterrupt):
+            run(SPEC, out=tmp_path / "out", engine="serial", listen=Impatient())
+    store = run(SPEC, out=tmp_path / "out", workers=2, listen=Recorder())
+    assert contents(store) == contents(climbed)
+
+
+def test_a_dry_run_says_how_far_a_climb_is(climbed):
+    heard = Recorder()
+    run(SPEC, out=climbed.path, dry_run=True, listen=heard)
+    (line,) = [line for line in heard.lines if "latch, rnn" in line]
+    assert "delay, 2 pass" in line
+    assert line.endswith("ended")
