@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,7 @@ from seqbench.models import MODELS
 from seqbench.protocol.profiles import SMOKE
 from seqbench.records.rows import write
 from seqbench.records.store import Store
+from seqbench.report.form import FORM
 from seqbench.report.results import Results
 from seqbench.report.table import FORMATS
 from seqbench.tasks import TASKS
@@ -100,6 +102,37 @@ BAD = {
     "run --model lstm:layers=1000000": ["'layers'", "from 1 to 64"],
     "run --model lstm:truncate=x": ["'truncate'", "'x'", "a whole number"],
     "run --workers 100000": ["workers must be less than"],
+    "run --lag 77": ["an experiment needs a task", "--task"],
+    "run --task adding --steps 9": ["no lags for task 'adding'", "--lag"],
+    "run --task adding --lag 6 --part cor": ["part 'cor'", "did you mean 'core'?"],
+    "run -p quick --task adding --batch 9": [
+        "'quick' says itself",
+        "batch can be asked of",
+        "'experiment'",
+    ],
+    "run -p paper --task adding --hidden 9": ["'paper' says itself", "hidden"],
+    "run --task adding --lag 6 --learning-rate 1e-3,x": ["a learning rate is a number", "'x'"],
+    "run --task adding --lag 6 --learning-rate 0.1,0.1": ["grid has a learning rate twice"],
+    "run --task adding --lag 6 --hidden 9000": ["'hidden'", "can't be '9000'", "from 1 to 8,192"],
+    "run --task adding --lag 6 --model lstm:hidden=3 --hidden 4": [
+        "'lstm:hidden=3' has hidden of its own"
+    ],
+    "run --task adding --lag 6 --model transformer --hidden 64": ["at least", "4950 are too few"],
+    "run --task adding --lag 6 --parameters 2": ["parameters", "are too few"],
+    "run --task adding --lag 6 --parameters 10000001": ["parameters must be less than"],
+    "horizon": ["an experiment needs a task"],
+    "horizon --task ading": ["task 'ading'", "did you mean 'adding'?"],
+    "horizon --task latch": ["no ladder of latch by lag", "--rungs"],
+    "horizon --task copy --knob length": [
+        "no ladder of copy by length; it has one by lag and symbols"
+    ],
+    "horizon --task adding --rungs 8,4": ["the rungs of ladder 'adding' must ascend"],
+    "horizon --task adding --rungs 1,2": ["adding can't have lag 1"],
+    "horizon --task adding --lag 3": ["leave the lag out"],
+    "horizon --task copy --knob symbols --lag 3,4": ["at one lag", "[3, 4]"],
+    "horizon --task copy --knob hue --rungs 1 --lag 3": ["unknown option of task 'copy' 'hue'"],
+    "horizon --task copy --knob length --rungs 1": ["climbed at one lag", "--lag"],
+    "horizon --task copy --model lsm": ["model 'lsm'", "did you mean 'lstm'?"],
     "inside --seeds 1000000000": ["seeds must be"],
     "replicate --trials 99999999999 --budget 1s": ["trials must be less than"],
     "check :": ["':' is no address"],
@@ -315,7 +348,7 @@ def test_as_a_program_it_leaves_no_traceback():
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "run", "throughput", "report", "validate", "data", "check"]
+    "command", ["list", "run", "horizon", "throughput", "report", "validate", "data", "check"]
 )
 def test_help_shows_an_example(call, command):
     code, out, _ = call(command, "--help")
@@ -389,6 +422,137 @@ def test_what_is_to_be_looked_into_names_the_file_too(call):
     code, out, err = call("inside", "asked.toml")
     assert (code, out) == (2, "")
     assert err.startswith("asked.toml: unknown lag '2' in profile 'smoke'")
+
+
+TINY = ("--steps", "20", "--batch", "4", "--hidden", "3", "--seeds", "2", "--engine", "serial")
+
+
+def folders() -> list[str]:
+    return sorted(path.name for path in Path("results", "local").iterdir())
+
+
+def test_whatever_quick_lacks_is_an_experiment(call):
+    command = ("run", "--task", "adding", "--lag", "6", "--model", "lstm", *TINY)
+    assert call(*command)[:2] == (0, "")
+    (name,) = folders()
+    assert name.startswith("experiment-")
+    store = Store(Path("results", "local", name))
+    (unit,) = {record.unit for record in store.records()}
+    budget = unit.budget
+    assert (budget.steps, budget.batch, budget.learning_rate, budget.margin) == (20, 4, 3e-3, 0.5)
+    assert (unit.counting, unit.model_options) == ("inner", {"hidden": 3})
+    assert store.manifest().profile == "experiment"
+    assert not store.manifest().citable
+    assert "2 members are measured already" in call(*command)[2]
+
+    assert call(*command, "--lag", "7", "--layers", "1")[0] == 0  # another table
+    assert len(folders()) == 2
+    more = ("run", "--task", "latch", "--lag", "7", "--model", "gru", *TINY)
+    assert call(*more)[0] == 0  # the same conditions: the same table
+    assert len(folders()) == 2
+    rows = json.loads(call("report", store.path, "--json")[1])["accuracy"]
+    assert [(r["task"], r["lag"], r["model"], r["status"]) for r in rows] == [
+        ("latch", 7, "gru:hidden=3", "measured"),
+        ("adding", 6, "lstm:hidden=3", "measured"),
+    ]
+    assert call("validate", store.path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "profile"),
+    [
+        ("--task adding --lag 10,50 --model lstm:hidden=5 --seeds 2", "quick"),
+        ("--task adding --lag 100", "experiment"),
+        ("--task multiplication --lag 30", "experiment"),
+        ("--task adding --lag 10 --steps 9", "experiment"),
+        ("--task adding --lag 10 --learning-rate 1e-3,1e-2", "experiment"),
+    ],
+)
+def test_a_run_that_names_no_profile_says_which_it_is(call, options, profile):
+    code, out, _ = call("run", *options.split(), "--dry-run")
+    assert code == 0
+    assert out.splitlines()[0] == f'profile = "{profile}"'
+
+
+def test_a_file_has_a_folder_of_its_name(call):
+    Path("mine.toml").write_text(
+        "tasks = ['adding']\nlags = [6]\nmodels = ['rnn']\nsteps = 20\nbatch = 4\nhidden = 3\nseeds = 1\n"
+    )
+    serial = ("--engine", "serial")
+    assert call("run", "mine.toml", *serial)[0] == 0
+    assert folders() == ["mine"]
+    before = {file: file.read_bytes() for file in Path("results").rglob("*") if file.is_file()}
+    words = "adding at lag 6 with rnn:hidden=3 under other conditions", "steps 20, asked for 30"
+    refused(call("run", "mine.toml", "--steps", "30", *serial), *words)
+    tuned = call("run", "mine.toml", "--learning-rate", "1e-3,1e-2", *serial)
+    refused(tuned, "was measured under specification", code=3)
+    refused(call("run", "mine.toml", "-p", "smoke", *serial), "'smoke' says itself")
+    assert {f: f.read_bytes() for f in Path("results").rglob("*") if f.is_file()} == before
+    out = call("run", "mine.toml", "--lag", "6,7", "--dry-run")[1]
+    assert "# 1 members in 1 jobs; 1 are measured already" in out
+
+
+def test_several_learning_rates_are_tuned_over(call):
+    rates = ("--learning-rate", "1e-2,1e-3")
+    assert call("run", "--task", "latch", "--lag", "3", "--model", "rnn", *TINY, *rates)[0] == 0
+    (name,) = folders()
+    members = [record.member for record in Store(Path("results", "local", name)).records()]
+    assert {m.learning_rate for m in members if m.role == "tuning"} == {1e-2, 1e-3}
+    assert sorted(m.seed for m in members if m.role == "reporting") == [0, 1]
+
+
+CLIMB = "horizon --task latch --rungs 2,3000 --steps 60 --batch 8 --parameters 200 --learning-rate 3e-2 --engine serial"
+
+
+def test_a_model_of_a_caller_climbs_beside_what_is_published(call):
+    import user_defined
+
+    MODELS.add(user_defined.Last)
+    rungs = CLIMB.replace("3000", "9")
+    code, out, err = call(*rungs.split(), "--model", "last")
+    assert code == 0
+    assert "less than 2 steps" in out
+    assert "no edition in" in err
+    (name,) = folders()
+    assert name.startswith("horizon-latch-")
+    store = Store(Path("results", "local", name))
+    assert {r.member.role for r in store.records()} == {"tuning", "reporting"}
+    assert {r.unit.lag for r in store.records()} == {2}  # nothing is run above a failed rung
+    assert call("validate", store.path)[0] == 0
+
+    Path("results/2027.1").mkdir()
+    edition = store.manifest().model_copy(update={"edition": "2027.1", "form": FORM})
+    shutil.copytree(store.path, "results/2027.1", dirs_exist_ok=True)
+    write(Path("results/2027.1/manifest.json"), edition.canonical())
+    code, out, err = call(*rungs.split(), "--model", "last,rnn", "--json")
+    assert code == 0
+    ((title, rows),) = json.loads(out).items()
+    assert title == "latch, here and in edition '2027.1'"
+    last = next(row for row in rows if row["model"] == "last")
+    assert last["horizon"] == last["published"] == "less than 2 steps"
+    assert (last["passed"], last["failed"], last["end"]) == (None, 2, "failed")
+    assert next(row for row in rows if row["model"] == "rnn")["published"] is None
+    assert "other conditions" not in err
+    code, out, err = call(*rungs.replace("60", "20").split(), "--model", "last")
+    assert "edition '2027.1' has other conditions: steps 60, here 20" in err
+    code, out, _ = call("verify", "results/2027.1", "--results", store.path)
+    assert "1 of 1 conditions of edition '2027.1' gave the same records again, bit for bit" in out
+
+
+def test_a_dry_run_of_a_climb_says_which_rung_is_next(call):
+    code, out, err = call(*CLIMB.split(), "--model", "rnn", "--dry-run")
+    assert (code, err) == (0, "")
+    assert "# latch, rnn: delay in steps: next 2 (3 runs, tuning): not known yet\n" in out
+    assert list(Path().iterdir()) == []
+    Path("climb.toml").write_text(out)
+    assert call("run", "climb.toml", "--dry-run") == (0, out, "")
+    assert call("run", "climb.toml", "--budget", "0.001s", "--engine", "serial")[0] == 0
+    assert call(*CLIMB.replace("3000", "4").split(), "--model", "rnn", "--out", "here")[0] == 0
+    code, out, _ = call(*CLIMB.split(), "--model", "rnn", "--dry-run", "--out", "here")
+    (line,) = [line for line in out.splitlines() if line.startswith("# latch, rnn")]
+    assert "passed 2; next 3000 (3 runs, tuning): about " in line
+    code, out, _ = call("horizon", "--task", "copy", "--knob", "symbols", "-m", "rnn", "--dry-run")
+    assert "# copy-symbols, rnn: symbols in symbols: next 1 (18 runs, tuning)" in out
 
 
 def test_from_a_run_to_its_tables(call, monkeypatch):

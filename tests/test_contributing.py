@@ -1,6 +1,9 @@
 """The examples of CONTRIBUTING, taken from its text: they run, pass the checks, and have the sizes that they should."""
 
+import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -17,7 +20,8 @@ from seqbench.random import Keys
 from seqbench.report.claims.claim import list_missing
 from seqbench.tasks.base import Task
 
-TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 BLOCKS = [dedent(block) for block in re.findall(r"^ *```python\n(.*?)^ *```", TEXT, re.M | re.S)]
 
 
@@ -40,6 +44,27 @@ def test_it_passes_every_check(name, monkeypatch):
     entry = example(name, monkeypatch)
     checks = TASK_CHECKS if issubclass(entry, Task) else MODEL_CHECKS
     assert [str(found) for found in run_checks(checks, entry) if found.wrong] == []
+
+
+def test_a_package_of_its_own_climbs_a_ladder(tmp_path):
+    """As installed by pip: a module, and a folder with its entry points."""
+    (block,) = (block for block in BLOCKS if "\nclass MGU(" in block)
+    (tmp_path / "my_package.py").write_text(block)
+    facts = tmp_path / "my_package-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[seqbench.models]\nmgu = my_package:MGU\n")
+    command = "horizon --task latch --model mgu --rungs 2,4 --learning-rate 3e-2 --steps 20 --batch 4 --workers 1"
+    done = subprocess.run(
+        [sys.executable, "-m", "seqbench", *command.split(), "--parameters", "300", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ((row,),) = json.loads(done.stdout).values()
+    assert row["model"] == "mgu"
+    assert row["end"] in ("failed", "top")
+    assert row["rungs"][0]["runs"] in (5, 12)
 
 
 def made(kind: type[Recurrent], **shape: int) -> Recurrent:

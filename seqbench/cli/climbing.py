@@ -15,6 +15,7 @@ from seqbench.cli.options import (
     Batch,
     Budget,
     DryRun,
+    Engine,
     Hidden,
     Lags,
     Layers,
@@ -64,6 +65,7 @@ def horizon(
     hidden: Hidden = None,
     layers: Layers = None,
     device: AskedDevice = None,
+    engine: Engine = "processes",
     scan: AskedScan = None,
     workers: Workers = None,
     budget: Budget = None,
@@ -96,6 +98,7 @@ def horizon(
         store = runs.run(
             asked,
             out=name_results(spec, out),
+            engine=engine,
             workers=workers,
             budget=seconds,
             dry_run=dry_run,

@@ -55,6 +55,7 @@ Lags = Annotated[
 ]
 Parts = Annotated[list[str], typer.Option("--part", help="Only these parts of the profile.")]
 Seeds = Annotated[int | None, typer.Option(help="So many seeds, not the profile's.")]
+Engine = Annotated[str, typer.Option(help="processes, serial or dask.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core.")]
 Budget = Annotated[str | None, typer.Option(help="Start nothing new after this time: 90s, 9m, 1h.")]
 Steps = Annotated[int | None, typer.Option(help="Training steps at most; 6,000 if not given.")]

@@ -43,7 +43,7 @@ def make_ladder(task: str, models: tuple[str, ...], spec: RunSpec) -> Ladder:
     if known is None and knob != LAG and not spec.lags:
         raise BadInput(
             f"a ladder of {task} by {knob} is climbed at one lag; name it with --lag "
-            f"({TASKS[strip_options(task)].knob})"
+            f"(the {TASKS[strip_options(task)].knob})"
         )
     ladder = known or make_own_ladder(task, knob, spec)
     return replace(
@@ -61,8 +61,10 @@ def make_own_ladder(task: str, knob: str, spec: RunSpec) -> Ladder:
     """Return a ladder of a task by a knob, of which the edition has none."""
     turned = "" if knob == LAG else knob
     name = re.sub(r"[^A-Za-z0-9_.]+", "-", ":".join(filter(None, [task, turned])))
-    unit = turned or TASKS[strip_options(task)].knob
-    return Ladder(name, task, knob, unit, spec.rungs, CLIMBERS, option=turned)
+    kind = TASKS[strip_options(task)]
+    what = turned or kind.knob
+    unit = "" if turned else kind.knob_unit
+    return Ladder(name, task, what, unit or what, spec.rungs, CLIMBERS, option=turned)
 
 
 def find_ladder(task: str, knob: str) -> Ladder | None:

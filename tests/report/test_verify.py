@@ -8,7 +8,9 @@ import pytest
 
 from seqbench import cli
 from seqbench.errors import BadInput, SpecificationDiffers
-from seqbench.records.schema import Curve
+from seqbench.protocol.profiles import PROFILES
+from seqbench.protocol.settings import TUNING_SEEDS
+from seqbench.records.schema import Curve, Planned, Rung
 from seqbench.records.store import Store
 from seqbench.report.compare import Pair
 from seqbench.report.verify import find_edition, verify
@@ -258,3 +260,87 @@ def test_an_edition_is_named_without_its_folder(tmp_path, monkeypatch, capsys):
         cli.main()
     assert end.value.code == 2
     assert f"{Path('results', '2026.7')} is no results folder" in capsys.readouterr().err
+
+
+# Experiments: compared where they meet
+
+
+def fix_rate(unit, rate):
+    """Return a unit whose learning rate is given, not tuned."""
+    budget = unit.budget.model_copy(update={"learning_rate": rate})
+    return unit.model_copy(update={"budget": budget})
+
+
+EXPERIMENTS = {"profile": "experiment", "specification": "e" * 16}
+
+
+def test_experiments_are_compared_in_the_conditions_that_both_have(make):
+    steps = made.BUDGET.model_copy(update={"steps": 200})
+    mine = make(
+        "mine", runs("a", "lstm"), runs("b", "lstm", budget=steps), runs("c", "gru"), **EXPERIMENTS
+    )
+    edition = make(
+        "2026.1", runs("a", "lstm"), runs("b", "lstm"), runs("d", "gru"), edition="2026.1"
+    )
+    found = verify(mine, edition)
+    assert [unit.task for unit in found.units] == ["a"]
+    assert (found.edition_only, found.rerun_only) == (2, 2)
+    assert "1 of 3 conditions of edition '2026.1'" in found.sentence
+
+
+def test_a_rate_that_is_given_meets_the_edition_that_chose_it(make):
+    unit = made.UNIT
+
+    def given(name, rate):
+        fixed = fix_rate(unit, rate)
+        return make(name, [made.record(s, rate, unit=fixed) for s in range(3)], **EXPERIMENTS)
+
+    edition = make("2026.1", [made.record(s, 1e-2, unit=unit) for s in range(3)], edition="2026.1")
+    found = verify(given("same", 1e-2), edition)
+    assert found.conditions[0].same
+    found = verify(given("other", 3e-3), edition)
+    assert (found.verdict, found.exit_code) == ("inconclusive", 4)
+    assert found.sentence == (
+        "inconclusive: the rerun has no condition in common with edition '2026.1': lstm on adding at lag 8 differs "
+        "in learning rate None, here 0.003; its chosen learning rate is 0.01"
+    )
+
+
+def test_experiments_find_the_newest_edition_that_has_a_condition_of_theirs(make, tmp_path):
+    planned = Planned(unit=made.UNIT, part="core", seeds=3)
+    make("2026.1", edition="2026.1").write_plan([planned])
+    make("2027.1", edition="2027.1")
+    mine = make("local/mine", [made.record(0, unit=fix_rate(made.UNIT, 1e-2))], **EXPERIMENTS)
+    assert find_edition(mine, tmp_path).path.name == "2026.1"
+    other = make("local/other", runs("z", "gru"), **EXPERIMENTS)
+    assert find_edition(other, tmp_path).path.name == "2027.1"
+    assert verify(other, find_edition(other, tmp_path)).sentence == (
+        "inconclusive: the rerun has no condition in common with edition '2027.1'"
+    )
+
+
+def test_the_runs_that_decided_a_rung_are_compared(make):
+    """Where all fail at the best rate, those at the second-best decide; the tuning is not compared."""
+    rung = Planned(
+        unit=made.UNIT,
+        part="adding",
+        seeds=5,
+        rung=Rung(ladder="adding", knob="length", unit="steps", value=8),
+    )
+    bad = {"verdict": "not_solved", "score": 0.1, "steps_to_solve": None}
+    rates = PROFILES["experiment"].grid
+    tuning = [
+        made.record(s, rate, role="tuning", **({} if rate in (1e-2, 3e-2) else bad))
+        for rate in rates
+        for s in TUNING_SEEDS
+    ]
+    best = [made.record(s, 1e-2, **bad) for s in range(5)]
+    second = [made.record(s, 3e-2, role="second") for s in range(5)]
+    folders = []
+    for name, manifest in {"mine": EXPERIMENTS, "2027.1": {"edition": "2027.1", "form": 3}}.items():
+        store = make(name, [*tuning, *best, *second], **({"profile": "edition"} | manifest))
+        store.write_plan([rung])
+        folders.append(store)
+    found = verify(*folders)
+    assert found.conditions[0].pair == Pair(5, 5, 5, 5)
+    assert found.conditions[0].same
