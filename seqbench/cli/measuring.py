@@ -181,15 +181,28 @@ def baselines(
     profile: ProfileName = "quick",
     task: TaskNames = [],  # noqa: B006
     lag: Lags = [],  # noqa: B006
+    part: Parts = [],  # noqa: B006
     out: Out = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compute what methods without a network reach on a profile's tasks, and keep it beside the runs."""
+    """Compute what methods that train no network reach on a profile's tasks, and keep what the folder lacks.
+
+    On ladders that is also what the best of many random networks reaches: weight guessing.
+    """
     lags = parse_numbers(lag, "lag")
     from seqbench.measure import baselines as reached
     from seqbench.report.results import Results
 
-    store = reached.run(profile, tasks=split_names(task), lags=lags, out=out, say=complain)
+    store = reached.run(
+        profile,
+        tasks=split_names(task),
+        lags=lags,
+        parts=split_names(part),
+        out=out,
+        force=force,
+        say=complain,
+    )
     answer({"baselines": select_columns(Results.read(store).table("T7"), as_json)}, as_json)
 
 

@@ -13,6 +13,7 @@ from seqbench.values.variants import parse, spell
 
 FACTORS = (2, 4, 8, 16)  # a trained model is tested at so many times its lag, too
 MARGIN = 0.5  # training ends early half of the way from the threshold to the best possible score
+GUESSING = "weight guessing"  # the name of the baseline that every rung has
 
 
 @dataclass(frozen=True)

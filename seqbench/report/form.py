@@ -7,7 +7,7 @@ A change of a column, a rounding or a rule of a claim needs a new number. An edi
 form  what is different
 ====  ============================================================================================================
 1, 2  the median of the steps to solve compares survival with one half in floats; T8 has one interval, over seeds
-3     the median is compared in fractions; T8 also has an interval over tasks
+3     the median is compared in fractions; T8 also has an interval over tasks; T7 has the threshold
 ====  ============================================================================================================
 """
 

@@ -76,11 +76,13 @@ def take_step(
 
 
 @torch.no_grad()
-def evaluate(task: Task, model: Model, data: Folded, E: int) -> tuple[list[float], list[float]]:
+def evaluate(
+    task: Task, model: Model, data: Folded, E: int, tokens_at_once: int = TOKENS_AT_ONCE
+) -> tuple[list[float], list[float]]:
     """Return each member's loss and score on data that all share (their E is 1)."""
     length, answers = data.x.shape[2], data.y.shape[2]
     dtype = next(model.parameters()).dtype
-    part = max(1, TOKENS_AT_ONCE // (E * length))
+    part = max(1, tokens_at_once // (E * length))
     outputs = []
     model.eval()
     for start in range(0, data.x.shape[1], part):

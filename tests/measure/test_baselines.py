@@ -11,6 +11,7 @@ from made import baseline
 from seqbench import machine
 from seqbench.errors import BadInput, DataMissing
 from seqbench.measure import baselines
+from seqbench.protocol.settings import Setting
 from seqbench.records.schema import Scale
 from seqbench.records.store import Store
 from seqbench.report.results import Results
@@ -104,3 +105,76 @@ def test_no_commit_names_the_code_of_a_guest(monkeypatch):
     monkeypatch.setitem(TASKS.builtin, "guessed", "where it would be, were it the house's own")
     (row,) = baselines.compute_baselines("guessed", 4)
     assert not row.dirty
+
+
+LADDER = "smoke-climb"  # latch at 2, 4, 8 and 300
+
+
+@pytest.fixture(scope="module")
+def guessed(tmp_path_factory) -> Store:
+    """A folder with the baselines of a small ladder."""
+    return baselines.run(LADDER, out=tmp_path_factory.mktemp("guessed") / "out")
+
+
+def read_files(store: Store) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (store.path / "baselines").iterdir()}
+
+
+def test_every_rung_of_a_ladder_has_a_row_of_weight_guessing(guessed):
+    rows = sorted(guessed.baselines(), key=lambda row: row.lag)
+    assert [(row.task, row.lag, row.name) for row in rows] == [
+        ("latch", lag, "weight guessing") for lag in (2, 4, 8, 300)
+    ]
+    assert guessed.validate() == []
+    table = Results.read(guessed).table("T7")
+    assert [row["score"] for row in table.values] == [round(row.score, 4) for row in rows]
+    assert {row["threshold"] for row in table.values} == {0.95}
+    assert "none of them trained" in table.notes[0]
+
+
+def test_the_threshold_is_not_in_tables_of_earlier_forms(guessed):
+    for form, there in ((2, False), (3, True)):
+        assert ("threshold" in Results.read(guessed, form).table("T7").values[0]) is there
+
+
+def test_a_setting_has_no_guesses(tmp_path):
+    assert baselines.run("quick", tasks=["latch"], out=tmp_path / "a").baselines() == []
+
+
+def test_an_interrupted_run_goes_on_where_it_was(guessed, tmp_path):
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        baselines.run(LADDER, out=tmp_path / "a", say=interrupt)
+    (first,) = Store(tmp_path / "a").baselines()
+    said = []
+    store = baselines.run(LADDER, out=tmp_path / "a", say=said.append)
+    assert [line for line in said if "skipped" in line] == [
+        f"latch, lag {first.lag}, was computed already and is skipped"
+    ]
+    assert read_files(store) == read_files(guessed)
+
+
+def test_what_is_there_is_kept_unless_forced(tmp_path, monkeypatch):
+    monkeypatch.setattr(TimeMachine, "chance", 4.0)
+    monkeypatch.setattr(TimeMachine, "threshold", 3.0)
+    monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 2.0})
+    ask = {"tasks": ["time-machine"], "out": tmp_path / "a"}
+    baselines.run("quick", **ask)
+    monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 2.5})
+    assert baselines.run("quick", **ask).baselines()[0].score == 2.0
+    assert baselines.run("quick", force=True, **ask).baselines()[0].score == 2.5
+    monkeypatch.setattr(TimeMachine, "version", 2)
+    monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 3.0})
+    assert [row.score for row in baselines.run("quick", **ask).baselines()] == [3.0]
+
+
+def test_a_task_may_have_options_and_a_part_be_chosen(tmp_path):
+    store = baselines.run("paper", tasks=["moving-shapes:label=shape"], out=tmp_path / "a")
+    assert store.baselines() == []
+    with pytest.raises(BadInput, match="unknown part 'lach'"):
+        baselines.run(LADDER, parts=["lach"], out=tmp_path / "b")
+    small = Setting("copy:symbols=2", (3,), steps=4, batch=8, validation_size=8, test_size=16)
+    (row,) = baselines.compute_baselines("copy", 3, {"symbols": 2}, small)
+    assert (row.name, row.task_options) == ("weight guessing", {"symbols": 2})

@@ -2,11 +2,16 @@
 
 from statistics import median
 
+from seqbench.protocol.ladders import GUESSING
 from seqbench.records.schema import Baseline, Record, canonical
 from seqbench.report.results import Results, find_position
 from seqbench.report.table import Column, Content, Row, to_decimals
 
 TRAINED = "Trained models"
+OF_GUESSING = (
+    "Weight guessing is the best of many random networks, none of them trained: one for every 32 sequences that a "
+    "training may see."
+)
 
 BASELINES = (
     Column("task", "Task", "the task", css="label", key=True),
@@ -24,6 +29,7 @@ BASELINES = (
     Column("measure", "Measure", "what a score is", css="label"),
     Column("better", "Better is", "higher or lower", css="label"),
     Column("chance", "Chance", "score of the best answer that ignores the input", to_decimals(4), css="number"),
+    Column("threshold", "Threshold", "score from which the task counts as solved", to_decimals(4), css="number"),
     Column("version", "Version", "version of the task", files_only=True),
     Column("system", "Machine", "id of the machine, described in T5", files_only=True),
     Column("commit", "Commit", "code that computed it", files_only=True),
@@ -37,7 +43,9 @@ def baselines(results: Results) -> Content:
         results.baselines, key=lambda b: (find_position(tasks, b.task), *make_sort_key(b))
     )
     rows = [make_baseline_row(b, select_runs(b, results)) for b in ordered]
-    return Content("What is reached without a network, and with one", BASELINES, rows)
+    columns = tuple(c for c in BASELINES if results.form >= 3 or c.name != "threshold")
+    notes = [OF_GUESSING] if any(b.name == GUESSING for b in ordered) else []
+    return Content("What is reached without a network, and with one", columns, rows, notes)
 
 
 def make_sort_key(b: Baseline) -> tuple[object, ...]:
@@ -71,6 +79,7 @@ def make_baseline_row(b: Baseline, runs: list[Record]) -> Row:
         "measure": b.scale.measure,
         "better": "higher" if b.scale.higher_is_better else "lower",
         "chance": b.scale.chance,
+        "threshold": b.scale.threshold,
         "version": b.task_version,
         "system": b.system,
         "commit": b.commit + (" with changes" if b.dirty else ""),
