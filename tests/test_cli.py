@@ -171,7 +171,7 @@ def test_a_gpu_that_is_not_there_is_refused(call, command):
     ("change", "code", "words"),
     [
         ({"schema_version": 99}, 2, "99"),
-        ({"edition": "2026.1"}, 2, "edition '2026.1'"),
+        ({"edition": "2026.1", "files": {"plan.jsonl": "0" * 64}}, 2, "edition '2026.1'"),
         ({"profile": "paper"}, 2, "'paper'"),
         ({"specification": "0" * 16}, 3, "specification"),
     ],
