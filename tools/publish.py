@@ -125,7 +125,7 @@ def begin(edition: str) -> Store:
     if folder.exists():
         raise BadInput(f"{folder} is there already; choose another edition")
     manifest = find_profile(PROFILE).make_manifest(edition)
-    return Store(folder).create(manifest.model_copy(update={"citable": False}))
+    return Store(folder).create(manifest.model_copy(update={"citable": False, "form": FORM}))
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from seqbench.measure.user_defined import is_user_defined, load_classes
 from seqbench.models import MODELS
 from seqbench.models.base import Model
 from seqbench.models.embedded import Embedded
-from seqbench.models.sizing import count, count_inner, count_state, match_sizes
+from seqbench.models.sizing import count, count_inner, match_sizes
 from seqbench.random import Keys
 from seqbench.records.schema import Cost, Curve, Member, Provenance, Record, Scale, Unit, digest
 from seqbench.tasks import TASKS
@@ -189,7 +189,7 @@ def _train_and_record(job: Job, progress: Callable[[int], Any]) -> list[Record]:
             sizes=sizes,
             parameters=count(model),
             inner_parameters=count_inner(model) if unit.counting == "inner" else None,
-            state_size=count_state(model, length) if unit.counting == "inner" else None,
+            state_size=model.state_size(length) if unit.counting == "inner" else None,
             longer=tuple(outcome.longer),
             scan=model.scan_name,
             regrouped=job.regrouped,

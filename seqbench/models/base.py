@@ -6,8 +6,9 @@ the file of a model needs of the first two can be imported from here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import signature
+from math import prod
 from typing import Annotated, Any, ClassVar, get_args
 
 import torch
@@ -159,6 +160,15 @@ class Model(nn.Module, ABC):
     def advance(self, x: Float[Tensor, "E B *D"], state: Any) -> tuple[Float[Tensor, "E B C"], Any]:
         """Return the outputs at the next step, and the state after it; the old state is not used again."""
         raise BadInput(f"{self.name} can't be given a sequence step by step")
+
+    def state_size(self, T: int) -> int | None:
+        """Return the numbers that a sequence has in the state of a member after T steps, None without such a state.
+
+        These are all tensors of ``start(1, T)``, in tuples, lists and dicts within each other.
+        """
+        if not self.streams:
+            return None
+        return sum(prod(tensor.shape[1:]) for tensor in list_tensors(self.start(1, T)))
 
     # Recurrences
 
@@ -364,3 +374,14 @@ class Recurrent(Model):
         output, steps = self.record_steps(x, answers)
         parts = zip(*(step.after for step in steps), strict=True)
         return output, dict(zip(PARTS, parts, strict=False))
+
+
+def list_tensors(state: Any) -> Iterator[Tensor]:  # each model has a state of its own kind
+    """Yield the tensors of a state, one that stands at two places twice."""
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, Mapping):
+        yield from list_tensors(tuple(state.values()))
+    elif isinstance(state, tuple | list):
+        for part in state:
+            yield from list_tensors(part)

@@ -100,6 +100,10 @@ class Embedded(Model):
         """Return the outputs at the next step, and the state of the net after it."""
         return self.net.advance(self.embedding(x), state)
 
+    def state_size(self, T: int) -> int | None:
+        """Return the size of the net's state."""
+        return self.net.state_size(T)
+
     def use_scan(self, how: str, recompute: bool = False) -> None:
         """Run the recurrences of the net by this scan from now on."""
         super().use_scan(how, recompute)

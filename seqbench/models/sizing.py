@@ -9,12 +9,12 @@ readout, which grow with the number of symbols and not with what a model can rem
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import Any, Final, Literal, get_args
 
-from torch import Tensor, nn
+from torch import nn
 
 from seqbench.errors import BadInput, unknown
 from seqbench.models import MODELS
@@ -33,28 +33,6 @@ def count(model: nn.Module) -> int:
 def count_inner(model: Model) -> int:
     """Return the numbers in the parameters of one member beyond embedding and readout (``Model.outer``)."""
     return sum(prod(parameter.shape[1:]) for parameter in model.list_inner())
-
-
-def count_state(model: Model, T: int) -> int | None:
-    """Return the numbers in the state that one sequence of a member has after T steps, or None without such a state.
-
-    For a recurrence these are h, and c where there is one; for a transformer the keys and values of T steps. Counted
-    are the tensors of ``model.start(1, T)``, in tuples, lists and dicts within each other.
-    """
-    if not model.streams:
-        return None
-    return sum(prod(tensor.shape[1:]) for tensor in list_tensors(model.start(1, T)))
-
-
-def list_tensors(state: Any) -> Iterator[Tensor]:  # each model has a state of its own kind
-    """Yield the tensors of a state, one that stands at two places twice."""
-    if isinstance(state, Tensor):
-        yield state
-    elif isinstance(state, Mapping):
-        yield from list_tensors(tuple(state.values()))
-    elif isinstance(state, tuple | list):
-        for part in state:
-            yield from list_tensors(part)
 
 
 COUNTS: Final[dict[str, Callable[[Model], int]]] = {"all": count, "inner": count_inner}

@@ -299,6 +299,10 @@ class Transformer(Model):
             x = x + sinusoids(angles(T, H, x, first))
         return x, angles(T, H // self.heads, x, first) if self.positions == "rotary" else None
 
+    def state_size(self, T: int) -> int:
+        """Return the numbers in the keys and values of T steps, whether or not it may look both ways."""
+        return 2 * len(self.blocks) * T * self.readout.W.shape[1]
+
     def start(self, B: int, T: int) -> tuple[int, list[Cache]]:
         """Return the number of steps seen, and for each block a cache with room for T."""
         if not self.causal:

@@ -7,7 +7,7 @@ from torch.nn.functional import one_hot
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.models.embedded import Embedded
-from seqbench.models.sizing import count, count_inner, count_state
+from seqbench.models.sizing import count, count_inner
 from seqbench.models.streaming import stream
 from seqbench.training.stack import Stack
 
@@ -123,7 +123,7 @@ def test_it_is_what_its_net_is(case):
     assert all(a is b for a, b in zip(model.cells, net.cells, strict=True))
     assert count_inner(model) == count_inner(net)
     assert count(model) == count(net) + V * W
-    assert count_state(model, T) == count_state(net, T)
+    assert model.state_size(T) == net.state_size(T)
 
 
 @pytest.mark.parametrize("how", ["reference", "native", "ensemble"])
