@@ -21,6 +21,7 @@ from seqbench.ledger.rows import ONLINE, Online, find_online
 from seqbench.machine import Peak
 from seqbench.measure.folder import open_folder, write_into
 from seqbench.measure.job import make_cost
+from seqbench.protocol.profiles import EDITION
 from seqbench.records.schema import SCHEMA, Manifest, Trial, digest
 from seqbench.records.store import Store
 from seqbench.training.checkpoint import Checkpoint
@@ -82,7 +83,7 @@ def manifest_of(store: Store) -> Manifest:
     if not store.exists:
         return made
     there = store.manifest()
-    if not there.citable and there.profile != made.profile:
+    if not there.citable and there.profile not in (made.profile, EDITION.name):
         raise BadInput(
             f"{store.path} holds results of profile '{there.profile}', beside which no trials are kept; "
             "choose another folder with --out"

@@ -14,7 +14,7 @@ from seqbench.errors import BadInput, NotWritten, unknown
 from seqbench.measure.executors import ENGINES
 from seqbench.measure.job import Job
 from seqbench.measure.progress import Listener
-from seqbench.records.schema import Record
+from seqbench.records.schema import Member, Record
 from seqbench.records.store import Store
 from seqbench.text import shorten
 from seqbench.values.arguments import Seconds, Workers, check_arguments
@@ -115,12 +115,12 @@ class Jobs(Iterator[Job]):
     Attributes
     ----------
     started
-        The jobs that were handed out.
+        The members that were handed out, each with the id of its unit; none is handed out twice.
     """
 
     def __init__(self, plan: Callable[[], Sequence[Job]], given: Resources) -> None:
         self.plan, self.given = plan, given
-        self.started: set[Job] = set()
+        self.started: set[tuple[str, Member]] = set()
         self.left = deque(plan())
         self.on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None
 
@@ -128,14 +128,18 @@ class Jobs(Iterator[Job]):
         """Return the next job; stop where none can be started now."""
         if not self.given.in_time:
             raise StopIteration
-        if not self.left and (new := [job for job in self.plan() if job not in self.started]):
+        if not self.left and (new := [job for job in self.plan() if not self.was_started(job)]):
             self.left.extend(new)
             self.on_plan(new)
         if not self.left:
             raise StopIteration
         job = self.left.popleft()
-        self.started.add(job)
+        self.started |= {(job.unit.id, member) for member in job.members}
         return job
+
+    def was_started(self, job: Job) -> bool:
+        """Return whether a member of the job was handed out: it is being measured, or its worker was killed."""
+        return any((job.unit.id, member) in self.started for member in job.members)
 
 
 def execute(
@@ -146,7 +150,7 @@ def execute(
     Parameters
     ----------
     plan
-        Returns the jobs that are left. It is asked again whenever those it returned were started; a job that was
+        Returns the jobs that are left. It is asked again whenever those it returned were started; a member that was
         started is not started again in this run.
     """
     jobs = Jobs(plan, given)

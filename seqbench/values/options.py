@@ -19,7 +19,6 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema
 
 from seqbench.errors import BadInput, describe, unknown
 from seqbench.text import shorten
@@ -49,7 +48,7 @@ class OneOf:
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    ) -> Any:  # a schema of pydantic-core, which is not a dependency of its own
         return handler.generate_schema(Literal[self.choices])
 
 

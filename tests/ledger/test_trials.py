@@ -118,7 +118,7 @@ def test_trials_lie_beside_what_becomes_an_edition_and_beside_nothing_else(tmp_p
     manifest = made.MANIFEST.model_copy(update={"profile": "paper", "citable": True})
     trials.run(["hs97-order-4"], trials=1, out=Store(tmp_path / "a").create(manifest).path)
     quick = Store(tmp_path / "b").create(made.MANIFEST)
-    edition = manifest.model_copy(update={"edition": "2026.1"})
+    edition = manifest.model_copy(update={"edition": "2026.1", "files": {"facts.json": "0" * 64}})
     for store in (quick, Store(tmp_path / "c").create(edition)):
         with pytest.raises(BadInput, match="choose another folder with --out"):
             trials.run(["hs97-order-4"], trials=1, out=store.path)

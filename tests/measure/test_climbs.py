@@ -80,5 +80,5 @@ def test_a_dry_run_says_how_far_a_climb_is(climbed):
     heard = Recorder()
     run(SPEC, out=climbed.path, dry_run=True, listen=heard)
     (line,) = [line for line in heard.lines if "latch, rnn" in line]
-    assert "delay, 2 pass" in line
+    assert "delay in steps: passed 2" in line
     assert line.endswith("ended")

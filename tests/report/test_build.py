@@ -5,6 +5,7 @@ from html import unescape
 from importlib import import_module
 from pathlib import Path
 
+import made
 import pytest
 
 from seqbench.errors import BadInput
@@ -17,13 +18,18 @@ sys.path.insert(0, str(BOOK))
 build, pages = import_module("build"), import_module("pages")
 
 
-def test_the_newest_edition_is_shown_and_a_preview_only_without_one(tmp_path, monkeypatch):
+def test_the_newest_sealed_edition_is_shown_and_a_preview_only_without_one(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "ROOT", tmp_path)
-    assert build.find_newest_edition() is None
+    assert (before := build.find_newest_edition()) is None
     for name in ("preview", "2026.9", "2026.10", "2027.1"):
         (tmp_path / "results" / name).mkdir(parents=True)
-        (tmp_path / "results" / name / "manifest.json").write_text("{}")
-        assert build.find_newest_edition().name == name
+        file = tmp_path / "results" / name / "manifest.json"
+        file.write_text(made.MANIFEST.canonical())
+        assert build.find_newest_edition() == before  # it is not sealed yet
+        sealed = made.MANIFEST.model_copy(update={"files": {"facts.json": "0" * 64}})
+        file.write_text(sealed.canonical())
+        before = build.find_newest_edition()
+        assert before.name == name
 
 
 def test_results_of_ones_own_are_not_looked_for_among_the_published(tmp_path, monkeypatch):
