@@ -67,7 +67,7 @@ BAD = {
     "run -p smoke --task adding --lag 7": ["lag '7'", "choose from: 8"],
     "run -p smoke --task copy --lag 0": ["copy can't have lag 0", "1 to"],
     "run --lag 1O": ["a lag is a whole number", "'1O'"],
-    "run --task moving-shapes --model lstm": ["'lstm'", "'moving-shapes'"],
+    "run --task moving-shapes --lag 5 --model lstm": ["'lstm'", "'moving-shapes'"],
     "run --seeds 0": ["seeds"],
     "run --seeds many": ["--seeds", "integer"],
     "run --workers -1": ["workers"],
@@ -278,7 +278,7 @@ def test_data_with_other_bytes_is_refused(call, monkeypatch):
     for name in vars(time_machine).values():
         if hasattr(name, "cache_clear"):
             name.cache_clear()
-    refused(call("run", "--task", "time-machine"), "timemachine.txt", "SHA-256")
+    refused(call("run", "--task", "time-machine", "--lag", "20"), "timemachine.txt", "SHA-256")
     assert [path.name for path in Path().iterdir()] == ["data"]
     code, out, _ = call("data", "--json")
     assert code == 0
@@ -461,7 +461,7 @@ def test_whatever_quick_lacks_is_an_experiment(call):
 @pytest.mark.parametrize(
     ("options", "profile"),
     [
-        ("--task adding --lag 10,50 --model lstm:hidden=5 --seeds 2", "quick"),
+        ("--task adding --lag 25 --model lstm:hidden=5 --seeds 2", "quick"),
         ("--task adding --lag 100", "experiment"),
         ("--task multiplication --lag 30", "experiment"),
         ("--task adding --lag 10 --steps 9", "experiment"),

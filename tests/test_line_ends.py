@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 KEPT = (
     "results/2026.1/manifest.json",
     "results/2026.1/records/adding/a.jsonl",
-    "results/preview/tables/T1.csv",
+    "tests/editions/preview/tables/T1.csv",
     "tests/golden/tasks.json",
     ".ci/run",
 )

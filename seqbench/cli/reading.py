@@ -98,7 +98,7 @@ def cite(
     print(format_table(found, form, REFERENCES), end="")
 
 
-@app.command(epilog="Example: seqbench validate results/preview")
+@app.command(epilog="Example: seqbench validate results/2026.1")
 def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     """Check every line, hash and table of a results folder; exit with 1 if anything is wrong."""
     from seqbench.records.store import Store
@@ -117,7 +117,7 @@ def validate(folder: Folder = QUICK, as_json: AsJson = False) -> None:
     raise typer.Exit(1 if wrong else 0)
 
 
-@app.command(epilog="Example: seqbench verify results/preview --results results/local/quick")
+@app.command(epilog="Example: seqbench verify results/2026.2 --results results/local/quick")
 def verify(
     edition: Annotated[
         Path | None,

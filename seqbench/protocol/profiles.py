@@ -3,14 +3,15 @@
 A profile is data: conditions and budgets, fixed before the first run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
 
 from seqbench.errors import unknown
 from seqbench.protocol.climb import RULE
 from seqbench.protocol.ladders import FACTORS, MARGIN, Ladder
-from seqbench.protocol.profile import Profile
+from seqbench.protocol.profile import GUEST, Profile
+from seqbench.protocol.quick import read_rates, take_rungs
 from seqbench.protocol.settings import FINER, SEQUENCE_MODELS, Setting
 from seqbench.records.schema import Phase, Precision
 
@@ -56,24 +57,6 @@ SMOKE = Profile(
             validation_size=16,
             test_size=32,
         ),
-    ),
-)
-
-QUICK = Profile(
-    name="quick",
-    seeds=3,
-    parameters=4_500,
-    settings=(
-        Setting("latch", (10, 40), 1_000, 1e-2),
-        Setting("adding", (10, 50), 2_000, 1e-2),
-        Setting("temporal-order", (15, 30), 1_500, 1e-2),
-        Setting("copy", (10,), 1_500, 1e-2),
-        Setting("parity", (40,), 2_000, 1e-2, tested=(100,)),
-        Setting("timed-spikes", (10,), 1_000, 1e-2),
-        Setting("recall", (4,), 1_000, 1e-2),
-        Setting("moving-shapes", (5, 20), 500, 3e-3, ("cnn_lstm",)),
-        Setting("sequential-digits", (0,), 1_000, 1e-2),
-        Setting("time-machine", (50,), 800, 1e-2),
     ),
 )
 
@@ -220,6 +203,8 @@ CLIMBERS = (
     "echo_state",
 )
 
+CHRONO = ("lstm:start=chrono", "lstm_peephole:start=chrono", "gru:start=chrono")
+
 EDITION = Profile(
     name="edition",
     seeds=RULE.first,
@@ -269,6 +254,35 @@ EDITION = Profile(
         ),
     ),
 )  # fmt: skip
+
+# A person's first run: conditions of the edition that solve or fail clearly, within ten minutes on two cores.
+QUICK = Profile(
+    name="quick",
+    seeds=3,
+    parameters=EDITION.parameters,
+    counting=EDITION.counting,
+    embedding=EDITION.embedding,
+    grid=EDITION.grid,
+    rates=read_rates(),
+    settings=tuple(
+        take_rungs(
+            EDITION.ladders,
+            {
+                "noisy-latch": {
+                    6: ("echo_state",),
+                    12: (*GATED, *CHRONO),
+                    25: ("rnn",),
+                    50: ("lstm_1997", "gru", "lstm:start=chrono", "lstm_peephole:start=chrono"),
+                },
+                "adding": {
+                    25: (*SEQUENCE_MODELS, "lstm:start=chrono", "gru:start=chrono"),
+                },
+                "temporal-order": {15: ("rnn", *GATED, *CHRONO)},
+            },
+        )
+    ),
+    guest=replace(GUEST, learning_rate=3e-3, steps=6_000, factors=FACTORS, margin=MARGIN),
+)
 
 # What is measured is asked for; how, is as in the edition unless that is asked for, too (docs/adr/0032).
 EXPERIMENT = Profile(

@@ -104,7 +104,8 @@ class Verification:
             why = f": {self.other}" if self.other else ""
             return f"inconclusive: the rerun has no condition in common with {name}{why}"
         if self.is_part:
-            return f"{self.count_agreeing()}: {found.verdict}"
+            added = "" if found.verdict == "reproduced" else f": {found.verdict}"
+            return f"{self.count_agreeing()}{added}"
         count = f"{len(self.conditions)} of {len(self.conditions) + self.edition_only} conditions"
         mean = f"the mean solve rate over {count} differs from {name} by {format_difference(found.mean)}"
         if found.verdict == "contradicted":

@@ -128,15 +128,15 @@ def looked_at(**asked):
 
 
 def test_without_a_task_the_longest_lags_of_those_that_are_known():
-    found = looked_at(profile="quick", models=["lstm"])
+    found = looked_at(profile="paper", models=["lstm"])
     assert {(c.setting.task, c.lag) for c in found} == {
-        ("latch", 40),
+        ("latch", 50),
         ("adding", 50),
-        ("temporal-order", 30),
-        ("copy", 10),
-        ("recall", 4),
+        ("temporal-order", 60),
+        ("copy", 20),
+        ("recall", 8),
     }
-    (one,) = looked_at(profile="quick", tasks=["latch"], models=["lstm"], lags=[10])
+    (one,) = looked_at(profile="paper", tasks=["latch"], models=["lstm"], lags=[10])
     assert one.lag == 10
 
 

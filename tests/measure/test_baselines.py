@@ -71,7 +71,7 @@ def test_missing_data_skips_a_task_with_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(TimeMachine, "baselines", missing)
     said = []
     store = baselines.run(
-        "quick", tasks=["time-machine", "latch"], out=tmp_path / "a", say=said.append
+        "paper", tasks=["time-machine", "latch"], lags=[50], out=tmp_path / "a", say=said.append
     )
     assert said == ["time-machine is skipped: it is not there"]
     assert store.baselines() == []
@@ -81,7 +81,7 @@ def test_what_a_task_says_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 2.0 + self.lag})
     monkeypatch.setattr(TimeMachine, "chance", 4.0)
     monkeypatch.setattr(TimeMachine, "threshold", 3.0)
-    store = baselines.run("quick", tasks=["time-machine"], out=tmp_path / "a")
+    store = baselines.run("paper", tasks=["time-machine"], lags=[50], out=tmp_path / "a")
     (found,) = store.baselines()
     assert (found.name, found.score, found.lag) == ("count", 52.0, 50)
     assert json.loads(found.canonical())["scale"]["threshold"] == 3.0
@@ -138,7 +138,7 @@ def test_the_threshold_is_not_in_tables_of_earlier_forms(guessed):
 
 
 def test_a_setting_has_no_guesses(tmp_path):
-    assert baselines.run("quick", tasks=["latch"], out=tmp_path / "a").baselines() == []
+    assert baselines.run("smoke", tasks=["latch"], out=tmp_path / "a").baselines() == []
 
 
 def test_an_interrupted_run_goes_on_where_it_was(guessed, tmp_path):
@@ -160,14 +160,14 @@ def test_what_is_there_is_kept_unless_forced(tmp_path, monkeypatch):
     monkeypatch.setattr(TimeMachine, "chance", 4.0)
     monkeypatch.setattr(TimeMachine, "threshold", 3.0)
     monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 2.0})
-    ask = {"tasks": ["time-machine"], "out": tmp_path / "a"}
-    baselines.run("quick", **ask)
+    ask = {"tasks": ["time-machine"], "lags": [50], "out": tmp_path / "a"}
+    baselines.run("paper", **ask)
     monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 2.5})
-    assert baselines.run("quick", **ask).baselines()[0].score == 2.0
-    assert baselines.run("quick", force=True, **ask).baselines()[0].score == 2.5
+    assert baselines.run("paper", **ask).baselines()[0].score == 2.0
+    assert baselines.run("paper", force=True, **ask).baselines()[0].score == 2.5
     monkeypatch.setattr(TimeMachine, "version", 2)
     monkeypatch.setattr(TimeMachine, "baselines", lambda self: {"count": 3.0})
-    assert [row.score for row in baselines.run("quick", **ask).baselines()] == [3.0]
+    assert [row.score for row in baselines.run("paper", **ask).baselines()] == [3.0]
 
 
 def test_a_task_may_have_options_and_a_part_be_chosen(tmp_path):

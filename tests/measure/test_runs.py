@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import re
 import threading
 import tomllib
@@ -27,10 +28,11 @@ from seqbench.measure.runs import run
 from seqbench.measure.select import is_compatible, select, unit_of
 from seqbench.models import MODELS
 from seqbench.models.base import Recurrent
-from seqbench.models.sizing import count
+from seqbench.models.sizing import choose_count
 from seqbench.protocol import profiles
 from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import SMOKE
+from seqbench.protocol.quick import RATES
 from seqbench.protocol.settings import TUNING_SEEDS, Condition, Setting, choose_rate
 from seqbench.records.schema import Curve, Member
 from seqbench.records.spec import RunSpec
@@ -903,8 +905,33 @@ def test_compared_models_have_the_same_number_of_parameters_within_2_percent(pro
         task = TASKS[unit.task](unit.lag, **unit.task_options)
         model, _ = build(unit, task, [0], torch.device("cpu"))
         miss = COARSE.get(cell.model, 0.02)
-        assert count(model) == pytest.approx(unit.parameters, rel=miss), (cell.task, cell.model)
+        counted = choose_count(unit.counting)(model)
+        assert counted == pytest.approx(unit.parameters, rel=miss), (cell.task, cell.model)
         assert unit.parameters == pytest.approx(profile.parameters, rel=0.1)
+
+
+def test_quick_is_a_part_of_the_edition_at_rates_that_the_edition_chose():
+    edition = {unit_of(cell, profiles.EDITION).id for cell in profiles.EDITION.list_conditions()}
+    own = {unit_of(cell, profiles.QUICK).id for cell in profiles.QUICK.list_conditions()}
+    assert own <= edition
+    assert own <= profiles.QUICK.rates.keys()
+    rows = {row["unit"]: row for row in json.loads(RATES.read_text("utf-8"))}
+    clear = {unit: rows[unit]["solved"] in (0, rows[unit]["runs"]) for unit in own}
+    assert all(clear.values())
+
+
+def test_quick_runs_at_the_rate_of_its_file(tmp_path, monkeypatch):
+    condition = next(iter(profiles.QUICK.list_conditions()))
+    unit = unit_of(condition, profiles.QUICK)
+    ask = RunSpec(profile="quick", tasks=["noisy-latch"], models=["echo_state"], lags=[6])
+    (job,) = plan(select(ask), []).jobs
+    assert job.unit == unit
+    assert {m.learning_rate for m in job.members} == {profiles.QUICK.rates[unit.id]}
+    other = RunSpec(
+        profile="quick", tasks=["noisy-latch"], models=["rnn:activation=relu"], lags=[12]
+    )
+    (job,) = plan(select(other), []).jobs  # nobody has tuned it
+    assert {m.learning_rate for m in job.members} == {3e-3}
 
 
 def test_a_model_that_reads_both_ways_is_not_asked_step_by_step():

@@ -65,7 +65,9 @@ CHANGES: dict[str, list[Edit]] = {
 def validated(tmp_path: Path, edits: Iterable[Edit], *editions: str) -> str:
     """Return what a changed copy of the code prints when it validates published editions."""
     shutil.copytree(ROOT / "seqbench", tmp_path / "seqbench", ignore=lambda *_: ["__pycache__"])
-    (tmp_path / "results").symlink_to(ROOT / "results")
+    (tmp_path / "results").mkdir()
+    for folder in (ROOT / "results" / "2026.1", ROOT / "tests" / "editions" / "preview"):
+        (tmp_path / "results" / folder.name).symlink_to(folder)
     for name, before, after in edits:
         file = tmp_path / "seqbench" / name
         text = file.read_text("utf-8")

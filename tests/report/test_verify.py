@@ -344,3 +344,18 @@ def test_the_runs_that_decided_a_rung_are_compared(make):
     found = verify(*folders)
     assert found.conditions[0].pair == Pair(5, 5, 5, 5)
     assert found.conditions[0].same
+
+
+def test_quick_is_compared_with_the_edition_by_the_seeds_that_both_have(make):
+    other = {"edition": "2026.2", "profile": "edition", "specification": "1" * 16}
+    edition = make("2026.2", runs("a", "lstm", 5, 5), runs("b", "lstm", 0, 5), **other)
+    same = make("same", runs("a", "lstm", 3, 3), runs("b", "lstm", 0, 3), profile="quick")
+    found = verify(same, edition)
+    assert found.sentence.startswith(
+        "2 of 2 conditions of edition 2026.2 were reproduced on this machine"
+    )
+    assert [c.pair.n1 for c in found.conditions] == [3, 3]
+    off = make("off", runs("a", "lstm", 3, 3), runs("b", "lstm", 3, 3), profile="quick")
+    found = verify(off, edition)
+    assert found.sentence.startswith("1 of 2 conditions of edition 2026.2 were reproduced")
+    assert "(0/3 became 3/3)" in found.sentence

@@ -19,7 +19,11 @@ sys.path.append(str(ROOT / "tools"))
 
 import publish  # noqa: E402
 
-FOLDERS = sorted(file.parent for file in ROOT.glob("results/*/manifest.json"))
+FOLDERS = sorted(
+    file.parent
+    for pattern in ("results/*/manifest.json", "tests/editions/*/manifest.json")
+    for file in ROOT.glob(pattern)
+)
 EDITIONS = [
     path for path in FOLDERS if Store(path).manifest().files
 ]  # the others are being measured
