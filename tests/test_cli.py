@@ -120,7 +120,11 @@ BAD = {
     "run --task adding --lag 6 --model transformer --hidden 64": ["at least", "4950 are too few"],
     "run --task adding --lag 6 --parameters 2": ["parameters", "are too few"],
     "run --task adding --lag 6 --parameters 10000001": ["parameters must be less than"],
-    "horizon": ["an experiment needs a task"],
+    "horizon": ["a climb needs a task"],
+    "horizon --rungs 2,4": ["a climb needs a task", "--task"],
+    "run -p smoke-climb --seeds 3": ["'smoke-climb' climbs ladder 'latch'", "leave seeds out"],
+    "run -p smoke-climb --task latch --seeds 20": ["5 seeds, and 12 where these disagree"],
+    "run -p smoke-climb --steps 10": ["says itself how task 'latch' is measured", "steps"],
     "horizon --task ading": ["task 'ading'", "did you mean 'adding'?"],
     "horizon --task latch": ["no ladder of latch by lag", "--rungs"],
     "horizon --task copy --knob length": [
