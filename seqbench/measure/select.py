@@ -427,8 +427,15 @@ def list_longer(task: Task, setting: Setting) -> list[int]:
 
 
 def find_longer(task: Task, lag: int) -> Task | None:
-    """Return the task at another lag of its test; None where it can't have it."""
+    """Return the task at another lag of its test; None where it can't have it.
+
+    A user-defined task may say so by any error.
+    """
     try:
         return task.at(lag)
     except BadInput:
         return None
+    except Exception:
+        if TASKS.is_user_defined(task.name):
+            return None
+        raise

@@ -217,7 +217,10 @@ class Scale(Strict):
 
 
 class LongerTest(Strict):
-    """The test of a trained run at another lag than that of its training; None if it was not finite."""
+    """The test of a trained run at another lag than that of its training.
+
+    Score and loss are None if they were not finite, or if a user-defined model or task can't be run at that lag.
+    """
 
     lag: Whole
     score: Number | None

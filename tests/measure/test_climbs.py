@@ -1,10 +1,12 @@
 """Climbs that are really run: the folder, its plan, and what a second run, another order and other workers do."""
 
 import pytest
+import user_defined
 
+from seqbench.errors import BadInput
 from seqbench.measure.plan import climbs_of
 from seqbench.measure.runs import run
-from seqbench.measure.select import select
+from seqbench.measure.select import select, spec_of
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 
@@ -82,3 +84,40 @@ def test_a_dry_run_says_how_far_a_climb_is(climbed):
     (line,) = [line for line in heard.lines if "latch, rnn" in line]
     assert "delay in steps: passed 2" in line
     assert line.endswith("ended")
+
+
+OWN = RunSpec(
+    profile="experiment",
+    tasks=["latch"],
+    models=["rnn"],
+    knob="lag",
+    rungs=[2, 4],
+    steps=40,
+    batch=4,
+    parameters=200,
+    grid=[3e-2],
+)
+
+
+def test_a_climb_has_no_parts():
+    with pytest.raises(BadInput, match=r"a climb has no parts; got \['core'\]"):
+        select(OWN.change({"parts": ["core"]}))
+
+
+def test_a_model_that_reads_no_longer_sequences_keeps_its_result(tmp_path):
+    what = {"models": [user_defined.Short], "rungs": [1], "out": tmp_path / "out"}
+    with pytest.warns(UserWarning, match="short has no test at lag 16: ValueError: at most 9"):
+        store = run(OWN, **what, engine="serial", listen=Recorder())
+    runs = [record for record in store.records() if record.member.role == "reporting"]
+    assert runs
+    for record in runs:
+        assert record.verdict in ("solved", "not_solved")
+        assert [test.lag for test in record.longer] == [2, 4, 8, 16]
+        assert [test.score is None for test in record.longer] == [False, False, False, True]
+    assert store.validate() == []
+
+
+def test_a_task_of_ones_own_may_have_no_longer_lags():
+    asked = spec_of(OWN, {"tasks": [user_defined.Brief], "rungs": [1, 2]}, run)
+    selection = select(asked)
+    assert [unit.budget.longer for unit in selection.units] == [(2, 4), (4,)]
