@@ -543,6 +543,24 @@ def test_a_model_of_a_caller_climbs_beside_what_is_published(call):
     assert "1 of 1 conditions of edition '2027.1' gave the same records again, bit for bit" in out
 
 
+def test_an_edition_that_cannot_be_read_does_not_hide_what_was_climbed(call):
+    climb = (*CLIMB.replace("2,3000", "2").split(), "--model", "rnn", "--out", "here")
+    assert call(*climb)[0] == 0
+    own = Store("here")
+    edition = own.manifest().model_copy(update={"edition": "2027.1", "form": FORM})
+    shutil.copytree(own.path, "results/2027.1")
+    write(Path("results/2027.1/manifest.json"), edition.canonical())
+    (first, *_) = Path("results/2027.1/records").rglob("*.jsonl")
+    first.write_text("{}\n")
+    code, out, err = call(*climb)
+    assert (code, "rnn" in out) == (0, True)
+    assert f"an edition is left out, since it can't be read: {first}, line 1" in err
+    Path("results/2027.1/plan.jsonl").write_text("{}\n")
+    code, out, err = call(*climb, "--json")
+    assert (code, [row["model"] for row in json.loads(out)["latch"]]) == (0, ["rnn"])
+    assert "it can't be read: results/2027.1/plan.jsonl, line 1" in err
+
+
 def test_a_dry_run_of_a_climb_says_which_rung_is_next(call):
     code, out, err = call(*CLIMB.split(), "--model", "rnn", "--dry-run")
     assert (code, err) == (0, "")
