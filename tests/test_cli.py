@@ -125,6 +125,7 @@ BAD = {
     "run -p smoke-climb --seeds 3": ["'smoke-climb' climbs ladder 'latch'", "leave seeds out"],
     "run -p smoke-climb --task latch --seeds 20": ["5 seeds, and 12 where these disagree"],
     "run -p smoke-climb --steps 10": ["says itself how task 'latch' is measured", "steps"],
+    "horizon --task moving-shapes --rungs 2,4": ["reads task 'moving-shapes'", "--model"],
     "horizon --task ading": ["task 'ading'", "did you mean 'adding'?"],
     "horizon --task latch": ["no ladder of latch by lag", "--rungs"],
     "horizon --task copy --knob length": [

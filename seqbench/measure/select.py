@@ -4,14 +4,14 @@ Every fault of a specification is found here, before anything is written or trai
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import chdir
+from contextlib import chdir, suppress
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any, get_args
 
 from seqbench import machine
 from seqbench.catalogue import Catalogue
-from seqbench.errors import BadInput, describe, unknown
+from seqbench.errors import BadInput, DataMissing, describe, unknown
 from seqbench.measure.job import find_shape, make_scale, resolve_scan
 from seqbench.measure.ladders import make_ladder
 from seqbench.measure.user_defined import pickle_classes
@@ -223,9 +223,7 @@ def conditions_of(
             else "an experiment needs a task, and lags of it; name them with --task and --lag"
         )
     if spec.climbs:
-        if spec.parts:
-            raise BadInput(f"a climb has no parts; got {list(spec.parts)}, leave them out")
-        return list(profile.list_conditions())
+        return list_climbs(spec, profile)
     conditions = profile.select(tasks, models, spec.lags, spec.parts)
     if spec.seeds and (rung := next((c.rung for c in conditions if c.rung), None)):
         raise BadInput(
@@ -249,6 +247,20 @@ def conditions_of(
             f"profile '{profile.name}' has nothing that these models can read at these lags"
             + (f", of {' and '.join(limits)}" if limits else "")
         )
+    return conditions
+
+
+def list_climbs(spec: RunSpec, profile: Profile) -> list[Condition]:
+    """Return the rungs that a specification names; without models, those of all climbers that can read the task."""
+    if spec.parts:
+        raise BadInput(f"a climb has no parts; got {list(spec.parts)}, leave them out")
+    conditions = [c for c in profile.list_conditions() if spec.models or is_compatible(c)]
+    climbed = {condition.setting.part for condition in conditions}
+    for ladder in profile.ladders:
+        if ladder.name not in climbed:
+            raise BadInput(
+                f"no model that climbs the ladders of the edition reads task '{ladder.task}'; name one with --model"
+            )
     return conditions
 
 
@@ -318,8 +330,9 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         check_options("model", net, MODELS[net], {"layers": layers})
     if layers != facts.layers or model_options or net not in MODELS.builtin:
         options = {"layers": layers} | model_options
-        shape = find_shape(MODELS[net], task, choose_embedding(task, profile), options)
-        try_model(condition.model, net, shape)
+        with suppress(DataMissing):  # a plan skips the task with a line
+            shape = find_shape(MODELS[net], task, choose_embedding(task, profile), options)
+            try_model(condition.model, net, shape)
     unit = Unit(
         task=name,
         task_version=task.version,
@@ -338,7 +351,8 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         embedding=choose_embedding(task, profile),
     )
     if net in MODELS.builtin and (profile.is_open or model_options):
-        check_size(unit, task)
+        with suppress(DataMissing):
+            check_size(unit, task)
     return unit
 
 

@@ -506,6 +506,20 @@ def test_missing_data_skips_its_task_with_one_line(tmp_path):
     assert heard.lines == ["absent is skipped: nobody knows where it is"]
 
 
+@pytest.mark.parametrize(
+    "what", [{"spec": "smoke", "models": ["gru:hidden=3"]}, {"spec": "experiment", "steps": 9}]
+)
+def test_missing_data_skips_its_task_where_the_size_of_a_model_depends_on_them(tmp_path, what):
+    what = {"models": ["gru"]} | what
+    heard = Recorder()
+    store = run(
+        what.pop("spec"), tasks=[user_defined.Absent, "latch"], lags=[6], seeds=1, **what,
+        out=tmp_path / "out", engine="serial", listen=heard,
+    )  # fmt: skip
+    assert [r.unit.task for r in store.records()] == ["latch"]
+    assert heard.lines == ["absent is skipped: nobody knows where it is"]
+
+
 # Stopped
 
 
