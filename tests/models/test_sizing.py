@@ -47,6 +47,14 @@ def test_a_size_that_is_given_stays():
     assert match_sizes("transformer", 5_000, hidden=12, feedforward=9, **shape) == {}
 
 
+def test_a_transformer_of_one_head_and_no_positions_may_start_from_a_width_of_one():
+    sizes = match_sizes("transformer", 5_000, inputs=3, outputs=2, heads=1, positions="none")
+    model = MODELS["transformer"](
+        identities("transformer"), inputs=3, outputs=2, heads=1, positions="none", **sizes
+    )
+    assert abs(count(model) - 5_000) <= 0.02 * 5_000
+
+
 def test_no_model_is_smaller_than_its_smallest():
     with pytest.raises(BadInput, match="lstm has at least 34 parameters here; 20 are too few"):
         match_sizes("lstm", 20, inputs=6, outputs=1)
