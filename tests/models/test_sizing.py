@@ -185,6 +185,11 @@ def test_errors_of_counting_teach():
         ("window_mlp", {"window": 4}, 4 * 3),
         ("transformer", {}, 2 * 2 * 8 * 20),  # keys and values of two blocks
         ("transformer", {"layers": 1, "heads": 1}, 2 * 8 * 20),
+        ("block", {}, 2 * 16),
+        ("block", {"mixer": "gru", "layers": 3}, 3 * 8),
+        ("mingru", {}, 2 * 8),
+        ("minlstm", {}, 2 * 8),
+        ("lru", {}, 2 * 2 * 8),  # a complex number is two
         ("lstm_attention", {}, 16 + (8 + 4) * 20),
         ("lstm_attention", {"kind": "decoder"}, None),
         ("transformer", {"causal": False}, 2 * 2 * 8 * 20),

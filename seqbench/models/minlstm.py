@@ -1,0 +1,45 @@
+r"""Minimal LSTM: forget and input gate see the input alone and share out 1, in residual blocks.
+
+.. math::
+    f_t &= \sigma(x_t W_f + b_f), \qquad i_t = \sigma(x_t W_i + b_i) \\
+    f'_t &= \frac{f_t}{f_t + i_t}, \qquad i'_t = \frac{i_t}{f_t + i_t} \\
+    \tilde h_t &= g(x_t W_h + b_h), \qquad
+    g(k) = k + \tfrac12 \text{ for } k \ge 0, \text{ else } \sigma(k) \\
+    h_t &= f'_t \odot h_{t-1} + i'_t \odot \tilde h_t
+
+x is the normalised stream of a block, and h is what the block adds to it (``residual.py``); :math:`h_0` is zero, and a
+state that is carried on enters the next step as it is. The shares are computed as :math:`f' = \sigma(\ln f - \ln i)`
+and :math:`i' = \sigma(\ln i - \ln f)`, so that two gates that are nearly shut do not divide zero by zero.
+
+Source: Feng et al. (2024), Were RNNs all we needed? Weights start as those of torch's linear maps.
+"""
+
+from torch.nn import functional as F
+
+from seqbench.models.base import Linear
+from seqbench.models.diagonal import Diagonal, Steps
+from seqbench.models.mingru import g
+from seqbench.models.residual import Residual
+from seqbench.random import Keys
+
+
+class MinLSTMMixer(Diagonal):
+    """One recurrence; the columns of the weights are f, i, and the candidate."""
+
+    def __init__(self, keys: Keys, layer: str, hidden: int, scale: float) -> None:
+        super().__init__(hidden)
+        self.gates = Linear(keys, f"{layer}/gates", hidden, 3 * hidden)
+
+    def coefficients(self, x: Steps) -> tuple[Steps, Steps]:
+        """Return f', and i' times the candidate."""
+        k_f, k_i, k_h = self.gates(x).chunk(3, dim=-1)
+        ratio = F.logsigmoid(k_f) - F.logsigmoid(k_i)  # ln f - ln i
+        return ratio.sigmoid(), (-ratio).sigmoid() * g(k_h)
+
+
+class MinLSTM(Residual):
+    """Minimal LSTM, two blocks by default."""
+
+    name = "minlstm"
+    mixer = MinLSTMMixer
+    recurrent = True
