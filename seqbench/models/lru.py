@@ -11,9 +11,10 @@ nonlinear is the feed-forward net of the block; in the paper it is a gated linea
 
 The recurrence starts with :math:`\lambda` spread evenly over a ring of the complex plane,
 :math:`|\lambda|^2 \sim \mathcal{U}(r_\mathrm{min}^2, r_\mathrm{max}^2)` and
-:math:`\arg \lambda \sim \mathcal{U}(0, \text{max\_phase})`, and with :math:`e^\gamma = \sqrt{1 - |\lambda|^2}`, which
-keeps the size of h whatever :math:`\lambda` is. Real and imaginary parts start as normal numbers of variance
-:math:`1 / (2H)` in B and :math:`1 / H` in C; D starts as standard normal numbers.
+:math:`\arg \lambda \sim \mathcal{U}(0, \phi_\mathrm{max})` (``max_phase``), and with
+:math:`e^\gamma = \sqrt{1 - |\lambda|^2}`, which keeps the size of h whatever :math:`\lambda` is. Real and imaginary
+parts start as normal numbers of variance :math:`1 / (2H)` in B and :math:`1 / H` in C; D starts as standard normal
+numbers.
 
 Source: Orvieto et al. (2023), Resurrecting recurrent neural networks for long sequences.
 """
