@@ -107,8 +107,8 @@ def has_step(tree: ast.Module) -> bool:
 
 
 def list_code(tree: ast.Module) -> list[str]:
-    """Return the methods that compute the equations: steps, else coefficients and what is read, else ``forward``."""
-    for wanted in ((".step",), (".coefficients", ".read"), (".forward",)):
+    """Return the methods that compute the equations: steps, or what a diagonal recurrence has, or ``forward``."""
+    for wanted in ((".step",), (".project", ".coefficients", ".read"), (".forward",)):
         if found := [path for path in list_methods(tree) if path.endswith(wanted)]:
             return found
     return []

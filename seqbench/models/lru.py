@@ -72,14 +72,17 @@ class LRUMixer(Diagonal):
         self.C = parameter(draw_normal(keys, f"{layer}/C", hidden, 2, hidden), hidden**-0.5)
         self.D = parameter(draw_normal(keys, f"{layer}/D", 1, 1, hidden))
 
-    def coefficients(self, x: Steps) -> tuple[Complex[Tensor, "E 1 1 H"], States]:
-        """Return λ, and the input to each unit."""
-        eigenvalues = torch.polar((-self.nu.exp()).exp(), self.theta.exp())
+    def project(self, x: Steps) -> States:
+        """Return the input to each unit."""
         B = self.B * self.gamma.exp()[:, None, :, None]
         b = (x.flatten(1, 2) @ B.flatten(2)).unflatten(-1, (-1, 2))
         wide = b.to(torch.promote_types(b.dtype, torch.float32))  # no complex number is narrower
-        b = torch.view_as_complex(wide).unflatten(1, x.shape[1:3])
-        return eigenvalues[:, None, None], b
+        return torch.view_as_complex(wide).unflatten(1, x.shape[1:3])
+
+    def coefficients(self, k: States) -> tuple[Complex[Tensor, "E 1 1 H"], States]:
+        """Return λ, and the input to each unit."""
+        eigenvalues = torch.polar((-self.nu.exp()).exp(), self.theta.exp())
+        return eigenvalues[:, None, None], k
 
     def read(self, h: States, x: Steps) -> Steps:
         """Return the real part of h C, and D x."""

@@ -19,9 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqbench.models.base import Linear
-from seqbench.models.diagonal import Diagonal, Steps
+from seqbench.models.diagonal import Diagonal, Projected, Steps
 from seqbench.models.residual import Residual
 from seqbench.random import Keys
+from seqbench.scan.minimal import MinGRUGates
 
 
 def g(k: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -32,14 +33,22 @@ def g(k: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 class MinGRUMixer(Diagonal):
     """One recurrence; the columns of the weights are z, and the candidate."""
 
+    gates = MinGRUGates()
+
     def __init__(self, keys: Keys, layer: str, hidden: int, scale: float) -> None:
         super().__init__(hidden)
-        self.gates = Linear(keys, f"{layer}/gates", hidden, 2 * hidden)
+        self.map = Linear(keys, f"{layer}/map", hidden, 2 * hidden)
 
-    def coefficients(self, x: Steps) -> tuple[Steps, Steps]:
+    def project(self, x: Steps) -> Projected:
+        """Return x W + b for z and the candidate."""
+        k: Tensor = self.map(x)
+        return k
+
+    def coefficients(self, k: Projected) -> tuple[Steps, Steps]:
         """Return 1 - z and z times the candidate."""
-        k_z, k_h = self.gates(x).chunk(2, dim=-1)
-        return (-k_z).sigmoid(), k_z.sigmoid() * g(k_h)
+        k_z, k_h = k.chunk(2, dim=-1)
+        z = k_z.sigmoid()
+        return 1 - z, z * g(k_h)
 
 
 class MinGRU(Residual):

@@ -14,25 +14,34 @@ and :math:`i' = \sigma(\ln i - \ln f)`, so that two gates that are nearly shut d
 Source: Feng et al. (2024), Were RNNs all we needed? Weights start as those of torch's linear maps.
 """
 
+from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.models.base import Linear
-from seqbench.models.diagonal import Diagonal, Steps
+from seqbench.models.diagonal import Diagonal, Projected, Steps
 from seqbench.models.mingru import g
 from seqbench.models.residual import Residual
 from seqbench.random import Keys
+from seqbench.scan.minimal import MinLSTMGates
 
 
 class MinLSTMMixer(Diagonal):
     """One recurrence; the columns of the weights are f, i, and the candidate."""
 
+    gates = MinLSTMGates()
+
     def __init__(self, keys: Keys, layer: str, hidden: int, scale: float) -> None:
         super().__init__(hidden)
-        self.gates = Linear(keys, f"{layer}/gates", hidden, 3 * hidden)
+        self.map = Linear(keys, f"{layer}/map", hidden, 3 * hidden)
 
-    def coefficients(self, x: Steps) -> tuple[Steps, Steps]:
+    def project(self, x: Steps) -> Projected:
+        """Return x W + b for f, i and the candidate."""
+        k: Tensor = self.map(x)
+        return k
+
+    def coefficients(self, k: Projected) -> tuple[Steps, Steps]:
         """Return f', and i' times the candidate."""
-        k_f, k_i, k_h = self.gates(x).chunk(3, dim=-1)
+        k_f, k_i, k_h = k.chunk(3, dim=-1)
         ratio = F.logsigmoid(k_f) - F.logsigmoid(k_i)  # ln f - ln i
         return ratio.sigmoid(), (-ratio).sigmoid() * g(k_h)
 

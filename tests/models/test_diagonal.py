@@ -42,7 +42,7 @@ def g(k):
 
 def preactivations(weights, x, gates):
     """Return the affine maps of a step by gate, each a list of H numbers."""
-    W, b = weights["gates.W"], weights["gates.b"][0]
+    W, b = weights["map.W"], weights["map.b"][0]
     sums = [sum(x[d] * W[d][k] for d in range(H)) + b[k] for k in range(len(gates) * H)]
     return {gate: sums[k * H : (k + 1) * H] for k, gate in enumerate(gates)}
 
@@ -152,11 +152,11 @@ def test_g_is_continuous_positive_and_grows():
 def test_gates_of_a_minlstm_that_are_shut_share_out_one():
     mixer = make("minlstm", hidden=H).float().blocks[0].mixer
     with torch.no_grad():
-        mixer.gates.W.zero_()
-        mixer.gates.b[..., :H] = -200.0  # f
-        mixer.gates.b[..., H : 2 * H] = -201.0  # i: both are zero in float32
-        mixer.gates.b[..., 2 * H :] = 0.5
-    keep, add = mixer.coefficients(torch.zeros(len(SEEDS), T, B, H))
+        mixer.map.W.zero_()
+        mixer.map.b[..., :H] = -200.0  # f
+        mixer.map.b[..., H : 2 * H] = -201.0  # i: both are zero in float32
+        mixer.map.b[..., 2 * H :] = 0.5
+    keep, add = mixer.coefficients(mixer.project(torch.zeros(len(SEEDS), T, B, H)))
     torch.testing.assert_close(keep, torch.full_like(keep, sigmoid(1.0)))
     torch.testing.assert_close(add, torch.full_like(add, sigmoid(-1.0)))
 
@@ -171,8 +171,8 @@ def test_gates_start_as_torchs_linear_map(name, gates):
     torchs = torch.nn.Linear(hidden, gates * hidden)
     for block in model.blocks:
         for ours, theirs in (
-            (block.mixer.gates.W, torchs.weight),
-            (block.mixer.gates.b, torchs.bias),
+            (block.mixer.map.W, torchs.weight),
+            (block.mixer.map.b, torchs.bias),
         ):
             assert ours[0].numel() == theirs.numel()
             assert ours.abs().max() <= 1 / sqrt(hidden)
@@ -198,7 +198,7 @@ def test_the_eigenvalues_of_an_lru_start_evenly_on_a_ring(r_min, r_max, max_phas
             distance = (member.sort().values - ranks).abs().max().item()
             assert distance < 1.63 / sqrt(hidden) + 1 / hidden  # Kolmogorov and Smirnov, 1 %
     torch.testing.assert_close(mixer.gamma.exp(), (1 - size**2).sqrt(), rtol=1e-4, atol=1e-5)
-    a, _ = mixer.coefficients(normal(len(SEEDS), 1, 1, hidden))
+    a, _ = mixer.coefficients(mixer.project(normal(len(SEEDS), 1, 1, hidden)))
     torch.testing.assert_close(a.abs()[:, 0, 0], size)
     apart = torch.polar(torch.ones_like(angle), angle - a.angle()[:, 0, 0])
     torch.testing.assert_close(apart, torch.ones_like(apart))
@@ -223,10 +223,9 @@ def test_the_state_of_an_lru_keeps_the_size_of_white_noise():
     """That is what γ is for: the variance of a unit is that of its input, however long it remembers."""
     model = make("lru", hidden=100, layers=1, r_min=0.5, r_max=0.95)
     mixer, x = model.blocks[0].mixer, normal(len(SEEDS), 2, 2000, 100)
-    _, b = mixer.coefficients(x.transpose(1, 2))
+    a, b = mixer.coefficients(mixer.project(x.transpose(1, 2)))
     state = mixer.start(2, 0)
     power = 0.0
-    a, _ = mixer.coefficients(x[:, :, :1].transpose(1, 2))
     for t in range(2000):
         state = a[:, 0] * state + b[:, t]
         power += state.abs().square().mean().item() / 2000

@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqbench.errors import BadInput
-from seqbench.scan.diagonal import choose_diagonal_scan, scan_diagonal
-from tests.models import gradients, normal
+from seqbench.models.mingru import MinGRUMixer
+from seqbench.models.minlstm import MinLSTMMixer
+from seqbench.scan import diagonal
+from seqbench.scan.diagonal import choose_diagonal_scan, scan_diagonal, scan_gates
+from tests.models import gradients, identities, normal
 
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}
 size = st.integers(1, 4)
@@ -97,6 +100,71 @@ def test_a_member_that_is_not_finite_leaves_the_others():
         assert torch.equal(found[e], wanted[e])
         for g, g_wanted in zip(others, grads, strict=True):
             torch.testing.assert_close(g[e], g_wanted[e], **CLOSE)
+
+
+# Gates with their derivatives written out
+
+mixers = pytest.mark.parametrize("kind", [MinGRUMixer, MinLSTMMixer])
+
+
+@mixers
+@given(E=size, T=st.integers(1, 9), B=size, H=size, K=st.integers(1, 9))
+@settings(max_examples=25, deadline=None)
+def test_gates_in_chunks_are_the_coefficients_of_the_model(kind, E, T, B, H, K):
+    mixer = kind(identities("mingru"), "layer 0", H, 1.0)
+    k = (3 * normal(E, T, B, kind.gates.blocks * H)).requires_grad_()
+    wanted = scan_diagonal(*mixer.coefficients(k), "reference")
+    (g_wanted,) = gradients(wanted, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diagonal, "NUMBERS", K * E * B * k.shape[-1])
+        assert [c.stop - c.start for c in diagonal.split(k)][:1] == [min(K, T)]
+        found = scan_gates(kind.gates, k)
+        (g_found,) = gradients(found, k)
+    torch.testing.assert_close(found, wanted, **CLOSE)
+    torch.testing.assert_close(g_found, g_wanted, **CLOSE)
+
+
+@mixers
+def test_gates_far_from_zero_have_finite_derivatives(kind):
+    """Float32 sigmoids are 0 and 1 there."""
+    ends = torch.tensor([-200.0, -100.0, 0.0, 100.0, 200.0])
+    grid = torch.cartesian_prod(*[ends] * kind.gates.blocks)  # every gate at every end
+    k = grid.expand(1, 4, *grid.shape).clone().requires_grad_()
+    h = scan_gates(kind.gates, k)
+    (g,) = gradients(h, k)
+    assert h.isfinite().all()
+    assert g.isfinite().all()
+
+
+@mixers
+def test_a_mixer_with_coefficients_of_its_own_inherits_no_gates(kind):
+    class Same(kind):
+        pass
+
+    class Halved(kind):
+        def coefficients(self, k):
+            a, b = super().coefficients(k)
+            return a / 2, b
+
+    assert Same.own_gates() is kind.gates
+    assert Halved.own_gates() is None
+    x = normal(3, 2, 5, 4)
+    mixer, same, halved = (
+        one(identities("mingru"), "layer 0", 4, 1.0).double() for one in (kind, Same, Halved)
+    )
+    assert torch.equal(same(x, 5), mixer(x, 5))
+    wanted = scan_diagonal(*halved.coefficients(halved.project(x.transpose(1, 2))), "reference")
+    torch.testing.assert_close(halved(x, 5), wanted.transpose(1, 2), **CLOSE)
+
+
+def test_only_the_input_of_the_gates_and_the_states_are_kept():
+    k = normal(1, 50, 2, 6).requires_grad_()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.numel()) or t, lambda t: t
+    ):
+        scan_gates(MinGRUMixer.gates, k)
+    assert sorted(kept) == [50 * 2 * 3, 50 * 2 * 6]
 
 
 def test_the_names_of_scans():
