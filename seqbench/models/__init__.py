@@ -37,7 +37,7 @@ MODELS = ModelCatalogue(
         "transformer": ("seqbench.models.transformer:Transformer", ModelFacts(layers=2)),
         "window_mlp": ("seqbench.models.window_mlp:WindowMLP", ModelFacts()),
         "echo_state": ("seqbench.models.echo_state:EchoState", RECURRENT),
-        "block": ("seqbench.models.block:CellBlocks", BLOCKS),
+        "block": ("seqbench.models.block:ChosenCellBlocks", BLOCKS),
         "mingru": ("seqbench.models.mingru:MinGRU", BLOCKS),
         "minlstm": ("seqbench.models.minlstm:MinLSTM", BLOCKS),
         "lru": ("seqbench.models.lru:LRU", BLOCKS),

@@ -23,7 +23,7 @@ from seqbench.errors import unknown
 from seqbench.models.base import Cell
 from seqbench.models.gru import GRUCell
 from seqbench.models.lstm import LSTMCell
-from seqbench.models.residual import Mixer, Residual
+from seqbench.models.residual import Mixer, Place, Residual
 from seqbench.models.rnn import RNNCell
 from seqbench.random import Keys
 from seqbench.scan import choose_scan, scan
@@ -34,28 +34,11 @@ CELLS: dict[str, type[Cell]] = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell
 
 
 class CellMixer(Mixer):
-    """A recurrent cell as wide as the stream.
+    """A recurrent cell as wide as the stream."""
 
-    Parameters
-    ----------
-    mixer
-        ``"lstm"``, ``"gru"`` or ``"rnn"``, with the first weights that it has in a model of its own.
-    """
-
-    def __init__(
-        self,
-        keys: Keys,
-        layer: str,
-        hidden: int,
-        scale: float,
-        mixer: Annotated[
-            str, OneOf("lstm", "gru", "rnn"), Field(description="the cell in which steps meet")
-        ] = "lstm",
-    ) -> None:
+    def __init__(self, cell: Cell) -> None:
         super().__init__()
-        if mixer not in CELLS:
-            raise unknown("mixer", mixer, CELLS)
-        self.cell = CELLS[mixer](keys, layer, hidden, hidden)
+        self.cell = cell
 
     def forward(self, x: Float[Tensor, "E B T H"], answers: int) -> Float[Tensor, "E B A H"]:
         """Return h at the last ``answers`` steps."""
@@ -79,10 +62,8 @@ class CellMixer(Mixer):
 
 
 class CellBlocks(Residual):
-    """Residual blocks of a recurrent cell, two by default."""
+    """Residual blocks whose mixers are cells."""
 
-    name = "block"
-    mixer = CellMixer
     recurrent = True
 
     @property
@@ -94,3 +75,33 @@ class CellBlocks(Residual):
         """Return the outputs, and every step of the first cell, from a run of its own by the reference scan."""
         first = self.blocks[0]
         return self(x, answers), list(iterate_steps(first.mixer.cell, first.norm_1(self.embed(x))))
+
+
+class ChosenCellMixer(CellMixer):
+    """One of the cells that are models of their own.
+
+    Parameters
+    ----------
+    mixer
+        ``"lstm"``, ``"gru"`` or ``"rnn"``, with the first weights that it has in a model of its own.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        place: Place,
+        hidden: int,
+        mixer: Annotated[
+            str, OneOf("lstm", "gru", "rnn"), Field(description="the cell in which steps meet")
+        ] = "lstm",
+    ) -> None:
+        if mixer not in CELLS:
+            raise unknown("mixer", mixer, CELLS)
+        super().__init__(CELLS[mixer](keys, place.name, hidden, hidden))
+
+
+class ChosenCellBlocks(CellBlocks):
+    """Residual blocks of an LSTM, a GRU or a plain network, two by default."""
+
+    name = "block"
+    mixer = ChosenCellMixer

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from seqbench.errors import BadInput
 from seqbench.models.diagonal import Diagonal, Steps
-from seqbench.models.residual import Residual
+from seqbench.models.residual import Place, Residual
 from seqbench.models.starts import draw_normal
 from seqbench.random import Keys
 
@@ -48,9 +48,8 @@ class LRUMixer(Diagonal):
     def __init__(
         self,
         keys: Keys,
-        layer: str,
+        place: Place,
         hidden: int,
-        scale: float,
         r_min: Annotated[float, Field(ge=0, lt=1, description="least first size of λ")] = 0.0,
         r_max: Annotated[float, Field(gt=0, le=1, description="largest first size of λ")] = 1.0,
         max_phase: Annotated[
@@ -64,13 +63,17 @@ class LRUMixer(Diagonal):
             )
         if not 0 < max_phase <= 2 * pi + 1e-3:
             raise BadInput(f"max_phase {max_phase} is no angle; choose from above 0 to 2π")
-        square = r_min**2 + (r_max**2 - r_min**2) * draw_inside(keys, f"{layer}/radius", hidden)
+        square = r_min**2 + (r_max**2 - r_min**2) * draw_inside(
+            keys, f"{place.name}/radius", hidden
+        )
         self.nu = parameter((-square.log() / 2).log())
-        self.theta = parameter((max_phase * draw_inside(keys, f"{layer}/phase", hidden)).log())
+        self.theta = parameter((max_phase * draw_inside(keys, f"{place.name}/phase", hidden)).log())
         self.gamma = parameter((-square).log1p() / 2)
-        self.B = parameter(draw_normal(keys, f"{layer}/B", hidden, hidden, 2), (2 * hidden) ** -0.5)
-        self.C = parameter(draw_normal(keys, f"{layer}/C", hidden, 2, hidden), hidden**-0.5)
-        self.D = parameter(draw_normal(keys, f"{layer}/D", 1, 1, hidden))
+        self.B = parameter(
+            draw_normal(keys, f"{place.name}/B", hidden, hidden, 2), (2 * hidden) ** -0.5
+        )
+        self.C = parameter(draw_normal(keys, f"{place.name}/C", hidden, 2, hidden), hidden**-0.5)
+        self.D = parameter(draw_normal(keys, f"{place.name}/D", 1, 1, hidden))
 
     def project(self, x: Steps) -> States:
         """Return the input to each unit."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from seqbench.models.base import Linear
 from seqbench.models.diagonal import Diagonal, Projected, Steps
-from seqbench.models.residual import Residual
+from seqbench.models.residual import Place, Residual
 from seqbench.random import Keys
 from seqbench.scan.minimal import MinGRUGates
 
@@ -35,9 +35,9 @@ class MinGRUMixer(Diagonal):
 
     gates = MinGRUGates()
 
-    def __init__(self, keys: Keys, layer: str, hidden: int, scale: float) -> None:
+    def __init__(self, keys: Keys, place: Place, hidden: int) -> None:
         super().__init__(hidden)
-        self.map = Linear(keys, f"{layer}/map", hidden, 2 * hidden)
+        self.map = Linear(keys, f"{place.name}/map", hidden, 2 * hidden)
 
     def project(self, x: Steps) -> Projected:
         """Return x W + b for z and the candidate."""

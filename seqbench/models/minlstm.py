@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from seqbench.models.base import Linear
 from seqbench.models.diagonal import Diagonal, Projected, Steps
 from seqbench.models.mingru import g
-from seqbench.models.residual import Residual
+from seqbench.models.residual import Place, Residual
 from seqbench.random import Keys
 from seqbench.scan.minimal import MinLSTMGates
 
@@ -30,9 +30,9 @@ class MinLSTMMixer(Diagonal):
 
     gates = MinLSTMGates()
 
-    def __init__(self, keys: Keys, layer: str, hidden: int, scale: float) -> None:
+    def __init__(self, keys: Keys, place: Place, hidden: int) -> None:
         super().__init__(hidden)
-        self.map = Linear(keys, f"{layer}/map", hidden, 3 * hidden)
+        self.map = Linear(keys, f"{place.name}/map", hidden, 3 * hidden)
 
     def project(self, x: Steps) -> Projected:
         """Return x W + b for f, i and the candidate."""

@@ -14,6 +14,7 @@ Source: Radford et al. (2019) for the block, which is that of a transformer with
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any, ClassVar
 
@@ -31,13 +32,34 @@ from seqbench.values.variants import Value
 ResidualState = tuple[int, list[Any]]  # the number of steps so far, and the state of each mixer
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a block stands in its stack: which it is, counted from 0, and of how many."""
+
+    number: int
+    layers: int
+
+    @property
+    def name(self) -> str:
+        """Return the name with which the names of all its draws begin."""
+        return f"layer {self.number}"
+
+    @property
+    def depth(self) -> float:
+        """Return 0 for the first block, 1 for the last, and what lies between for the others."""
+        return self.number / max(1, self.layers - 1)
+
+    @property
+    def scale(self) -> float:
+        """Return the factor by which the first weights of a map into the stream are smaller than those of others."""
+        return 1 / sqrt(2 * self.layers)  # of 2 sublayers a block (Radford et al., 2019)
+
+
 class Mixer(nn.Module, ABC):
     """The part of a block that mixes steps: attention, or a recurrence as wide as the block.
 
-    It is built by ``MyMixer(keys, layer, hidden, scale, **options)``: all weights are drawn from ``keys``, under names
-    that begin with that of the block, ``layer``. ``hidden`` is H, and ``scale`` the factor by which the first weights
-    of a map into the stream are smaller than those of other maps; a mixer without such a map has no use for it.
-    Keyword arguments with a default are options of the model.
+    It is built by ``MyMixer(keys, place, hidden, **options)``: all weights are drawn from ``keys``, under names that
+    begin with ``place.name``, and ``hidden`` is H. Keyword arguments with a default are options of the model.
 
     Attributes
     ----------
@@ -97,20 +119,19 @@ class Block(nn.Module):
     def __init__(
         self,
         keys: Keys,
-        layer: str,
+        place: Place,
         mixer: Mixer,
         hidden: int,
         feedforward: int,
-        scale: float,
         dropout: float,
     ) -> None:
         super().__init__()
         self.norm_1, self.norm_2 = Norm(keys, hidden), Norm(keys, hidden)
         self.mixer = mixer
-        self.up = Linear(keys, f"{layer}/up", hidden, feedforward)
-        self.down = Linear(keys, f"{layer}/down", feedforward, hidden, scale)
-        self.drop_1 = Dropout(keys, f"{layer}/{mixer.dropout_name}", dropout)
-        self.drop_2 = Dropout(keys, f"{layer}/down", dropout)
+        self.up = Linear(keys, f"{place.name}/up", hidden, feedforward)
+        self.down = Linear(keys, f"{place.name}/down", feedforward, hidden, place.scale)
+        self.drop_1 = Dropout(keys, f"{place.name}/{mixer.dropout_name}", dropout)
+        self.drop_2 = Dropout(keys, f"{place.name}/down", dropout)
 
     def forward(self, x: Float[Tensor, "E B T H"], answers: int) -> Float[Tensor, "E B A H"]:
         """Return the stream at the last steps after both sublayers have added to it."""
@@ -165,22 +186,15 @@ class Residual(Model):
         **options: Value,
     ) -> None:
         super().__init__()
-        scale = 1 / sqrt(2 * layers)  # 2 layers sublayers add to one stream (Radford et al., 2019)
         width = feedforward or max(1, hidden // 2)
         # A symbol's row of W has deviation 1, as in torch.nn.Embedding; with less, recall is not learned.
         self.embed = Linear(keys, "embed", inputs, hidden, scale=sqrt(3 * inputs))
+        places = [Place(number, layers) for number in range(layers)]
+        mixers = [self.mixer(keys, place, hidden, **options) for place in places]
         # Any: to a type checker the entries of a ModuleList are no more than Modules.
         self.blocks: Any = nn.ModuleList(
-            Block(
-                keys,
-                layer,
-                self.mixer(keys, layer, hidden, scale, **options),
-                hidden,
-                width,
-                scale,
-                dropout,
-            )
-            for layer in (f"layer {k}" for k in range(layers))
+            Block(keys, place, mixer, hidden, width, dropout)
+            for place, mixer in zip(places, mixers, strict=True)
         )
         self.norm = Norm(keys, hidden)
         self.readout = Linear(keys, "readout", hidden, outputs)

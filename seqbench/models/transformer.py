@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from seqbench.axes import Sequences
 from seqbench.errors import BadInput, unknown
 from seqbench.models.base import Linear
-from seqbench.models.residual import Mixer, Residual, ResidualState
+from seqbench.models.residual import Mixer, Place, Residual, ResidualState
 from seqbench.random import Keys
 from seqbench.values.options import OneOf
 
@@ -75,9 +75,8 @@ class Attention(Mixer):
     def __init__(
         self,
         keys: Keys,
-        layer: str,
+        place: Place,
         hidden: int,
-        scale: float,
         *,
         heads: int,
         masked: bool,
@@ -85,8 +84,8 @@ class Attention(Mixer):
     ) -> None:
         super().__init__()
         self.heads, self.masked, self.rotary = heads, masked, rotary
-        self.qkv = Linear(keys, f"{layer}/qkv", hidden, 3 * hidden)
-        self.out = Linear(keys, f"{layer}/out", hidden, hidden, scale)
+        self.qkv = Linear(keys, f"{place.name}/qkv", hidden, 3 * hidden)
+        self.out = Linear(keys, f"{place.name}/out", hidden, hidden, place.scale)
 
     def forward(self, x: Float[Tensor, "E B T H"], answers: int) -> Float[Tensor, "E B A H"]:
         """Return what each of the last steps gathers from those that it may look at."""

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
+from seqbench.models.residual import Place
 from seqbench.models.sizing import count
 
 from . import CASES, SEEDS, gradients, identities, make, normal
@@ -78,6 +79,13 @@ def test_a_feed_forward_net_is_half_as_wide_as_the_stream_and_never_empty(name):
     assert make(name).blocks[0].up.W.shape[2] == H // 2
     positions = {"positions": "none", "heads": 1} if name == "transformer" else {}
     assert make(name, hidden=1, **positions).blocks[0].up.W.shape[2] == 1
+
+
+def test_a_place_knows_its_depth_and_how_much_smaller_maps_into_the_stream_start():
+    assert [Place(k, 3).depth for k in range(3)] == [0, 0.5, 1]
+    assert Place(0, 1).depth == 0
+    assert Place(1, 2).name == "layer 1"
+    assert Place(0, 2).scale == Place(1, 2).scale == 0.5
 
 
 def test_the_steps_of_the_first_cell_are_recorded():

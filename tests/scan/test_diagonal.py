@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from seqbench.errors import BadInput
 from seqbench.models.mingru import MinGRUMixer
 from seqbench.models.minlstm import MinLSTMMixer
+from seqbench.models.residual import Place
 from seqbench.scan import diagonal
 from seqbench.scan.diagonal import choose_diagonal_scan, scan_diagonal, scan_gates
 from tests.models import gradients, identities, normal
@@ -111,7 +112,7 @@ mixers = pytest.mark.parametrize("kind", [MinGRUMixer, MinLSTMMixer])
 @given(E=size, T=st.integers(1, 9), B=size, H=size, K=st.integers(1, 9))
 @settings(max_examples=25, deadline=None)
 def test_gates_in_chunks_are_the_coefficients_of_the_model(kind, E, T, B, H, K):
-    mixer = kind(identities("mingru"), "layer 0", H, 1.0)
+    mixer = kind(identities("mingru"), Place(0, 2), H)
     k = (3 * normal(E, T, B, kind.gates.blocks * H)).requires_grad_()
     wanted = scan_diagonal(*mixer.coefficients(k), "reference")
     (g_wanted,) = gradients(wanted, k)
@@ -150,7 +151,7 @@ def test_a_mixer_with_coefficients_of_its_own_inherits_no_gates(kind):
     assert Halved.own_gates() is None
     x = normal(3, 2, 5, 4)
     mixer, same, halved = (
-        one(identities("mingru"), "layer 0", 4, 1.0).double() for one in (kind, Same, Halved)
+        one(identities("mingru"), Place(0, 2), 4).double() for one in (kind, Same, Halved)
     )
     assert torch.equal(same(x, 5), mixer(x, 5))
     wanted = scan_diagonal(*halved.coefficients(halved.project(x.transpose(1, 2))), "reference")
