@@ -41,6 +41,7 @@ MODELS = ModelCatalogue(
         "mingru": ("seqbench.models.mingru:MinGRU", BLOCKS),
         "minlstm": ("seqbench.models.minlstm:MinLSTM", BLOCKS),
         "lru": ("seqbench.models.lru:LRU", BLOCKS),
+        "slstm": ("seqbench.models.slstm:SLSTM", BLOCKS),
     },
     group="seqbench.models",
 )

@@ -40,6 +40,7 @@ LAYERS: Final = {  # other models have one
     "mingru": 2,
     "minlstm": 2,
     "lru": 2,
+    "slstm": 2,
 }
 
 RunVerdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]

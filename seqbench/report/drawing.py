@@ -60,6 +60,7 @@ LOOKS = {
     "mingru": Look("#d55e00", (3, 1, 0)),
     "minlstm": Look(BLUE, (4, 1, 45)),
     "lru": Look("#009e73", (8, 1, 0)),
+    "slstm": Look("#e69f00", (3, 1, 180)),
 }
 USER_DEFINED = Look(FAINT, "h")
 

@@ -12,7 +12,7 @@ from seqbench.models.sizing import count
 from . import CASES, SEEDS, gradients, identities, make, normal
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
-BLOCKS = ("transformer", "block", "mingru", "minlstm", "lru")
+BLOCKS = ("transformer", "block", "mingru", "minlstm", "lru", "slstm")
 CELLS = ("lstm", "gru", "rnn")
 B, T, H = 2, 6, 8
 
@@ -65,6 +65,7 @@ def test_a_block_has_so_many_parameters(name):
     mixers = {
         "transformer": 4 * H * H + 4 * H,
         "block": 4 * (2 * H * H + H),
+        "slstm": 4 * (2 * H * H + H),
         "mingru": 2 * (H * H + H),
         "minlstm": 3 * (H * H + H),
         "lru": 4 * H * H + 4 * H,

@@ -189,6 +189,7 @@ def test_errors_of_counting_teach():
         ("block", {"mixer": "gru", "layers": 3}, 3 * 8),
         ("mingru", {}, 2 * 8),
         ("minlstm", {}, 2 * 8),
+        ("slstm", {}, 2 * 4 * 8),
         ("lru", {}, 2 * 2 * 8),  # a complex number is two
         ("lstm_attention", {}, 16 + (8 + 4) * 20),
         ("lstm_attention", {"kind": "decoder"}, None),
