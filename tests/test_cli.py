@@ -120,7 +120,11 @@ BAD = {
     "run --task adding --lag 6 --model transformer --hidden 64": ["at least", "4950 are too few"],
     "run --task adding --lag 6 --parameters 2": ["parameters", "are too few"],
     "run --task adding --lag 6 --parameters 10000001": ["parameters must be less than"],
-    "horizon": ["an experiment needs a task"],
+    "horizon": ["a climb needs a task"],
+    "horizon --rungs 2,4": ["a climb needs a task", "--task"],
+    "run -p smoke-climb --seeds 3": ["'smoke-climb' climbs ladder 'latch'", "leave seeds out"],
+    "run -p smoke-climb --task latch --seeds 20": ["5 seeds, and 12 where these disagree"],
+    "run -p smoke-climb --steps 10": ["says itself how task 'latch' is measured", "steps"],
     "horizon --task ading": ["task 'ading'", "did you mean 'adding'?"],
     "horizon --task latch": ["no ladder of latch by lag", "--rungs"],
     "horizon --task copy --knob length": [
@@ -539,6 +543,24 @@ def test_a_model_of_a_caller_climbs_beside_what_is_published(call):
     assert "1 of 1 conditions of edition '2027.1' gave the same records again, bit for bit" in out
 
 
+def test_an_edition_that_cannot_be_read_does_not_hide_what_was_climbed(call):
+    climb = (*CLIMB.replace("2,3000", "2").split(), "--model", "rnn", "--out", "here")
+    assert call(*climb)[0] == 0
+    own = Store("here")
+    edition = own.manifest().model_copy(update={"edition": "2027.1", "form": FORM})
+    shutil.copytree(own.path, "results/2027.1")
+    write(Path("results/2027.1/manifest.json"), edition.canonical())
+    (first, *_) = Path("results/2027.1/records").rglob("*.jsonl")
+    first.write_text("{}\n")
+    code, out, err = call(*climb)
+    assert (code, "rnn" in out) == (0, True)
+    assert f"an edition is left out, since it can't be read: {first}, line 1" in err
+    Path("results/2027.1/plan.jsonl").write_text("{}\n")
+    code, out, err = call(*climb, "--json")
+    assert (code, [row["model"] for row in json.loads(out)["latch"]]) == (0, ["rnn"])
+    assert "it can't be read: results/2027.1/plan.jsonl, line 1" in err
+
+
 def test_a_dry_run_of_a_climb_says_which_rung_is_next(call):
     code, out, err = call(*CLIMB.split(), "--model", "rnn", "--dry-run")
     assert (code, err) == (0, "")
@@ -547,7 +569,8 @@ def test_a_dry_run_of_a_climb_says_which_rung_is_next(call):
     Path("climb.toml").write_text(out)
     assert call("run", "climb.toml", "--dry-run") == (0, out, "")
     assert call("run", "climb.toml", "--budget", "0.001s", "--engine", "serial")[0] == 0
-    assert call(*CLIMB.replace("3000", "4").split(), "--model", "rnn", "--out", "here")[0] == 0
+    lowest = CLIMB.replace("2,3000", "2")
+    assert call(*lowest.split(), "--model", "rnn", "--out", "here")[0] == 0
     code, out, _ = call(*CLIMB.split(), "--model", "rnn", "--dry-run", "--out", "here")
     (line,) = [line for line in out.splitlines() if line.startswith("# latch, rnn")]
     assert "passed 2; next 3000 (3 runs, tuning): about " in line

@@ -40,6 +40,17 @@ class Absent(Echo):
         raise DataMissing("nobody knows where it is")
 
 
+@dataclass(frozen=True)
+class Brief(Echo):
+    """A task that has no lag above four, and says so by an error that is none of seqbench's."""
+
+    name = "brief"
+
+    def __post_init__(self) -> None:
+        if self.lag > 4:
+            raise ValueError("no lag above 4")
+
+
 class Last(Model):
     """Reads the last step only."""
 
@@ -129,3 +140,14 @@ class Unlucky(Last):
         if not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Short(Last):
+    """Can't read more than a few steps."""
+
+    name = "short"
+
+    def forward(self, x: Tensor, answers: int) -> Tensor:
+        if x.shape[2] > 9:
+            raise ValueError("at most 9 steps")
+        return super().forward(x, answers)

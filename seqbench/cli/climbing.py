@@ -165,17 +165,16 @@ def list_rungs(climb: "LadderClimb | None") -> dict[str, object]:
 def find_published(ladder: str, own: "Store") -> "Results | None":
     """Return the newest edition below ``results`` that has a ladder; None if there is none."""
     from seqbench.errors import BadInput
-    from seqbench.records.store import Store
     from seqbench.report.results import Results
     from seqbench.report.verify import list_editions
 
     for store in list_editions(own, PUBLISHED):
         try:
             rungs = [planned.rung for planned in store.plan()]
-        except BadInput:  # a folder that can't be read
-            continue
-        if any(rung and rung.ladder == ladder for rung in rungs):
-            return Results.read(Store(store.path))
+            if any(rung and rung.ladder == ladder for rung in rungs):
+                return Results.read(store)
+        except BadInput as error:  # what was climbed is shown nevertheless
+            complain(f"an edition is left out, since it can't be read: {error}")
     return None
 
 

@@ -123,14 +123,18 @@ def select(spec: RunSpec) -> Selection:
     parts = spec.parts or whole.profile.parts[:1]
     found = whole.where(
         lambda _, condition: (
-            condition.setting.part in parts
+            condition.rung is None
+            and condition.setting.part in parts
             and bool(spec.tasks or condition.setting.task in RELEVANT)
             and bool(spec.lags or condition.lag == max(condition.setting.lags))
         )
     )
     if not found.conditions:
         raise BadInput(
-            f"profile '{whole.profile.name}' has no task here that these models can read"
+            f"profile '{whole.profile.name}' has only ladders here, and instruments look at no rung of one; "
+            "name a task and a lag of profile 'experiment'"
+            if any(condition.rung for _, condition in whole.conditions)
+            else f"profile '{whole.profile.name}' has no task here that these models can read"
         )
     return found
 

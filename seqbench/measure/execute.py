@@ -146,6 +146,10 @@ class Jobs(Iterator[Job]):
         if job in self.running:
             self.running.remove(job)
 
+    def list_left(self) -> list[Job]:
+        """Return the jobs that could be started but for the time."""
+        return [*self.left] or [job for job in self.plan() if not self.was_started(job)]
+
     def was_started(self, job: Job) -> bool:
         """Return whether a member of the job was handed out: it is being measured, or its worker was killed."""
         return any((job.unit.id, member) in self.started for member in job.members)
@@ -183,10 +187,8 @@ def execute(
                 keeper.keep(job, records)
                 jobs.note_end(job)
                 listen.done(job, records)
-        if jobs.left:
-            listen.say(
-                f"the time is up: {len(jobs.left)} jobs were not started; run again to go on"
-            )
+        if not given.in_time and (left := jobs.list_left()):
+            listen.say(f"the time is up: {len(left)} jobs were not started; run again to go on")
     finally:
         listen.end()
 

@@ -46,12 +46,15 @@ def make_ladder(task: str, models: tuple[str, ...], spec: RunSpec) -> Ladder:
             f"(the {TASKS[strip_options(task)].knob})"
         )
     ladder = known or make_own_ladder(task, knob, spec)
+    lag = spec.lags[0] if spec.lags else ladder.lag
+    other = knob != LAG and (known is None or lag != known.lag)  # another lag is another ladder
     return replace(
         ladder,
+        name=f"{ladder.name}-lag{lag}" if other else ladder.name,
         rungs=spec.rungs or ladder.rungs,
         limits=() if spec.rungs else ladder.limits,  # whoever names a rung wants it run
         models=models or ladder.models,
-        lag=spec.lags[0] if spec.lags else ladder.lag,
+        lag=lag,
         steps=spec.steps or ladder.steps,
         batch=spec.batch or ladder.batch,
     )

@@ -98,6 +98,8 @@ def prepare(
     store = open_profile(out, selection.profile)
     if not force:
         refuse_another_row(selection.units, store)
+    if selection.profile.is_open and store.exists:
+        refuse_another_climb(selection.planned, store)
     return selection, store
 
 
@@ -133,6 +135,48 @@ def describe_run(spec: RunSpec, ahead: Plan, store: Store, workers: int) -> Iter
     yield from spec.toml().splitlines()
     for line in describe_plan(ahead, store.records(), workers):
         yield f"# {printable(line)}"
+
+
+def refuse_another_climb(asked: Iterable[Planned], store: Store) -> None:
+    """Raise if a folder holds another climb of a ladder, or a row that is a rung in only one of folder and run.
+
+    The learning rates of a rung follow from those of the rungs below. So a climb may be continued upwards, and is
+    another one with a further rung between or below those that were measured.
+    """
+    asked, planned = list(asked), store.plan()
+    before = {row.unit.id: row for row in planned}
+    for row in asked:
+        held_as = before.get(row.unit.id, row)
+        if (held_as.rung is None) != (row.rung is None):
+            task, lag, model = row.unit.condition
+            raise BadInput(
+                f"{store.path} holds {task} at lag {lag} with {model} as {name_rung(held_as)}, this run asks for it "
+                f"as {name_rung(row)}, with a learning rate that is chosen otherwise; choose another folder with --out"
+            )
+    there = list_rungs(planned)
+    for (ladder, model), rungs in list_rungs(asked).items():
+        held = there.get((ladder, model), rungs)
+        shorter = min(len(held), len(rungs))
+        if held[:shorter] != rungs[:shorter]:
+            raise BadInput(
+                f"{store.path} holds ladder '{ladder}' with {model} at rungs {held}, this run asks for {rungs}: "
+                "a climb can be continued upwards, with all of its rungs named; choose another folder with --out"
+            )
+
+
+def name_rung(planned: Planned) -> str:
+    """Return in words which rung a planned unit is."""
+    rung = planned.rung
+    return f"rung {rung.value} of ladder '{rung.ladder}'" if rung else "no rung of a ladder"
+
+
+def list_rungs(planned: Iterable[Planned]) -> dict[tuple[str, str], list[int]]:
+    """Return the values of the rungs of each climb, ascending, by ladder and model."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in planned:
+        if row.rung:
+            found.setdefault((row.rung.ladder, row.unit.model_spelling), []).append(row.rung.value)
+    return {climb: sorted(values) for climb, values in found.items()}
 
 
 def refuse_another_row(units: Iterable[Unit], store: Store) -> None:

@@ -17,7 +17,7 @@ from seqbench.measure.ladders import make_ladder
 from seqbench.measure.user_defined import pickle_classes
 from seqbench.models import MODELS
 from seqbench.models.sizing import common_size, match_sizes
-from seqbench.protocol.profile import Profile
+from seqbench.protocol.profile import Profile, describe_seeds
 from seqbench.protocol.profiles import EXPERIMENT, QUICK, find_profile
 from seqbench.protocol.settings import SEQUENCE_MODELS, Condition, Setting
 from seqbench.random import Keys
@@ -218,12 +218,21 @@ def conditions_of(
     """Return the conditions that a specification asks for, by its names alone."""
     if profile.is_open and not tasks:
         raise BadInput(
-            "an experiment needs a task, and lags of it; name them with --task and --lag"
+            "a climb needs a task; name one with --task"
+            if spec.climbs
+            else "an experiment needs a task, and lags of it; name them with --task and --lag"
         )
     if spec.climbs:
+        if spec.parts:
+            raise BadInput(f"a climb has no parts; got {list(spec.parts)}, leave them out")
         return list(profile.list_conditions())
     conditions = profile.select(tasks, models, spec.lags, spec.parts)
-    own = [condition.task[0] for condition in conditions if condition.setting in profile.settings]
+    if spec.seeds and (rung := next((c.rung for c in conditions if c.rung), None)):
+        raise BadInput(
+            f"profile '{profile.name}' climbs ladder '{rung.ladder}': {describe_seeds(profile.rule)}"
+        )
+    settings = [setting for setting, _ in profile.all_settings]
+    own = [condition.task[0] for condition in conditions if condition.setting in settings]
     if own and (spec.steps or spec.learning_rate):
         raise BadInput(
             f"profile '{profile.name}' says itself how task '{own[0]}' is measured; steps and learning_rate are "
@@ -418,8 +427,15 @@ def list_longer(task: Task, setting: Setting) -> list[int]:
 
 
 def find_longer(task: Task, lag: int) -> Task | None:
-    """Return the task at another lag of its test; None where it can't have it."""
+    """Return the task at another lag of its test; None where it can't have it.
+
+    A user-defined task may say so by any error.
+    """
     try:
         return task.at(lag)
     except BadInput:
         return None
+    except Exception:
+        if TASKS.is_user_defined(task.name):
+            return None
+        raise

@@ -131,10 +131,7 @@ class Profile:
                 "a climb chooses its learning rates from a grid; name one, also of one rate"
             )
         if spec.climbs and spec.seeds:
-            raise BadInput(
-                f"a rung of a ladder has {self.rule.first} seeds, and {self.rule.all} where these disagree; "
-                "leave seeds out"
-            )
+            raise BadInput(describe_seeds(self.rule))
         return replace(
             self,
             guest=self.guest.change(
@@ -248,6 +245,14 @@ class Profile:
 def is_named(spelling: str, names: Sequence[str]) -> bool:
     """Return whether an entry is among the names, by its whole spelling or without its options."""
     return spelling in names or strip_options(spelling) in names
+
+
+def describe_seeds(rule: Rule) -> str:
+    """Return the sentence for whoever asks for another number of seeds on a ladder."""
+    return (
+        f"a rung of a ladder has {rule.first} seeds, and {rule.all} where these disagree; "
+        "leave seeds out"
+    )
 
 
 def name_folder(spec: RunSpec) -> str:

@@ -7,13 +7,14 @@ its own facts (docs/adr/0028). They are kept in the folder as ``facts.json`` and
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seqbench.records.schema import Strict, Trial
 from seqbench.values.fields import Digest, Line, Name, Prose, Spelling
 
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
+MOST_SEEDS = 1_000  # of a rung: reporting seeds lie below those of the tuning
 
 
 class ClaimWords(Strict):
@@ -104,9 +105,19 @@ class ClimbRule(Strict):
     """
 
     first: int = Field(ge=1)
-    all: int = Field(ge=1)
+    all: int = Field(ge=1, le=MOST_SEEDS)
     passes: int = Field(ge=0)
     fails: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "ClimbRule":
+        if self.first > self.all:
+            raise ValueError(f"the first {self.first} seeds of a rung are more than all {self.all}")
+        if not self.fails < self.passes <= self.all:
+            raise ValueError(
+                f"of {self.all} seeds, {self.passes} can't pass a rung while {self.fails} fail it"
+            )
+        return self
 
 
 class Facts(Strict):

@@ -224,7 +224,10 @@ class Scale(Strict):
 
 
 class LongerTest(Strict):
-    """The test of a trained run at another lag than that of its training; None if it was not finite."""
+    """The test of a trained run at another lag than that of its training.
+
+    Score and loss are None if they were not finite, or if a user-defined model or task can't be run at that lag.
+    """
 
     lag: Whole
     score: Number | None
@@ -302,8 +305,15 @@ class Record(Strict):
                 f"a run that is '{self.verdict}' can't have the score {self.score} "
                 f"and the loss {self.test_loss}"
             )
-        if not {test.lag for test in self.longer} <= set(self.unit.budget.longer):
+        lags = [test.lag for test in self.longer]
+        if not set(lags) <= set(self.unit.budget.longer):
             raise ValueError("it was tested at a lag that its unit does not have")
+        if len(set(lags)) < len(lags):
+            raise ValueError("it was tested twice at one lag")
+        if self.inner_parameters is not None and self.inner_parameters > self.parameters:
+            raise ValueError(
+                f"{self.inner_parameters} parameters beyond embedding and readout are more than all {self.parameters}"
+            )
         longer = (test.score for test in self.longer)
         for score in (self.score, self.train_score, *self.curve.score, *longer):
             if score is not None and not self.scale.contains(score):

@@ -194,12 +194,27 @@ class Store:
         file = self.path / "plan.jsonl"
         if not file.is_file():
             return []
-        there: dict[str, str] = {}
+        there: dict[object, str] = {}
+        knobs: dict[str, tuple[str, ...]] = {}
         rows = []
         for where, line in iterate_lines(file):
-            rows.append(parse_row(Planned, line, where))
-            if (first := there.setdefault(rows[-1].unit.id, where)) != where:
+            row = parse_row(Planned, line, where)
+            rows.append(row)
+            if (first := there.setdefault(row.unit.id, where)) != where:
                 raise BadInput(f"{where}: the same condition as {first}")
+            if (rung := row.rung) is None:
+                continue
+            climb = (rung.ladder, row.unit.model_spelling, rung.value)
+            if (first := there.setdefault(climb, where)) != where:
+                raise BadInput(
+                    f"{where}: rung {rung.value} of ladder '{rung.ladder}' for {climb[1]}, as {first}"
+                )
+            knob = (row.unit.task, rung.knob, rung.unit)
+            if (known := knobs.setdefault(rung.ladder, knob)) != knob:
+                raise BadInput(
+                    f"{where}: a rung of ladder '{rung.ladder}' of {' '.join(knob)}, "
+                    f"which above is of {' '.join(known)}"
+                )
         return rows
 
     def add_spec(self, spec: RunSpec) -> None:

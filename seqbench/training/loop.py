@@ -5,10 +5,11 @@ when it is no longer finite; the others are not affected. The validation set and
 tested once, when it leaves; where the budget names further lags, it is then tested at these, too.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import isfinite
+from math import isfinite, nan
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -19,9 +20,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqbench.axes import Outputs, PerMember
+from seqbench.errors import describe
+from seqbench.models import MODELS
 from seqbench.models.base import Model
 from seqbench.protocol.settings import PATIENCE
 from seqbench.records.schema import Budget, Curve, LongerTest, Member, RunVerdict
+from seqbench.tasks import TASKS
 from seqbench.tasks.base import Task
 from seqbench.training.checkpoint import Checkpoint
 from seqbench.training.cuda_graph import CudaGraph
@@ -215,15 +219,32 @@ class Training:
             return
         model = self.stack.copy(torch.tensor(rows, device=self.device)).model
         for lag in self.budget.longer:
-            task = self.task.at(lag)
-            data = draw(task, "test", [0], 0, self.budget.validation_size, self.device)
-            found = evaluate(task, model, data, len(rows))
+            found = self.evaluate_at(lag, model, len(rows))
             for e, loss, score in zip(rows, *found, strict=True):
                 finite = isfinite(loss) and isfinite(score)
                 test = LongerTest(
                     lag=lag, score=score if finite else None, loss=loss if finite else None
                 )
                 self.running[e].longer.append(test)
+
+    def evaluate_at(self, lag: int, model: Model, E: int) -> tuple[list[float], list[float]]:
+        """Return each member's loss and score at another lag than that of the training.
+
+        They are not numbers where a user-defined model or task fails there: some have a longest sequence, which is no
+        fault at the lag of the training.
+        """
+        try:
+            task = self.task.at(lag)
+            data = draw(task, "test", [0], 0, self.budget.validation_size, self.device)
+            return evaluate(task, model, data, E)
+        except (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
+            raise
+        except Exception as error:
+            name = self.model.name
+            if not (MODELS.is_user_defined(name) or TASKS.is_user_defined(self.task.name)):
+                raise
+            warnings.warn(f"{name} has no test at lag {lag}: {describe(error)}", stacklevel=2)
+            return [nan] * E, [nan] * E
 
     def drop(self, leaving: Sequence[int]) -> Int[Tensor, " K"]:
         """Let members leave the stack; return the rows of those that stay."""

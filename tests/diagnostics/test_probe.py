@@ -233,3 +233,9 @@ def test_no_commit_names_the_code_of_a_guest(scored, monkeypatch, guest):
         monkeypatch.setitem(MODELS.added, "lstm", LSTM)
     (rows,) = probe.probe_members(UNIT, WHO[:1], {"scored": WHO[:1]}, "cpu")
     assert {row.dirty for row in rows} == {guest}
+
+
+def test_instruments_look_at_no_rung_and_say_so(tmp_path):
+    with pytest.raises(BadInput, match=r"'smoke-climb' has only ladders here, .* 'experiment'"):
+        probe.run("smoke-climb", out=tmp_path / "r", tasks=["latch"])
+    assert not (tmp_path / "r").exists()

@@ -1,12 +1,16 @@
 """Climbs that are really run: the folder, its plan, and what a second run, another order and other workers do."""
 
 import pytest
+import user_defined
 
+from seqbench.errors import BadInput
+from seqbench.measure import execute as executing
 from seqbench.measure.plan import climbs_of
 from seqbench.measure.runs import run
-from seqbench.measure.select import select
+from seqbench.measure.select import select, spec_of
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
+from seqbench.report.results import Results
 
 from .test_runs import Recorder
 
@@ -82,3 +86,100 @@ def test_a_dry_run_says_how_far_a_climb_is(climbed):
     (line,) = [line for line in heard.lines if "latch, rnn" in line]
     assert "delay in steps: passed 2" in line
     assert line.endswith("ended")
+
+
+OWN = RunSpec(
+    profile="experiment",
+    tasks=["latch"],
+    models=["rnn"],
+    knob="lag",
+    rungs=[2, 4],
+    steps=40,
+    batch=4,
+    parameters=200,
+    grid=[3e-2],
+)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A folder in which a climb of two rungs is planned, and nothing of it is measured."""
+    out = tmp_path_factory.mktemp("begun") / "out"
+    return run(OWN, out=out, engine="serial", budget=1e-9, listen=Recorder())
+
+
+def test_a_climb_has_no_parts():
+    with pytest.raises(BadInput, match=r"a climb has no parts; got \['core'\]"):
+        select(OWN.change({"parts": ["core"]}))
+
+
+@pytest.mark.parametrize("rungs", [[4], [2, 3, 4], [1, 2, 4], [3]])
+def test_another_climb_of_a_ladder_has_another_folder(begun, rungs):
+    plan = (begun.path / "plan.jsonl").read_bytes()
+    with pytest.raises(BadInput, match=r"'latch' with rnn at rungs \[2, 4\], this run asks for"):
+        run(OWN, out=begun.path, rungs=rungs, budget=1e-9, listen=Recorder())
+    assert (begun.path / "plan.jsonl").read_bytes() == plan
+
+
+@pytest.mark.parametrize("rungs", [[2], [2, 4], [2, 4, 8]])
+def test_a_climb_is_continued_upwards(begun, rungs):
+    heard = Recorder()
+    run(OWN, out=begun.path, rungs=rungs, dry_run=True, listen=heard)
+    assert any("next 2 (3 runs, tuning)" in line for line in heard.lines)
+
+
+def test_a_rung_is_no_tuned_row_of_the_same_folder(begun, tmp_path):
+    tuned = OWN.change({"knob": "", "rungs": [], "lags": [4]})
+    with pytest.raises(BadInput, match=r"as rung 4 of ladder 'latch', .* as no rung of a ladder"):
+        run(tuned, out=begun.path, budget=1e-9, listen=Recorder())
+    store = run(tuned, out=tmp_path / "out", engine="serial", budget=1e-9, listen=Recorder())
+    with pytest.raises(BadInput, match=r"as no rung of a ladder, .* as rung 4 of ladder 'latch'"):
+        run(OWN, out=store.path, budget=1e-9, listen=Recorder())
+
+
+def test_an_option_at_another_lag_is_another_ladder(tmp_path):
+    by_symbols = {"tasks": ["copy"], "knob": "symbols", "rungs": [1, 2]}
+    for lag in (3, 5, 10):  # the edition's lag is 10
+        what = OWN.change(by_symbols | {"lags": [lag]})
+        store = run(what, out=tmp_path / "out", budget=1e-9, listen=Recorder())
+    climbs = Results.read(store).climbs
+    assert {(c.ladder, rung.unit.lag) for c in climbs for rung in c.rungs} == {
+        ("copy-symbols-lag3", 3),
+        ("copy-symbols-lag5", 5),
+        ("copy-symbols", 10),
+    }
+
+
+def test_a_climb_that_ran_out_of_time_between_two_stages_says_so(tmp_path, monkeypatch):
+    clock = [0.0]
+
+    class Slow(Recorder):
+        """Lets more time pass with each job than the run has."""
+
+        def done(self, job, records):
+            clock[0] += 10
+
+    monkeypatch.setattr(executing, "monotonic", lambda: clock[0])
+    heard = Slow()
+    store = run(OWN, out=tmp_path / "out", engine="serial", budget=5, listen=heard)
+    assert {record.member.role for record in store.records()} == {"tuning"}
+    assert heard.lines == ["the time is up: 1 jobs were not started; run again to go on"]
+
+
+def test_a_model_that_reads_no_longer_sequences_keeps_its_result(tmp_path):
+    what = {"models": [user_defined.Short], "rungs": [1], "out": tmp_path / "out"}
+    with pytest.warns(UserWarning, match="short has no test at lag 16: ValueError: at most 9"):
+        store = run(OWN, **what, engine="serial", listen=Recorder())
+    runs = [record for record in store.records() if record.member.role == "reporting"]
+    assert runs
+    for record in runs:
+        assert record.verdict in ("solved", "not_solved")
+        assert [test.lag for test in record.longer] == [2, 4, 8, 16]
+        assert [test.score is None for test in record.longer] == [False, False, False, True]
+    assert store.validate() == []
+
+
+def test_a_task_of_ones_own_may_have_no_longer_lags():
+    asked = spec_of(OWN, {"tasks": [user_defined.Brief], "rungs": [1, 2]}, run)
+    selection = select(asked)
+    assert [unit.budget.longer for unit in selection.units] == [(2, 4), (4,)]

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from seqbench.records.schema import (
     Budget,
     Curve,
+    LongerTest,
     Manifest,
     Member,
     Record,
@@ -113,6 +114,8 @@ def test_nothing_is_converted():
             Record.model_validate_json(canonical(fields | {name: value}))
 
 
+TESTED = UNIT.model_copy(update={"budget": BUDGET.model_copy(update={"longer": (16,)})})
+AT_16 = LongerTest(lag=16, score=1.0, loss=0.1)
 GONE: dict[str, Any] = {"score": None, "test_loss": None}
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"unit_id": "0" * 16}, "its unit hashes to"),
@@ -133,6 +136,8 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"schema_version": 2}, "Input should be 1"),
     ({"kind": "throughput"}, "Input should be 'accuracy'"),
     ({"parameters": -1}, "greater than or equal to 0"),
+    ({"inner_parameters": 10**6}, "1000000 parameters beyond embedding and readout are more than"),
+    ({"unit": TESTED, "unit_id": TESTED.id, "longer": (AT_16, AT_16)}, "tested twice at one lag"),
 ]
 
 

@@ -14,7 +14,7 @@ from made import MANIFEST, PROVENANCE, SYSTEM, UNIT, comparison, probe, record, 
 
 from seqbench.errors import BadInput, SpecificationDiffers
 from seqbench.records.rows import write
-from seqbench.records.schema import Member, Planned, canonical
+from seqbench.records.schema import Member, Planned, Rung, canonical
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
 from seqbench.report.results import Results
@@ -746,3 +746,28 @@ def test_a_plan_that_names_a_cell_twice_is_refused(full):
     full.write_plan([cell, cell])
     (wrong,) = full.validate()
     assert re.search(r"plan\.jsonl, line 2: the same condition as .*line 1", wrong)
+
+
+RUNG = Rung(ladder="latch", knob="delay", unit="steps", value=2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "rung", "why"),
+    [
+        ({"lag": 7}, {}, "line 2: rung 2 of ladder 'latch' for lstm, as .*line 1"),
+        ({"lag": 7}, {"value": 4, "unit": "apples"}, "of adding delay apples, which above is"),
+        ({"lag": 7}, {"value": 4, "knob": "fruit"}, "of adding fruit steps, which above is"),
+        ({"task": "latch"}, {"value": 4}, "of latch delay steps, which above is of adding"),
+    ],
+)
+def test_a_plan_whose_ladder_is_none_is_refused(full, unit, rung, why):
+    first = Planned(unit=UNIT, part="latch", seeds=5, rung=RUNG)
+    second = Planned(
+        unit=UNIT.model_copy(update=unit),
+        part="latch",
+        seeds=5,
+        rung=RUNG.model_copy(update=rung),
+    )
+    full.write_plan([first, second])
+    (wrong,) = full.validate()
+    assert re.search(why, wrong)

@@ -4,8 +4,9 @@ from math import inf
 
 import pytest
 
+from seqbench.errors import BadInput
 from seqbench.protocol.climb import RULE
-from seqbench.records.schema import Member
+from seqbench.records.schema import Member, canonical
 from seqbench.report.drawing import write_svg
 from seqbench.report.facts import collect_facts
 from seqbench.report.figures.horizons import plot_horizons, plot_retention
@@ -339,3 +340,23 @@ def test_retention_is_drawn_at_the_highest_rung(read):
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [1, 2, 4]
     assert line.get_ydata().tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"first": 10**15, "all": 10**16}, "less than or equal to 1000"),
+        ({"first": 13}, "the first 13 seeds of a rung are more than all 12"),
+        ({"passes": 2}, "2 can't pass a rung while 2 fail it"),
+        ({"passes": 13}, "13 can't pass a rung while 2 fail it"),
+    ],
+)
+def test_a_rule_that_no_climb_could_follow_is_refused(make_store, rule, why):
+    store = make_store(climb_ladder(LSTM, solve_until(0)), [], plan=LSTM)
+    facts = collect_facts()
+    odd = facts.model_dump(mode="json")
+    odd["climbing"] |= rule
+    (store.path / "facts.json").write_text(canonical(odd) + "\n")
+    with pytest.raises(BadInput, match=why):
+        Results.read(store)
+    assert any(why in sentence for sentence in store.validate())
