@@ -11,6 +11,7 @@ from textwrap import dedent
 
 from seqbench.errors import unknown
 from seqbench.models import MODELS
+from seqbench.models.residual import Residual
 from seqbench.protocol.profile import Profile
 from seqbench.protocol.profiles import PROFILES
 from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE, Setting
@@ -49,8 +50,13 @@ def write_model_page(name: str, references: dict[str, str]) -> str:
         convert_to_markdown(link_citations(rest, references)),
         f"## {heading}",
     ]
-    shown = [f":pyobject: {path}\n:caption: {path}\n:dedent:" for path in list_code(tree)]
-    lines += [f"```{{literalinclude}} ../_code/{file.name}\n{options}\n```" for options in shown]
+    shown = [(file.name, path) for path in list_code(tree)]
+    if issubclass(MODELS[name], Residual):
+        shown.append(("residual.py", "Block.forward"))
+    lines += [
+        f"```{{literalinclude}} ../_code/{code}\n:pyobject: {path}\n:caption: {path}\n:dedent:\n```"
+        for code, path in shown
+    ]
     return "\n\n".join([*lines, *write_options(MODELS[name])]) + "\n"
 
 
@@ -101,9 +107,11 @@ def has_step(tree: ast.Module) -> bool:
 
 
 def list_code(tree: ast.Module) -> list[str]:
-    """Return the methods that compute the equations: the steps of a recurrence, else every ``forward``."""
-    wanted = ".step" if has_step(tree) else ".forward"
-    return [path for path in list_methods(tree) if path.endswith(wanted)]
+    """Return the methods that compute the equations: steps, or what a diagonal recurrence has, or ``forward``."""
+    for wanted in ((".step",), (".project", ".coefficients", ".read"), (".forward",)):
+        if found := [path for path in list_methods(tree) if path.endswith(wanted)]:
+            return found
+    return []
 
 
 def list_methods(tree: ast.Module) -> Iterator[str]:

@@ -357,7 +357,7 @@ def make_feng(model: str, figure: str) -> NotRepeated:
         experiment=f"selective copying, L = 4096, {model}",
         published=f"{figure} % of the tokens",
         mark="S",
-        reason="missing: model not included",
+        reason="missing: no such length in the profiles",
     )
 
 

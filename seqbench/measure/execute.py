@@ -116,11 +116,14 @@ class Jobs(Iterator[Job]):
     ----------
     started
         The members that were handed out, each with the id of its unit; none is handed out twice.
+    running
+        The jobs that were handed out and have not ended.
     """
 
     def __init__(self, plan: Callable[[], Sequence[Job]], given: Resources) -> None:
         self.plan, self.given = plan, given
         self.started: set[tuple[str, Member]] = set()
+        self.running: list[Job] = []
         self.left = deque(plan())
         self.on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None
 
@@ -130,12 +133,18 @@ class Jobs(Iterator[Job]):
             raise StopIteration
         if not self.left and (new := [job for job in self.plan() if not self.was_started(job)]):
             self.left.extend(new)
-            self.on_plan(new)
+            self.on_plan([*self.running, *new])
         if not self.left:
             raise StopIteration
         job = self.left.popleft()
         self.started |= {(job.unit.id, member) for member in job.members}
+        self.running.append(job)
         return job
+
+    def note_end(self, job: Job) -> None:
+        """Note that a job ended, or a part of one that was measured in smaller stacks."""
+        if job in self.running:
+            self.running.remove(job)
 
     def list_left(self) -> list[Job]:
         """Return the jobs that could be started but for the time."""
@@ -161,12 +170,12 @@ def execute(
     if not jobs.left:
         return
 
-    def begin(new: Sequence[Job]) -> None:
-        listen.begin(len(new), sum(job.unit.budget.steps * len(job.members) for job in new))
+    def begin(ahead: Sequence[Job]) -> None:
+        listen.begin(len(ahead), sum(job.unit.budget.steps * len(job.members) for job in ahead))
 
-    def begin_again(new: Sequence[Job]) -> None:
+    def begin_again(ahead: Sequence[Job]) -> None:
         listen.end()
-        begin(new)
+        begin(ahead)
 
     begin(jobs.left)
     jobs.on_plan = begin_again
@@ -176,6 +185,7 @@ def execute(
         with closing(run(jobs, given.workers, listen.step)) as ended:
             for job, records in ended:
                 keeper.keep(job, records)
+                jobs.note_end(job)
                 listen.done(job, records)
         if not given.in_time and (left := jobs.list_left()):
             listen.say(f"the time is up: {len(left)} jobs were not started; run again to go on")

@@ -137,7 +137,7 @@ def find_shape(
         "causal": task.causal,
         **options,
     }
-    if "longest" not in shape and model.accepts("longest"):
+    if options.get("start") == "chrono" and "longest" not in shape and model.accepts("longest"):
         shape["longest"] = measure_length(task)
     return shape
 

@@ -74,6 +74,7 @@ class Plain:
         self.failed += count_failures(records)
         self.ended += 1
         self.finished_steps += job.unit.budget.steps * len(job.members)
+        self.jobs = max(self.jobs, self.ended)  # a stack that failed is measured in several parts
         left = (monotonic() - self.since) * (self.steps / self.finished_steps - 1)
         self.say(
             f"[{self.ended}/{self.jobs}, about {max(0, left):.0f} s left] {describe_outcome(job, records)}"

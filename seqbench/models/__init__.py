@@ -7,6 +7,7 @@ tasks or training. Importing this room imports no torch: what plans need of each
 from seqbench.models.facts import ModelCatalogue, ModelFacts
 
 RECURRENT = ModelFacts(recurrent=True)
+BLOCKS = ModelFacts(layers=2, recurrent=True)  # a recurrence in each of two residual blocks
 
 MODELS = ModelCatalogue(
     {
@@ -36,6 +37,11 @@ MODELS = ModelCatalogue(
         "transformer": ("seqbench.models.transformer:Transformer", ModelFacts(layers=2)),
         "window_mlp": ("seqbench.models.window_mlp:WindowMLP", ModelFacts()),
         "echo_state": ("seqbench.models.echo_state:EchoState", RECURRENT),
+        "block": ("seqbench.models.block:ChosenCellBlocks", BLOCKS),
+        "mingru": ("seqbench.models.mingru:MinGRU", BLOCKS),
+        "minlstm": ("seqbench.models.minlstm:MinLSTM", BLOCKS),
+        "lru": ("seqbench.models.lru:LRU", BLOCKS),
+        "slstm": ("seqbench.models.slstm:SLSTM", BLOCKS),
     },
     group="seqbench.models",
 )

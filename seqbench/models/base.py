@@ -164,11 +164,14 @@ class Model(nn.Module, ABC):
     def state_size(self, T: int) -> int | None:
         """Return the numbers that a sequence has in the state of a member after T steps, None without such a state.
 
-        These are all tensors of ``start(1, T)``, in tuples, lists and dicts within each other.
+        These are all tensors of ``start(1, T)``, in tuples, lists and dicts within each other. A complex number is two.
         """
         if not self.streams:
             return None
-        return sum(prod(tensor.shape[1:]) for tensor in list_tensors(self.start(1, T)))
+        return sum(
+            prod(tensor.shape[1:]) * (2 if tensor.is_complex() else 1)
+            for tensor in list_tensors(self.start(1, T))
+        )
 
     # Recurrences
 

@@ -34,7 +34,14 @@ from seqbench.values.variants import spell
 
 SCHEMA: Final = 1
 # Part of the schema, since the spelling of models depends on it: entries are never changed or removed.
-LAYERS: Final = {"transformer": 2}  # it needs two for recall; other models have one
+LAYERS: Final = {  # other models have one
+    "transformer": 2,  # it needs two for recall
+    "block": 2,
+    "mingru": 2,
+    "minlstm": 2,
+    "lru": 2,
+    "slstm": 2,
+}
 
 RunVerdict = Literal["solved", "not_solved", "diverged", "out_of_memory", "failed"]
 Role = Literal["reporting", "tuning", "search", "second"]

@@ -38,7 +38,7 @@ class Look(NamedTuple):
     """The colour and marker of a model."""
 
     colour: str
-    marker: str
+    marker: str | tuple[int, int, int]  # a star is (points, 1, angle)
 
 
 LOOKS = {
@@ -56,6 +56,11 @@ LOOKS = {
     "transformer": Look("#009e73", "X"),
     "window_mlp": Look("#cc79a7", "8"),
     "echo_state": Look(INK, "H"),
+    "block": Look(BLUE, (4, 1, 0)),
+    "mingru": Look("#d55e00", (3, 1, 0)),
+    "minlstm": Look(BLUE, (4, 1, 45)),
+    "lru": Look("#009e73", (8, 1, 0)),
+    "slstm": Look("#e69f00", (3, 1, 180)),
 }
 USER_DEFINED = Look(FAINT, "h")
 

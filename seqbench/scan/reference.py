@@ -1,7 +1,7 @@
 """The loop over time, as the equations say it; every other scan must agree with this one."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from seqbench.scan.windows import windows
 class RecurrentCell(Protocol):
     """What a scan needs to know of a cell."""
 
-    native_on_cpu: bool
+    native_on_cpu: ClassVar[bool]
 
     @property
     def native(self) -> Callable[..., Any] | None:  # torch's kernels have signatures of their own

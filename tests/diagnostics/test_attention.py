@@ -21,17 +21,17 @@ def test_weights_and_values_give_the_sublayer_again(make, causal, positions, ans
     model = make("transformer", 3, 2, 16, causal=causal, positions=positions)
     x = torch.randn(2, 5, 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        stream, angle = model.place(model.embed(x))
+        stream = model.place(model.embed(x))
         W = model.attend(x, answers)
         assert W.shape == (2, 5, 4, answers, 8)
         for block in model.blocks:
             normed = block.norm_1(stream)
             w, W = W[:, :, :2], W[:, :, 2:]
-            _, _, v = block.attention.split(normed, angle)
+            _, _, v = block.mixer.split(normed)
             y = (w.flatten(0, 1) @ v).transpose(1, 2).reshape(2, 5, answers, 16)
-            expected = block.attention(normed, angle, answers)
-            torch.testing.assert_close(block.attention.out(y), expected)
-            stream = block(stream, angle, 8)
+            expected = block.mixer(normed, answers)
+            torch.testing.assert_close(block.mixer.out(y), expected)
+            stream = block(stream, 8)
 
 
 def test_a_causal_answer_looks_at_nothing_to_come(make):
@@ -77,8 +77,8 @@ def test_whoever_looks_at_all_steps_alike_has_the_even_share(make):
         model = make("transformer", task.inputs, task.outputs, 16, causal=task.causal)
         with torch.no_grad():
             for block in model.blocks:
-                block.attention.qkv.W.zero_()
-                block.attention.qkv.b.zero_()
+                block.mixer.qkv.W.zero_()
+                block.mixer.qkv.b.zero_()
         for seen in attention.look(task, model, draw(task, "test", [0], 0, 6, CPU)):
             assert seen["share"] == pytest.approx(seen["even"] * 4, rel=1e-5)
 

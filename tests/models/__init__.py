@@ -28,6 +28,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in MOD
     "echo_state of two layers": ("echo_state", {"layers": 2, "radius": 0.8}),
     "window_mlp of two layers": ("window_mlp", {"layers": 2, "window": 3}),
     "frame_average of two layers": ("frame_average", {"layers": 2}),
+    "block of gru": ("block", {"mixer": "gru"}),
+    "block of rnn": ("block", {"mixer": "rnn"}),
+    "lru on a thin ring": ("lru", {"r_min": 0.9, "r_max": 0.999, "max_phase": 0.3}),
 }
 CELLS = ("rnn", "lstm", "lstm_peephole", "lstm_1997", "lstm_no_output", "gru", "echo_state")
 RECURRENT = [case for case, (name, _) in CASES.items() if name in CELLS]

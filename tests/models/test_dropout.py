@@ -121,7 +121,7 @@ def test_a_transformer_drops_what_its_sublayers_add(answers):
     for drop in (model.blocks[0].drop_1, model.blocks[0].drop_2):
         drop.register_forward_hook(lambda module, h, y: added.append((h[0], y)))
     output = model(x, answers)
-    stream, _ = model.place(model.embed(x))
+    stream = model.place(model.embed(x))
     for whole, kept in added:
         torch.testing.assert_close(kept[kept != 0], whole[kept != 0] / 0.6)
         assert 0 < (kept != 0).double().mean() < 1

@@ -47,6 +47,14 @@ def test_a_size_that_is_given_stays():
     assert match_sizes("transformer", 5_000, hidden=12, feedforward=9, **shape) == {}
 
 
+def test_a_transformer_of_one_head_and_no_positions_may_start_from_a_width_of_one():
+    sizes = match_sizes("transformer", 5_000, inputs=3, outputs=2, heads=1, positions="none")
+    model = MODELS["transformer"](
+        identities("transformer"), inputs=3, outputs=2, heads=1, positions="none", **sizes
+    )
+    assert abs(count(model) - 5_000) <= 0.02 * 5_000
+
+
 def test_no_model_is_smaller_than_its_smallest():
     with pytest.raises(BadInput, match="lstm has at least 34 parameters here; 20 are too few"):
         match_sizes("lstm", 20, inputs=6, outputs=1)
@@ -177,6 +185,12 @@ def test_errors_of_counting_teach():
         ("window_mlp", {"window": 4}, 4 * 3),
         ("transformer", {}, 2 * 2 * 8 * 20),  # keys and values of two blocks
         ("transformer", {"layers": 1, "heads": 1}, 2 * 8 * 20),
+        ("block", {}, 2 * 16),
+        ("block", {"mixer": "gru", "layers": 3}, 3 * 8),
+        ("mingru", {}, 2 * 8),
+        ("minlstm", {}, 2 * 8),
+        ("slstm", {}, 2 * 4 * 8),
+        ("lru", {}, 2 * 2 * 8),  # a complex number is two
         ("lstm_attention", {}, 16 + (8 + 4) * 20),
         ("lstm_attention", {"kind": "decoder"}, None),
         ("transformer", {"causal": False}, 2 * 2 * 8 * 20),

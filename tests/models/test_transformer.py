@@ -41,7 +41,7 @@ def test_it_is_torchs_encoder(heads, causal):
 
     reached = [layers[0].self_attn.in_proj_weight for _, layers, _ in theirs]
     grad, *in_proj = gradients(wanted, x, *reached)
-    grad_ours, qkv = gradients(ours(x, T), x, ours.blocks[0].attention.qkv.W)
+    grad_ours, qkv = gradients(ours(x, T), x, ours.blocks[0].mixer.qkv.W)
     torch.testing.assert_close(grad_ours, grad, **CLOSE)
     torch.testing.assert_close(qkv.mT, torch.stack(in_proj), **CLOSE)
 
@@ -67,10 +67,10 @@ def torchs(ours, e, heads):
         layer = nn.TransformerEncoderLayer(
             H, heads, 10, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
-        qkv = linear(block.attention.qkv)
+        qkv = linear(block.mixer.qkv)
         layer.self_attn.in_proj_weight.data = qkv.weight.data
         layer.self_attn.in_proj_bias.data = qkv.bias.data
-        layer.double().self_attn.out_proj.load_state_dict(linear(block.attention.out).state_dict())
+        layer.double().self_attn.out_proj.load_state_dict(linear(block.mixer.out).state_dict())
         layer.linear1, layer.linear2 = linear(block.up), linear(block.down)
         layer.norm1, layer.norm2 = norm(block.norm_1), norm(block.norm_2)
         layers.append(layer)
@@ -127,9 +127,9 @@ def test_the_start_lets_symbols_be_told_apart_and_keeps_the_stream_small():
     model = make("transformer", inputs=64, hidden=32, layers=2)
     assert model.embed.W.std().item() == pytest.approx(1, abs=0.02)
     for block in model.blocks:
-        for part, fan in ((block.attention.qkv, 32), (block.up, 32)):
+        for part, fan in ((block.mixer.qkv, 32), (block.up, 32)):
             assert part.W.abs().max().item() == pytest.approx(1 / sqrt(fan), rel=0.02)
-        for part, fan in ((block.attention.out, 32), (block.down, 16)):
+        for part, fan in ((block.mixer.out, 32), (block.down, 16)):
             assert part.W.abs().max().item() == pytest.approx(1 / sqrt(fan) / 2, rel=0.02)
         assert (block.norm_1.gain == 1).all()
         assert not block.norm_1.shift.any()

@@ -138,7 +138,14 @@ def draw_scores(ax: Axes, at: int, rows: pd.DataFrame, style: Look) -> None:
     spread = np.linspace(-0.22, 0.22, len(rows)) if len(rows) > 1 else np.zeros(len(rows))
     for dx, (_, row) in zip(spread, rows.sort_values("seed").iterrows(), strict=True):
         if pd.notna(row["score"]):
-            ax.plot(at + dx, row["score"], style.marker, color=style.colour, markeredgewidth=0)
+            ax.plot(
+                at + dx,
+                row["score"],
+                marker=style.marker,
+                ls="",
+                color=style.colour,
+                markeredgewidth=0,
+            )
         else:
             height = 0.02 if row["higher_is_better"] else 0.98
             axis = ax.get_xaxis_transform()
