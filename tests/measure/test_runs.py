@@ -507,10 +507,10 @@ def test_missing_data_skips_its_task_with_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "what", [{"spec": "smoke", "models": ["gru:hidden=3"]}, {"spec": "experiment", "steps": 9}]
+    "what", [{"spec": "smoke", "models": ["gru:start=chrono"]}, {"spec": "experiment", "steps": 9}]
 )
 def test_missing_data_skips_its_task_where_the_size_of_a_model_depends_on_them(tmp_path, what):
-    what = {"models": ["gru"]} | what
+    what = {"models": ["gru:start=chrono"]} | what
     heard = Recorder()
     store = run(
         what.pop("spec"), tasks=[user_defined.Absent, "latch"], lags=[6], seeds=1, **what,
