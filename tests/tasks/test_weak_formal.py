@@ -236,7 +236,7 @@ def test_sorted_digits_are_given_away_by_their_number_as_is_said():
         answers = torch.stack(rows)
         likeliest = F.one_hot(answers, 5).sum(dim=0).argmax(dim=1)
         share += (answers == likeliest).float().mean().item() * len(rows) / 4000
-    assert share == pytest.approx(task.chance, abs=0.03)
+    assert share == pytest.approx(task.chance, abs=0.01)
 
 
 def test_the_chance_of_sorted_digits_is_that_of_the_binomial():
