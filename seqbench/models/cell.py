@@ -1,7 +1,7 @@
 """One layer of recurrence, and which kernels may run it in place of the loop over its steps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import sqrt
 from typing import Any, ClassVar
 
@@ -93,12 +93,7 @@ class Cell(nn.Module, ABC):
         overrides ``project``, ``start``, ``step`` or ``hidden_to_hidden`` takes other steps: until it declares a
         kernel itself, it is run by the loop over ``step``.
         """
-        for base in cls.__mro__:  # the class itself first
-            if declaration in vars(base):
-                return True
-            if not vars(base).keys().isdisjoint(STEPS):
-                return False
-        return False
+        return describes_steps(cls, declaration, STEPS)
 
     @property
     def native(self) -> TorchKernel | None:
@@ -123,3 +118,16 @@ class Cell(nn.Module, ABC):
         W_x, b, W_h, _ = self.weights
         rows = zip(W_x.unbind(), W_h.unbind(), b.unbind(), strict=True)
         return [[W_x.t(), W_h.t(), b[0], torch.zeros_like(b[0])] for W_x, W_h, b in rows]
+
+
+def describes_steps(cls: type, declaration: str, steps: Collection[str]) -> bool:
+    """Return whether a declaration that a class makes or inherits is about the steps that the class takes.
+
+    It is not where the class, or one between it and the class that declares, overrides one of the steps.
+    """
+    for base in cls.__mro__:  # the class itself first
+        if declaration in vars(base):
+            return True
+        if not vars(base).keys().isdisjoint(steps):
+            return False
+    return False

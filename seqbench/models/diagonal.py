@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
+from seqbench.models.cell import describes_steps
 from seqbench.models.residual import Mixer
 from seqbench.scan.diagonal import (
     DiagonalGates,
@@ -76,12 +77,7 @@ class Diagonal(Mixer):
     @classmethod
     def own_gates(cls) -> DiagonalGates | None:
         """Return the gates that hold for the coefficients of this class, or None."""
-        for base in cls.__mro__:  # the class itself first
-            if "gates" in vars(base):
-                return cls.gates
-            if "coefficients" in vars(base):
-                return None
-        return None
+        return cls.gates if describes_steps(cls, "gates", ("coefficients",)) else None
 
     @property
     def scan_name(self) -> str:
