@@ -27,7 +27,7 @@ from seqbench.errors import BadInput
 from seqbench.models.base import Recurrent, affine
 from seqbench.models.rnn import RNNCell
 from seqbench.random import Keys
-from seqbench.scan.specs import CellSpec, RNNSpec
+from seqbench.scan.specs import CellSpec
 
 
 class EchoCell(RNNCell):
@@ -69,7 +69,7 @@ class EchoCell(RNNCell):
 
     def kernel_spec(self) -> CellSpec | None:
         """Return what the scans know it as: a plain network, if it has no leak."""
-        return RNNSpec() if self.leak == 1 else None
+        return super().kernel_spec() if self.leak == 1 else None
 
     def step(self, a: Gates, h: Hidden) -> tuple[Hidden]:
         """Return h_t."""

@@ -200,7 +200,7 @@ class Residual(Model):
         self.readout = Linear(keys, "readout", hidden, outputs)
 
     @classmethod
-    def size_options(cls, layers: int = 2, **options: Any) -> dict[str, int]:
+    def size_options(cls, layers: int = 2, **options: object) -> dict[str, int]:
         """Return what sets the size; the feed-forward nets take up what whole units leave."""
         return {"hidden": 1, "feedforward": 1}
 

@@ -16,7 +16,7 @@ at all (``none``: only the mask of a causal model gives order away). None of the
 """
 
 from math import inf, log, sqrt
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -203,7 +203,7 @@ class Transformer(Residual):
 
     @classmethod
     def size_options(
-        cls, layers: int = 2, heads: int = 2, positions: str = "rotary", **options: Any
+        cls, layers: int = 2, heads: int = 2, positions: str = "rotary", **options: object
     ) -> dict[str, int]:
         """Return what sets the size; the feed-forward net takes up what the heads leave."""
         per_head = 1 if positions == "none" else 2

@@ -19,15 +19,9 @@ TASKS = TaskCatalogue(
             "seqbench.tasks.mod_arithmetic:ModArithmetic",
             Knob("length", "symbols"),
         ),
-        "bucket-sort": (
-            "seqbench.tasks.bucket_sort:BucketSort",
-            Knob("length", "symbols"),
-        ),
+        "bucket-sort": ("seqbench.tasks.bucket_sort:BucketSort", Knob("length", "symbols")),
         "reverse": ("seqbench.tasks.reverse:Reverse", Knob("length", "symbols")),
-        "duplicate": (
-            "seqbench.tasks.duplicate:Duplicate",
-            Knob("length", "symbols"),
-        ),
+        "duplicate": ("seqbench.tasks.duplicate:Duplicate", Knob("length", "symbols")),
         "selective-copy": ("seqbench.tasks.selective_copy:SelectiveCopy", Knob("length", "steps")),
         "induction": ("seqbench.tasks.induction:Induction", Knob("tested length", "steps")),
         "date-translation": (

@@ -49,7 +49,6 @@ class NoisyLatch(Task):
     name = "noisy-latch"
     knob = "delay"
     knob_unit = "steps"
-    lags = range(1, 100_001)
     inputs = 2
     outputs = 2
     causal = False
