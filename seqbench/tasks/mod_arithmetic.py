@@ -8,14 +8,14 @@ the blank symbol 8 pads the sequence to the common length T. ::
     mask     .  .  .  .  .  .  x  .  .
 
 An expression of n numbers has 2n - 1 symbols. Expressions have 1 to ``lag`` symbols, every odd length equally often,
-in training, validation and test. A trained model is then tested at other lengths: ``task.at(80)`` has test expressions
-of 80 symbols, or of 79, since 80 is even.
+in training, validation and test. A trained model is then tested at other lengths: ``task.at(81)`` has test expressions
+of exactly 81 symbols, and ``task.at(80)`` of 79.
 
-A term of one factor is uniform on 0 to 4, and so is every sum that contains one. Otherwise 0 is more frequent: a
-product of k factors is 0 with probability :math:`1 - (4/5)^k`, and so is as good as uniform except with probability
-:math:`1 - (4/5)^{k-1}`, in which it is surely 0. A sum is surely 0 where all its terms are. The expected product over
-the terms, :math:`u_n`, follows from number to number, as each is another factor with probability 1/3 and opens a term
-with 2/3:
+A term of k factors is 0 with probability :math:`1 - (4/5)^k`, as if it were surely 0 with probability
+:math:`1 - (4/5)^{k-1}` and else uniform on 0 to 4. A sum is uniform as soon as one of its terms is. So the value of n
+numbers is surely 0 with a probability :math:`u_n`, the mean of the product of :math:`1 - (4/5)^{k-1}` over the terms,
+and else uniform. The next number is another factor of the last term with probability 1/3, and opens a term with 2/3.
+Let :math:`a_n` be the same mean with 1 for the last term, and :math:`b_n` with :math:`(4/5)^{k-1}` for it. Then
 
 .. math::
     u_n &= a_n - b_n, \quad a_1 = b_1 = 1, \\
