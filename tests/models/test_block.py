@@ -51,8 +51,8 @@ def test_two_sublayers_add_to_a_stream(name, answers):
     torch.testing.assert_close(model(x, answers), wanted, **CLOSE)
 
 
-def test_but_for_the_mixer_the_weights_are_drawn_alike():
-    """Names of weights do not depend on the mixer; the values do, since models have streams of their own."""
+def test_but_for_the_mixer_the_weights_have_the_same_names():
+    """Their values differ, since models have streams of their own."""
     names = {
         name: [key for key, _ in make(name).named_parameters() if ".mixer." not in key]
         for name in BLOCKS
