@@ -10,6 +10,7 @@ from seqbench.records.schema import Member, canonical
 from seqbench.report.drawing import write_svg
 from seqbench.report.facts import collect_facts
 from seqbench.report.figures.horizons import plot_horizons, plot_retention
+from seqbench.report.figures.runs import plot_solve_rate
 from seqbench.report.folder import check_tables, write_tables
 from seqbench.report.horizon_stats import (
     compare_horizons,
@@ -134,6 +135,14 @@ def test_the_runs_that_decide_are_those_of_the_second_rate(read):
     assert row_of(results.table("T16"), rung=25)["second"] == "no"
     failed = [r for r in results.reporting if r.unit.lag == 100]  # at both: those at the best count
     assert {r.member.role for r in failed} == {"reporting"}
+
+
+def test_the_runs_of_the_second_rate_are_drawn_where_they_decide(make_store):
+    store = make_store(climb_ladder(LSTM, solve_at_second), [], plan=LSTM)
+    (ax,) = plot_solve_rate(Page(store.path, "adding").runs, "adding").axes
+    (line,) = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert line.get_xdata() == pytest.approx([25, 50, 100])
+    assert line.get_ydata().tolist() == [1, 1, 0]
 
 
 def test_horizons_by_hand(read):

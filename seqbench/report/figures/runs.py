@@ -1,4 +1,7 @@
-"""Figures of runs: solve rate against lag, every seed's score, learning curves, and steps to solve."""
+"""Figures of runs: solve rate against lag, every seed's score, learning curves, and steps to solve.
+
+The frames that they are drawn from have a row for each run that is reported (``Results.reporting``).
+"""
 
 from collections.abc import Sequence
 
@@ -45,10 +48,9 @@ WORDS: dict[str, str] = {
 
 
 def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the solve rate of each task, lag and model of the reporting runs, with its interval."""
+    """Return the solve rate of each task, lag and model, with its interval."""
     rows = []
-    reporting = runs[runs["role"] == "reporting"]
-    for key, group in reporting.groupby(["task", "lag", "model"], sort=False):
+    for key, group in runs.groupby(["task", "lag", "model"], sort=False):
         rows.append((*key, *stats.wilson(int(group["solved"].sum()), len(group))))
     return pd.DataFrame(rows, columns=["task", "lag", "model", "rate", "low", "high"])
 
@@ -283,5 +285,5 @@ def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
 
 
 def select_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return the reporting runs of a task."""
-    return runs[(runs["task"] == task) & (runs["role"] == "reporting")]
+    """Return the runs of a task."""
+    return runs[runs["task"] == task]
