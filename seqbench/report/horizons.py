@@ -18,8 +18,6 @@ from seqbench.records.schema import Planned, Record, Rung, Unit
 Status = Literal["pass", "fail", "open", "unfinished", "missing", "beyond the horizon"]
 End = Literal["failed", "top", "unfinished"]
 BEYOND: Status = "beyond the horizon"
-SECOND_BEST = "second-best rate"
-AT_EDGE = "at the edge of the grid"
 
 PlannedRung = tuple[Rung, Unit]
 
@@ -125,6 +123,16 @@ class RungResult:
         """Return those of the deciding runs that solved."""
         return [record for record in self.deciding if record.verdict == "solved"]
 
+    def is_at_edge(self, rates: Sequence[float]) -> bool:
+        """Return whether the learning rate is the lowest or the highest of the grid.
+
+        Parameters
+        ----------
+        rates
+            The grid, ascending.
+        """
+        return self.rate in (rates[0], rates[-1])
+
     def remark(self, rates: Sequence[float]) -> str | None:
         """Return what has to be known of the learning rate beside its value.
 
@@ -133,9 +141,9 @@ class RungResult:
         rates
             The grid, ascending.
         """
-        remarks = [SECOND_BEST] if self.second else []
-        if self.rate in (rates[0], rates[-1]):
-            remarks.append(AT_EDGE)
+        remarks = ["second-best rate"] if self.second else []
+        if self.is_at_edge(rates):
+            remarks.append("at the edge of the grid")
         return ", ".join(remarks) or None
 
 
