@@ -33,18 +33,14 @@ from seqbench.report.drawing import (
 from seqbench.report.horizons import BEYOND
 from seqbench.tasks import TASKS
 from seqbench.text import label
-from seqbench.values.variants import strip_options
+
+# What the heat map says of a condition without runs, by its status in T1.
+WORDS: dict[str, str] = {"missing": "missing", BEYOND: "beyond"}
 
 
 def spell_lag(task: str, lag: int) -> str:
     """Return the lag of a task in words: ``delay of 50 steps``."""
-    return label(TASKS.knob(strip_options(task)).spell(lag))
-
-
-WORDS: dict[str, str] = {
-    "missing": "missing",
-    BEYOND: "beyond",
-}  # in the heat map, by the status in T1
+    return label(TASKS.knob(task).spell(lag))
 
 
 def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +63,7 @@ def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
         for ax, (name, models) in zip(axes, drawn, strict=True):
             draw_rates(ax, by_task[name], models)
             ax.set_title(label(name))
-            ax.set_xlabel(label(TASKS.knob(strip_options(name)).label))
+            ax.set_xlabel(label(TASKS.knob(name).label))
         for ax in axes[::columns]:
             ax.set_ylabel("share of seeds solved")
     return figure
