@@ -251,8 +251,7 @@ def write_settings_table(profile: Profile) -> str:
 
 def write_lags(setting: Setting) -> str:
     """Return the lags of a setting with what they are: ``10, 50 (delay in steps)``."""
-    knob = TASKS.knob(strip_options(setting.task))
-    return f"{', '.join(map(str, setting.lags))} ({knob.label})"
+    return f"{', '.join(map(str, setting.lags))} ({TASKS.knob(setting.task).label})"
 
 
 def write_profiles_table() -> str:

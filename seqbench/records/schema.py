@@ -212,6 +212,10 @@ class Scale(Strict):
         low, high = self.range
         return low - ROUNDING <= score <= high + ROUNDING
 
+    def is_reached(self, score: float) -> bool:
+        """Return whether a score is at the threshold or better."""
+        return score >= self.threshold if self.higher_is_better else score <= self.threshold
+
     @property
     def range(self) -> tuple[float, float]:
         """Return the lowest and the highest possible score."""
@@ -321,15 +325,12 @@ class Record(Strict):
                     f"a score of {score} lies outside of its measure's range, "
                     f"{self.scale.range[0]:g} to {self.scale.range[1]:g}"
                 )
-        if self.score is not None:
-            better = self.score >= self.scale.threshold
-            if not self.scale.higher_is_better:
-                better = self.score <= self.scale.threshold
-            if better != (self.verdict == "solved"):
-                raise ValueError(
-                    f"a score of {self.score} at the threshold {self.scale.threshold} "
-                    f"can't be '{self.verdict}'"
-                )
+        solved = self.verdict == "solved"
+        if self.score is not None and self.scale.is_reached(self.score) != solved:
+            raise ValueError(
+                f"a score of {self.score} at the threshold {self.scale.threshold} "
+                f"can't be '{self.verdict}'"
+            )
         if (self.verdict == "failed") != (self.reason is not None):
             raise ValueError("a reason goes with the verdict 'failed', and only with it")
         return self

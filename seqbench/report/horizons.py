@@ -18,8 +18,8 @@ from seqbench.records.schema import Planned, Record, Rung, Unit
 Status = Literal["pass", "fail", "open", "unfinished", "missing", "beyond the horizon"]
 End = Literal["failed", "top", "unfinished"]
 BEYOND: Status = "beyond the horizon"
-SECOND_BEST = "second-best rate"
-AT_EDGE = "at the edge of the grid"
+
+PlannedRung = tuple[Rung, Unit]
 
 
 class Range(NamedTuple):
@@ -123,6 +123,16 @@ class RungResult:
         """Return those of the deciding runs that solved."""
         return [record for record in self.deciding if record.verdict == "solved"]
 
+    def is_at_edge(self, rates: Sequence[float]) -> bool:
+        """Return whether the learning rate is the lowest or the highest of the grid.
+
+        Parameters
+        ----------
+        rates
+            The grid, ascending.
+        """
+        return self.rate in (rates[0], rates[-1])
+
     def remark(self, rates: Sequence[float]) -> str | None:
         """Return what has to be known of the learning rate beside its value.
 
@@ -131,9 +141,9 @@ class RungResult:
         rates
             The grid, ascending.
         """
-        remarks = [SECOND_BEST] if self.second else []
-        if self.rate in (rates[0], rates[-1]):
-            remarks.append(AT_EDGE)
+        remarks = ["second-best rate"] if self.second else []
+        if self.is_at_edge(rates):
+            remarks.append("at the edge of the grid")
         return ", ".join(remarks) or None
 
 
@@ -198,47 +208,41 @@ def read_climbs(
     """
     if facts.climbing is None:
         return []
-    planned: dict[tuple[str, str], list[Planned]] = {}
-    for each in plan:
-        if each.rung is not None:
-            planned.setdefault((each.rung.ladder, each.unit.model_spelling), []).append(each)
+    rule, search = Rule(**facts.climbing.model_dump()), Search(facts.rates, facts.tuning_seeds)
+    planned: dict[tuple[str, str], list[PlannedRung]] = {}
     highest: dict[str, int] = {}
-    for (ladder, _), rungs in planned.items():
-        highest[ladder] = max(highest.get(ladder, 0), *(get_rung(each).value for each in rungs))
+    for each in plan:
+        if (rung := each.rung) is not None:
+            own = planned.setdefault((rung.ladder, each.unit.model_spelling), [])
+            own.append((rung, each.unit))
+            highest[rung.ladder] = max(highest.get(rung.ladder, 0), rung.value)
     by_unit: dict[str, list[Record]] = {}
     for record in records:
         by_unit.setdefault(record.unit_id, []).append(record)
     return [
-        LadderClimb(ladder, model, read_rungs(rungs, by_unit, facts), highest[ladder])
+        LadderClimb(ladder, model, read_rungs(rungs, by_unit, search, rule), highest[ladder])
         for (ladder, model), rungs in planned.items()
     ]
 
 
-def get_rung(planned: Planned) -> Rung:
-    """Return the rung of a planned unit that is one."""
-    if planned.rung is None:
-        raise ValueError(f"unit {planned.unit.id} is no rung of a ladder")
-    return planned.rung
-
-
 def read_rungs(
-    planned: Iterable[Planned], records: Mapping[str, Sequence[Record]], facts: Facts
+    planned: Iterable[PlannedRung],
+    records: Mapping[str, Sequence[Record]],
+    search: Search,
+    rule: Rule,
 ) -> tuple[RungResult, ...]:
     """Return the planned rungs of one model on one ladder, the lowest first."""
-    ordered = sorted(planned, key=lambda each: get_rung(each).value)
-    rule = facts.climbing and Rule(**facts.climbing.model_dump())
-    search = Search(facts.rates, facts.tuning_seeds)
-    units = [each.unit for each in ordered]
-    found = climb(units, records, search, rule) if rule else []
+    ordered = sorted(planned, key=lambda each: each[0].value)
+    found = climb([unit for _, unit in ordered], records, search, rule)
     states = {state.unit.id: state for state in found}
-    ended = any(state.verdict == "fail" for state in states.values())
+    ended = any(state.verdict == "fail" for state in found)
     rungs = []
-    for each in ordered:
-        state, runs = states.get(each.unit.id), tuple(records.get(each.unit.id, ()))
+    for rung, unit in ordered:
+        state, runs = states.get(unit.id), tuple(records.get(unit.id, ()))
         status: Status = BEYOND if ended else "missing"
         if state is not None:
             status = state.verdict or ("unfinished" if runs else "missing")
-        rungs.append(RungResult(get_rung(each), each.unit, state, status, runs))
+        rungs.append(RungResult(rung, unit, state, status, runs))
     return tuple(rungs)
 
 

@@ -38,7 +38,7 @@ from seqbench.report.verdict import (
 
 EXIT_CODES: dict[TableVerdict, int] = {"reproduced": 0, "contradicted": 1, "inconclusive": 4}
 FAST, SLOW = 0.8, 1.25
-EXCLUDED = ("cost", "provenance", "unit", "unit_id")  # from what is compared bit for bit
+EXCLUDED = {"cost", "provenance", "unit", "unit_id"}  # from what is compared bit for bit
 
 Rows = list[dict[str, Any]]
 Units = dict[str, list[Record]]  # the runs of each unit, by its id
@@ -69,7 +69,7 @@ class Verification:
         The number of units that only one of them has.
     ended
         Runs of the rerun, in the common conditions, that failed or ran out of memory.
-    other
+    other_unit
         How a condition that both have, but as another unit, was measured on both sides; empty if there is none.
     is_part
         Whether the rerun is a part of the edition.
@@ -83,7 +83,7 @@ class Verification:
     edition_only: int
     rerun_only: int
     ended: int
-    other: str = ""
+    other_unit: str = ""
     is_part: bool = False
 
     @property
@@ -101,7 +101,7 @@ class Verification:
         """Return the verdict with its reason, in one sentence."""
         name, found = f"edition '{self.edition.edition}'", self.judgement
         if found is None:
-            why = f": {self.other}" if self.other else ""
+            why = f": {self.other_unit}" if self.other_unit else ""
             return f"inconclusive: the rerun has no condition in common with {name}{why}"
         if self.is_part:
             added = "" if found.verdict == "reproduced" else f": {found.verdict}"
@@ -115,7 +115,7 @@ class Verification:
                 if is_not_reproduced(j)
             ]
             guilty += [
-                f"{describe_condition(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
+                describe_change(unit, c.pair)
                 for unit, c, j in zip(self.units, self.conditions, found.conditions, strict=True)
                 if is_not_reproduced(j)
             ]
@@ -131,11 +131,7 @@ class Verification:
     def count_agreeing(self) -> str:
         """Return in how many conditions as many runs of the same seeds solved as in the edition, and the others."""
         found = list(zip(self.units, self.conditions, strict=True))
-        others = [
-            f"{describe_condition(unit)} ({c.pair.k1}/{c.pair.n1} became {c.pair.k2}/{c.pair.n2})"
-            for unit, c in found
-            if c.pair.difference
-        ]
+        others = [describe_change(unit, c.pair) for unit, c in found if c.pair.difference]
         counted = (
             f"{len(found) - len(others)} of {len(found)} conditions of edition {self.edition.edition} "
             "were reproduced on this machine"
@@ -237,12 +233,13 @@ def verify(rerun: Store, edition: Store) -> Verification:
     ------
     SpecificationDiffers
         If the specifications differ, or a condition was measured with another budget or another version of its task or
-        model; but experiments may have conditions of their own.
+        model; but experiments may have conditions of their own, and the profile ``quick`` its own specification.
     """
     ours, theirs = Results.read(rerun), Results.read(edition)
     was, now = theirs.manifest.specification, ours.manifest.specification
-    experiment, part = is_experiment(ours.manifest), ours.manifest.profile == QUICK.name
-    part = part and was != now  # an older edition of that profile
+    experiment = is_experiment(ours.manifest)
+    # Under the same specification the edition has the profile quick, too, and is compared as a whole.
+    part = ours.manifest.profile == QUICK.name and was != now
     if was != now and not (experiment or part):
         raise SpecificationDiffers(
             f"the specification differs: {edition.path} was measured under {was}, {rerun.path} under {now}"
@@ -279,7 +276,7 @@ def verify(rerun: Store, edition: Store) -> Verification:
         edition_only=len(before) - len(common),
         rerun_only=len(after) - len(common),
         ended=sum(r.verdict in ("failed", "out_of_memory") for r in again),
-        other="" if common else describe_other_unit(before, after),
+        other_unit="" if common else describe_other_unit(before, after),
         is_part=part,
     )
 
@@ -287,7 +284,8 @@ def verify(rerun: Store, edition: Store) -> Verification:
 def find_edition(rerun: Store, folder: Path = Path("results")) -> Store:
     """Return the newest edition in a folder that was measured under the rerun's specification, a preview last.
 
-    For experiments it is the newest that has a condition of theirs; the newest, if none has.
+    For experiments and for the profile ``quick`` it is the newest that has a condition of theirs; the newest, if none
+    has.
 
     Raises
     ------
@@ -415,6 +413,11 @@ def describe_condition(unit: Unit) -> str:
     return f"{model} on {task} at lag {unit.lag}"
 
 
+def describe_change(unit: Unit, pair: Pair) -> str:
+    """Return a condition with how many runs solved in the edition and in the rerun."""
+    return f"{describe_condition(unit)} ({pair.k1}/{pair.n1} became {pair.k2}/{pair.n2})"
+
+
 def count_solved(runs: Iterable[Record]) -> int:
     """Return how many runs solved."""
     return sum(r.verdict == "solved" for r in runs)
@@ -425,9 +428,7 @@ def serialise_runs(runs: Iterable[Record]) -> list[str]:
 
     The unit is left out, too: it is the same, but for a learning rate that was given (``match_rates``).
     """
-    return sorted(
-        canonical(r.model_dump(mode="json", exclude=dict.fromkeys(EXCLUDED, True))) for r in runs
-    )
+    return sorted(canonical(r.model_dump(mode="json", exclude=EXCLUDED)) for r in runs)
 
 
 # Step times

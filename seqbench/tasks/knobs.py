@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from seqbench.catalogue import Catalogue, load
 from seqbench.errors import BadInput
+from seqbench.values.variants import strip_options
 
 BASE = "seqbench.tasks.base:Task"  # an address, since importing it would import torch
 
@@ -50,8 +51,15 @@ class TaskCatalogue(Catalogue):
         super().__init__("task", {name: address for name, (address, _) in builtin.items()}, group)
         self.known = {name: knob for name, (_, knob) in builtin.items()}
 
-    def knob(self, name: str) -> Knob:
-        """Return the knob of a task without importing it; that of a task whose code may not be here is a lag."""
+    def knob(self, task: str) -> Knob:
+        """Return the knob of a task without importing it; that of a task whose code may not be here is a lag.
+
+        Parameters
+        ----------
+        task
+            The name, with options or without: they don't change what the lag is.
+        """
+        name = strip_options(task)
         if name in self.added:
             return Knob(self.added[name].knob, self.added[name].knob_unit)
         return self.known.get(name, Knob())

@@ -16,7 +16,7 @@ from seqbench.report.figures.runs import (
     plot_steps_to_solve,
 )
 from seqbench.report.figures.throughput import plot_scans, plot_throughput
-from seqbench.report.results import Results, load_results
+from seqbench.report.results import Results, make_frame
 
 from .conftest import record
 
@@ -24,7 +24,7 @@ from .conftest import record
 @pytest.fixture
 def drawn(store):
     """Return every figure, made anew at each call. Warnings are errors, so a figure that warns fails here."""
-    runs = load_results(store.path)
+    runs = make_frame(Results.read(store).reporting)
 
     def draw() -> dict[str, Figure]:
         return {
@@ -77,7 +77,8 @@ def test_no_line_is_a_mean_and_every_seed_is_seen(drawn):
 def test_a_run_that_diverged_early_is_drawn_as_unsolved_to_the_end(make_store):
     """It is one of two that never solve, though at the end nobody else is left."""
     two = [record(seed=0, score=0.95, at=300), record(seed=1, verdict="diverged", end=100)]
-    (ax,) = plot_steps_to_solve(load_results(make_store(two).path), "adding").axes
+    runs = make_frame(Results.read(make_store(two)).reporting)
+    (ax,) = plot_steps_to_solve(runs, "adding").axes
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [0, 300, 500]
     assert line.get_ydata().tolist() == [1, 0.5, 0.5]

@@ -6,10 +6,11 @@ import pytest
 
 from seqbench.errors import BadInput
 from seqbench.protocol.climb import RULE
-from seqbench.records.schema import Member, canonical
+from seqbench.records.schema import LongerTest, Member, canonical
 from seqbench.report.drawing import write_svg
 from seqbench.report.facts import collect_facts
 from seqbench.report.figures.horizons import plot_horizons, plot_retention
+from seqbench.report.figures.runs import plot_solve_rate
 from seqbench.report.folder import check_tables, write_tables
 from seqbench.report.horizon_stats import (
     compare_horizons,
@@ -136,6 +137,14 @@ def test_the_runs_that_decide_are_those_of_the_second_rate(read):
     assert {r.member.role for r in failed} == {"reporting"}
 
 
+def test_the_runs_of_the_second_rate_are_drawn_where_they_decide(make_store):
+    store = make_store(climb_ladder(LSTM, solve_at_second), [], plan=LSTM)
+    (ax,) = plot_solve_rate(Page(store.path, "adding").runs, "adding").axes
+    (line,) = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert line.get_xdata() == pytest.approx([25, 50, 100])
+    assert line.get_ydata().tolist() == [1, 1, 0]
+
+
 def test_horizons_by_hand(read):
     results = read(LSTM, climb_ladder(LSTM, solve_until(50)))
     (row,) = results.table("T15").values
@@ -245,8 +254,8 @@ def test_the_sign_test_drops_and_counts_ties():
     assert compare_over_ladders([]) == (0, 0, 0, 1)
 
 
-def test_the_folder_s_own_rule_and_grid_decide(make_store):
-    """A folder that says that four of five fail is read so, whatever the code says today."""
+def test_the_folder_s_own_rule_decides(make_store):
+    """A folder that says that six of twelve fail is read so, whatever the code says today."""
     world = lambda rung, rate, seed: 100 if rung < 50 or seed % 2 or seed >= 1000 else None  # noqa: E731
     store = make_store(climb_ladder(LSTM, world), [], plan=LSTM)
     facts = collect_facts()
@@ -335,7 +344,12 @@ def test_nothing_is_drawn_of_a_climb_that_decided_nothing(read):
 
 
 def test_retention_is_drawn_at_the_highest_rung(read):
-    records = climb_ladder(LSTM, solve_until(50))
+    """At the lower one, which held at both lags, nothing is drawn."""
+    held = tuple(LongerTest(lag=lag, score=1.0, loss=0.1) for lag in (50, 100))
+    records = [
+        r.model_copy(update={"longer": held}) if r.unit.lag == 25 and r.longer else r
+        for r in climb_ladder(LSTM, solve_until(50))
+    ]
     (ax,) = plot_retention(read(LSTM, records).table("T17").frame).axes
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [1, 2, 4]

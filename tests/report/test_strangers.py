@@ -41,7 +41,7 @@ from seqbench.report.figures.horizons import plot_horizons
 from seqbench.report.figures.runs import plot_learning_curves, plot_scores
 from seqbench.report.folder import write_tables
 from seqbench.report.page import Html, Page, Text
-from seqbench.report.results import Results, load_results
+from seqbench.report.results import Results, make_frame
 from seqbench.report.table import FORMATS, Table
 from seqbench.text import ACCENTS, SIGNS, label, printable, shorten, tex
 
@@ -300,7 +300,7 @@ def test_a_machine_under_a_name_that_is_no_hash_is_text_as_well(make_store, call
 
 
 def test_figures_show_it_as_text(stranger):
-    runs = load_results(stranger.path)
+    runs = make_frame(Results.read(stranger).reporting)
     drawn = {
         "scores": plot_scores(runs, "adding"),
         "curves": plot_learning_curves(runs, "adding"),
@@ -321,7 +321,7 @@ def test_the_figure_of_horizons_shows_a_knob_as_text(stranger):
 
 @pytest.mark.parametrize("label", ["$x$ #1b1b1b", 'a id="b" font: 10px c; #0072b2', "漢字"])
 def test_a_label_is_left_as_it_is(make_store, label):
-    runs = load_results(make_store().path).assign(measure=label)
+    runs = make_frame(Results.read(make_store()).reporting).assign(measure=label)
     root = ET.fromstring(write_svg(plot_scores(runs, "adding"), "scores", "scores"))
     assert label in [
         "".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")

@@ -84,6 +84,10 @@ def test_a_task_that_names_no_unit_goes_on_working(monkeypatch):
         Long(0)
 
 
+def test_options_do_not_change_the_knob():
+    assert TASKS.knob("copy:symbols=4") == TASKS.knob("copy") != Knob()
+
+
 @pytest.mark.parametrize(
     ("name", "lag", "says"),
     [

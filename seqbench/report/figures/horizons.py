@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import NullLocator, PercentFormatter
+from matplotlib.ticker import NullLocator
 
 from seqbench.models import MODELS
 from seqbench.report.drawing import (
@@ -17,6 +17,7 @@ from seqbench.report.drawing import (
     panels,
     parts,
     sort_names,
+    tick_shares,
     use_style,
 )
 from seqbench.text import label
@@ -145,6 +146,5 @@ def draw_retention(ax: Axes, rows: pd.DataFrame, models: list[str]) -> None:
         ends[model] = (x[-1], y[-1])
     ax.set_xticks(factors, [f"{factor:g}" for factor in factors])
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_yticks([0, 0.5, 1])
+    tick_shares(ax)
     label_ends(ax, ends)

@@ -1,4 +1,7 @@
-"""Figures of runs: solve rate against lag, every seed's score, learning curves, and steps to solve."""
+"""Figures of runs: solve rate against lag, every seed's score, learning curves, and steps to solve.
+
+The frames that they are drawn from have a row for each run that is reported (``Results.reporting``).
+"""
 
 from collections.abc import Sequence
 
@@ -30,25 +33,20 @@ from seqbench.report.drawing import (
 from seqbench.report.horizons import BEYOND
 from seqbench.tasks import TASKS
 from seqbench.text import label
-from seqbench.values.variants import strip_options
+
+# What the heat map says of a condition without runs, by its status in T1.
+WORDS: dict[str, str] = {"missing": "missing", BEYOND: "beyond"}
 
 
 def spell_lag(task: str, lag: int) -> str:
     """Return the lag of a task in words: ``delay of 50 steps``."""
-    return label(TASKS.knob(strip_options(task)).spell(lag))
-
-
-WORDS: dict[str, str] = {
-    "missing": "missing",
-    BEYOND: "beyond",
-}  # in the heat map, by the status in T1
+    return label(TASKS.knob(task).spell(lag))
 
 
 def compute_solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the solve rate of each task, lag and model of the reporting runs, with its interval."""
+    """Return the solve rate of each task, lag and model, with its interval."""
     rows = []
-    reporting = runs[runs["role"] == "reporting"]
-    for key, group in reporting.groupby(["task", "lag", "model"], sort=False):
+    for key, group in runs.groupby(["task", "lag", "model"], sort=False):
         rows.append((*key, *stats.wilson(int(group["solved"].sum()), len(group))))
     return pd.DataFrame(rows, columns=["task", "lag", "model", "rate", "low", "high"])
 
@@ -65,7 +63,7 @@ def plot_solve_rate(runs: pd.DataFrame, task: str | None = None) -> Figure:
         for ax, (name, models) in zip(axes, drawn, strict=True):
             draw_rates(ax, by_task[name], models)
             ax.set_title(label(name))
-            ax.set_xlabel(label(TASKS.knob(strip_options(name)).label))
+            ax.set_xlabel(label(TASKS.knob(name).label))
         for ax in axes[::columns]:
             ax.set_ylabel("share of seeds solved")
     return figure
@@ -283,5 +281,5 @@ def plot_heat_map(accuracy: pd.DataFrame) -> Figure:
 
 
 def select_task(runs: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return the reporting runs of a task."""
-    return runs[(runs["task"] == task) & (runs["role"] == "reporting")]
+    """Return the runs of a task."""
+    return runs[runs["task"] == task]

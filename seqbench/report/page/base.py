@@ -11,6 +11,7 @@ import pandas as pd
 from seqbench.records.store import Store
 from seqbench.report.results import Results, make_frame
 from seqbench.report.table import Row, Table
+from seqbench.values.variants import strip_options
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,17 @@ class BasePage:
         if not self.store.exists or id_ not in self.results.facts.tables:
             return None
         return self.results.table(id_) or None
+
+    def find_part(self, id_: str) -> Table | None:
+        """Return a table about ladders, or the part of it that is about the task; None if it has no rows."""
+        table = self.find_table(id_)
+        if table is None or self.task is None:
+            return table
+        columns = [column.name for column in table.columns]
+        part = table.select(
+            columns, lambda row: strip_options(str(row["task"])) == self.task, *table.notes
+        )
+        return part or None
 
     def is_core(self, row: Row) -> bool:
         """Return whether a row of T1 is of the core, or of a model that can't read the task."""

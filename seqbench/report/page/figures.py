@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
-
 from seqbench.report import drawing, stats
 from seqbench.report.figures.diagnostics import (
     LEAST,
@@ -25,7 +23,6 @@ from seqbench.report.figures.throughput import compare_to_reference, plot_scans,
 from seqbench.report.page.base import BasePage, Html, Text
 from seqbench.report.results import NO_GPU
 from seqbench.text import html
-from seqbench.values.variants import strip_options
 
 
 class FigurePage(BasePage):
@@ -90,34 +87,23 @@ class FigurePage(BasePage):
 
     def horizon_chart(self) -> Html | None:
         """Return the horizons of all ladders, or of those of the task."""
-        rows = self.select_ladders("T15")
-        if rows is None:
+        if (table := self.find_part("T15")) is None:
             return None
         caption = (
             "How far each model climbs: a line from the last rung that it passed to the first that it failed. An arrow "
             "to the right: no rung was failed; to the left: none was passed. Hollow: a model with options."
         )
-        return render_figure(plot_horizons(rows), f"horizons {self.task}", caption)
+        return render_figure(plot_horizons(table.frame), f"horizons {self.task}", caption)
 
     def retention_curves(self) -> Html | None:
         """Return what solved runs hold at multiples of their lag, on all ladders or on those of the task."""
-        rows = self.select_ladders("T17")
-        if rows is None:
+        if (table := self.find_part("T17")) is None:
             return None
         caption = (
             "Of the runs that solved the highest rung that any run of the model solved, the share that still reaches "
             "the threshold at a multiple of its lag, without further training. Dashed: a model with options."
         )
-        return render_figure(plot_retention(rows), f"retention {self.task}", caption)
-
-    def select_ladders(self, id_: str) -> pd.DataFrame | None:
-        """Return the rows of a table about the ladders of the page's task, or of all; None if there are none."""
-        if (table := self.find_table(id_)) is None:
-            return None
-        frame = table.frame
-        tasks = frame["task"].map(strip_options)
-        rows = frame if self.task is None else frame[tasks == self.task]
-        return None if rows.empty else rows
+        return render_figure(plot_retention(table.frame), f"retention {self.task}", caption)
 
     def step_times(self, device: str = "cpu") -> Html | Text | None:
         """Return the time of a step against the length on a device, or a line if it was not measured there."""

@@ -2,7 +2,6 @@
 
 from seqbench.report.page.base import BasePage, Text
 from seqbench.report.table import Table
-from seqbench.values.variants import strip_options
 
 ON_A_TASK_PAGE = (  # the columns of T1 on the page of a task
     *(
@@ -79,17 +78,6 @@ class TablePage(BasePage):
     def horizon_pairs(self) -> Table | None:
         """Return T18."""
         return self.find_table("T18")
-
-    def find_part(self, id_: str) -> Table | None:
-        """Return a table about ladders, or the part of it that is about the task; None if it has no rows."""
-        table = self.find_table(id_)
-        if table is None or self.task is None:
-            return table
-        columns = [column.name for column in table.columns]
-        part = table.select(
-            columns, lambda row: strip_options(str(row["task"])) == self.task, *table.notes
-        )
-        return part or None
 
     def baselines(self) -> Table | Text:
         """Return T7."""

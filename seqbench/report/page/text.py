@@ -191,7 +191,7 @@ def join_names(models: Iterable[str]) -> str:
 def spell_lag(rows: pd.DataFrame) -> str:
     """Return the lag of the runs of one task at one lag in words: ``delay of 50 steps``."""
     task, lag = str(rows["task"].iloc[0]), int(rows["lag"].iloc[0])
-    return markdown(TASKS.knob(strip_options(task)).spell(lag))
+    return markdown(TASKS.knob(task).spell(lag))
 
 
 def capitalise(text: str) -> str:

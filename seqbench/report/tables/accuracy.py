@@ -11,15 +11,16 @@ from seqbench.report.horizons import BEYOND
 from seqbench.report.results import Results, find_position, make_row
 from seqbench.report.table import Column, Content, Row, Value, to_decimals
 
+LAG = Column(
+    "lag",
+    "Lag",
+    "the task's delay, length or the like (its page says which)",
+    css="number",
+    key=True,
+)
 CONDITION = (
     Column("task", "Task", "the task", css="label", key=True),
-    Column(
-        "lag",
-        "Lag",
-        "the task's delay, length or the like (its page says which)",
-        css="number",
-        key=True,
-    ),
+    LAG,
     Column("model", "Model", "the model", css="label", key=True),
 )
 

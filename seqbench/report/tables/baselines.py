@@ -6,6 +6,7 @@ from seqbench.protocol.ladders import GUESSING
 from seqbench.records.schema import Baseline, Record, canonical
 from seqbench.report.results import Results, find_position
 from seqbench.report.table import Column, Content, Row, to_decimals
+from seqbench.report.tables.accuracy import LAG
 
 TRAINED = "Trained models"
 OF_GUESSING = (
@@ -15,7 +16,7 @@ OF_GUESSING = (
 
 BASELINES = (
     Column("task", "Task", "the task", css="label", key=True),
-    Column("lag", "Lag", "the task's delay, length or the like (its page says which)", css="number", key=True),
+    LAG,
     Column("options", "Options", "options of the task, if any", css="label", key=True),
     Column("baseline", "Baseline", "the method without a network", css="label"),
     Column("score", "Score", "what it reaches on the test part", to_decimals(4), css="number"),

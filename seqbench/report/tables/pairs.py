@@ -28,10 +28,11 @@ from seqbench.report.overall import probability_of_improvement
 from seqbench.report.results import Results
 from seqbench.report.stats import LEVEL
 from seqbench.report.table import Column, Content, Row, to_decimals, to_significant
+from seqbench.report.tables.accuracy import LAG
 
 PAIRS = (
     Column("task", "Task", "the task, or all cells that the block has in common", css="label", key=True),
-    Column("lag", "Lag", "the task's delay, length or the like (its page says which)", css="number", key=True),
+    LAG,
     Column("model", "Model A", "the one model", css="label", key=True),
     Column("other", "Model B", "the other", css="label", key=True),
     Column("solved", "k", "runs of A that solved", css="number", group="Solved by A"),

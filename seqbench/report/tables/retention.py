@@ -1,8 +1,8 @@
 """T17: how long trained models hold beyond the lag of their training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from seqbench.records.schema import LongerTest, Record, Scale
+from seqbench.records.schema import Scale
 from seqbench.report import stats
 from seqbench.report.horizons import LadderClimb, RungResult
 from seqbench.report.results import Results
@@ -54,18 +54,22 @@ def retention(results: Results) -> Content:
 
 
 def make_retention_rows(climb: LadderClimb, rung: RungResult) -> Iterator[Row]:
-    """Yield the rows of a rung, one for each lag that its solved runs were tested at."""
+    """Yield the rows of a rung, one for each lag that its solved runs were tested at.
+
+    A score that is not finite does not reach the threshold, and is not among the scores.
+    """
     for lag in sorted({test.lag for record in rung.solved for test in record.longer}):
-        tests = [(r, test) for r in rung.solved for test in r.longer if test.lag == lag]
-        scale = tests[0][0].scale
+        tests = [test for record in rung.solved for test in record.longer if test.lag == lag]
+        scores = [test.score for test in tests if test.score is not None]
+        scale = rung.solved[0].scale
         yield {
             "ladder": climb.ladder,
             "model": climb.model,
             "rung": rung.rung.value,
             "factor": find_factor(lag, rung.unit.lag),
-            "held": sum(reaches_threshold(test, scale) for _, test in tests),
+            "held": sum(scale.is_reached(score) for score in scores),
             "solved": len(tests),
-            **make_score_columns(tests, scale),
+            **make_score_columns(scores, scale),
             "task": rung.unit.task_spelling,
             "lag": lag,
             "threshold": scale.threshold,
@@ -82,18 +86,9 @@ def find_factor(lag: int, trained: int) -> float | int | None:
     return lag // trained if lag % trained == 0 else lag / trained
 
 
-def reaches_threshold(test: LongerTest, scale: Scale) -> bool:
-    """Return whether a run still reaches the threshold; one whose score is not finite does not."""
-    if test.score is None:
-        return False
-    if scale.higher_is_better:
-        return test.score >= scale.threshold
-    return test.score <= scale.threshold
-
-
-def make_score_columns(tests: list[tuple[Record, LongerTest]], scale: Scale) -> Row:
-    """Return the median and the worst of the scores that are finite."""
-    spread = stats.spread([test.score for _, test in tests if test.score is not None])
+def make_score_columns(scores: Sequence[float], scale: Scale) -> Row:
+    """Return the median and the worst of the scores."""
+    spread = stats.spread(scores)
     if spread is None:
         return {}
     worst = spread.low if scale.higher_is_better else spread.high

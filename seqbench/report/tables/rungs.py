@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from seqbench.report.horizons import AT_EDGE, LadderClimb, RungResult
+from seqbench.report.horizons import LadderClimb, RungResult
 from seqbench.report.results import Results, find_position
 from seqbench.report.table import Column, Content, Row
 from seqbench.report.tables.horizons import has_runs
@@ -101,14 +101,14 @@ def make_rung_row(results: Results, climb: LadderClimb, rung: RungResult) -> Row
     }
     if rung.state is None or not rung.deciding:
         return row
-    remark = rung.remark(results.facts.rates)
+    rates = results.facts.rates
     return row | {
         "outcome": f"{len(rung.solved)} of {len(rung.deciding)}",
         "learning_rate": rung.rate,
-        "remark": remark,
+        "remark": rung.remark(rates),
         "steps": results.find_median_steps(rung.deciding),
         "solved": len(rung.solved),
         "runs": len(rung.deciding),
-        "edge": "yes" if remark and AT_EDGE in remark else "no",
+        "edge": "yes" if rung.is_at_edge(rates) else "no",
         "second": "yes" if rung.second else "no",
     }
