@@ -181,10 +181,8 @@ def choose_profile(spec: RunSpec) -> RunSpec:
     """Return a specification that names a profile; one that names none is of ``quick``, or else an experiment."""
     if "profile" in spec.model_fields_set:
         return spec
-    fits = next(
-        profile for profile in (QUICK, EXPERIMENT) if profile.covers(spec) or profile.is_open
-    )
-    return spec.change({"profile": fits.name})
+    fitting = QUICK if QUICK.covers(spec) else EXPERIMENT
+    return spec.change({"profile": fitting.name})
 
 
 def name_models(spec: RunSpec, profile: Profile) -> list[str]:
