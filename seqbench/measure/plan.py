@@ -109,11 +109,15 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
     """
     result = Plan()
     done = {record.key for record in records}
+    tasks: dict[
+        str, Unit
+    ] = {}  # a unit of each: its data are the same at any lag, with any options
     for unit in selection.units:
-        if unit.task not in result.skipped:
-            with chdir("."):  # a user-defined class may go elsewhere
-                if missing := find_missing_data(unit):
-                    result.skipped[unit.task] = str(missing)
+        tasks.setdefault(unit.task, unit)
+    for task, unit in tasks.items():
+        with chdir("."):  # a user-defined class may go elsewhere
+            if missing := find_missing_data(unit):
+                result.skipped[task] = str(missing)
     for found in climbs_of(selection, records):
         if any(state.unit.task in result.skipped for _, state in found.rungs):
             continue
