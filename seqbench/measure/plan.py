@@ -128,7 +128,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
         for part in split_evenly(state.stage, MEMBERS_AT_ONCE[selection.provenance.device]):
             left = [member for member in part if member in state.lacking]
             result.jobs += jobs_of(state.unit, left, selection, unfinished)
-        if state.lacking:
+        if any(member.role == "tuning" for member in state.lacking):
             result.waiting[state.unit] = selection.profile.rule.first
     for unit, members, waiting in members_of(selection, records):
         if unit.task in result.skipped:
