@@ -172,6 +172,7 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
+            # By the rule of the ladders; profile paper keeps the rule that its editions were tuned by.
             graded = TASKS[unit.task].graded
             rate = rank_rates(there, graded)[0] if profile.is_open else choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]
