@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from seqbench.errors import BadInput
-from seqbench.protocol.profiles import find_profile
+from seqbench.protocol.profiles import EDITION
 from seqbench.records.store import Store
 from seqbench.report.facts import read_facts
 from seqbench.report.folder import check_tables, write_tables
@@ -37,7 +37,6 @@ PARTS = (
     "systems",
     "specs",
 )
-PROFILE = "edition"
 
 
 def list_measured(source: Store) -> dict[str, list[Any]]:
@@ -68,7 +67,7 @@ def publish(source: Store, edition: str) -> Store:
                 f"{source.path}: {dirty} {kind} were measured by code that was not committed"
             )
     with TemporaryDirectory(dir=target.path.parent, prefix=".") as folder:
-        citable = manifest.citable or manifest.profile == PROFILE
+        citable = manifest.citable or manifest.profile == EDITION.name
         update = {"edition": edition, "citable": citable, "form": FORM, "files": {}}
         copy = Store(Path(folder, edition)).create(manifest.model_copy(update=update))
         for part in PARTS:
@@ -124,7 +123,7 @@ def begin(edition: str) -> Store:
     folder = Path("results", edition)
     if folder.exists():
         raise BadInput(f"{folder} is there already; choose another edition")
-    manifest = find_profile(PROFILE).make_manifest(edition)
+    manifest = EDITION.make_manifest(edition)
     return Store(folder).create(manifest.model_copy(update={"citable": False, "form": FORM}))
 
 

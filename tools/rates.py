@@ -13,6 +13,7 @@ from pathlib import Path
 from seqbench.errors import BadInput
 from seqbench.measure.plan import climbs_of
 from seqbench.measure.select import select
+from seqbench.protocol.profiles import EDITION
 from seqbench.protocol.quick import RATES
 from seqbench.records.spec import RunSpec
 from seqbench.records.store import Store
@@ -23,7 +24,7 @@ def list_rates(store: Store) -> list[dict[str, object]]:
     """Return a row for each decided rung of a folder, in the order of the ladders."""
     records = store.records()
     rows: list[dict[str, object]] = []
-    for climb in climbs_of(select(RunSpec(profile="edition")), records):
+    for climb in climbs_of(select(RunSpec(profile=EDITION.name)), records):
         for rung, state in climb.rungs:
             if state.verdict is None:
                 continue

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqbench.cli.app import app
-from seqbench.cli.measuring import choose_listener
+from seqbench.cli.measuring import measure
 from seqbench.cli.options import (
     AsJson,
     AskedDevice,
@@ -29,9 +29,6 @@ from seqbench.cli.options import (
     Words,
     Workers,
     ask,
-    name_file_at_fault,
-    name_results,
-    parse_duration,
     parse_numbers,
     parse_rates,
     split_names,
@@ -78,32 +75,17 @@ def horizon(
     Rates are tuned and seeds are run at each rung as in the edition. Results are kept in results/local/horizon-<task>;
     the same command goes on where it was stopped.
     """
-    rates = parse_rates(learning_rate)
-    if rates.get("learning_rate"):  # a grid of one
-        rates = {"grid": [rates["learning_rate"]]}
     asked = ask(
         spec,
         tasks=split_names(task), models=split_names(model), knob=knob, rungs=parse_numbers(rungs, "rung"),
         lags=parse_numbers(lag, "lag"), steps=steps, batch=batch, parameters=parameters, hidden=hidden, layers=layers,
-        device=device, scan=scan, **rates,
+        device=device, scan=scan, grid=parse_rates(learning_rate),
     )  # fmt: skip
-    seconds = parse_duration(budget)
-    from seqbench.measure import runs
-    from seqbench.measure.select import select
-
     if not asked.knob:
         asked = asked.change({"knob": "lag"})
-    listen = choose_listener(dry_run)
-    with name_file_at_fault(spec, select):
-        store = runs.run(
-            asked,
-            out=name_results(spec, out),
-            engine=engine,
-            workers=workers,
-            budget=seconds,
-            dry_run=dry_run,
-            listen=listen,
-        )
+    store, listen = measure(
+        asked, spec, out, dry_run, engine=engine, workers=workers, budget=budget
+    )
     if dry_run:
         return
     answer(list_horizons(store, as_json), as_json)

@@ -50,6 +50,8 @@ from seqbench.text import printable
 
 if TYPE_CHECKING:
     from seqbench.measure.progress import Plain
+    from seqbench.records.spec import RunSpec
+    from seqbench.records.store import Store
 
 
 @app.command(
@@ -85,21 +87,46 @@ def run(
     5 seeds at the learning rate 3e-3, and otherwise as in the edition. What is asked for may stand in a TOML file;
     options go before its lines. --dry-run prints such a file.
     """
+    rates = parse_rates(learning_rate)
     asked = ask(
         spec,
         profile=profile, tasks=split_names(task), models=split_names(model), lags=parse_numbers(lag, "lag"),
         parts=split_names(part), seeds=seeds, steps=steps, batch=batch, parameters=parameters, hidden=hidden,
-        layers=layers, device=device, scan=scan, precision=precision, **parse_rates(learning_rate),
+        layers=layers, device=device, scan=scan, precision=precision,
+        learning_rate=rates[0] if len(rates) == 1 else None, grid=rates if len(rates) > 1 else [],
     )  # fmt: skip
+    store, listen = measure(
+        asked, spec, out, dry_run, engine=engine, workers=workers, budget=budget, force=force
+    )
+    if not dry_run:
+        look = f"seqbench report {quote(str(store.path))}"
+        complain(f"the records are in {store.path}; look at them with: {look}")
+    if listen.failed:
+        complain(f"{listen.failed} runs failed")
+        raise typer.Exit(1)
+
+
+def measure(
+    asked: "RunSpec",
+    file: Path | None,
+    out: Path | None,
+    dry_run: bool,
+    *,
+    engine: str,
+    workers: int | None,
+    budget: str | None,
+    force: bool = False,
+) -> tuple["Store", "Plain"]:
+    """Measure what is asked for, in a file or by options; return the folder, and what received the lines."""
     seconds = parse_duration(budget)
     from seqbench.measure import runs
     from seqbench.measure.select import select
 
     listen = choose_listener(dry_run)
-    with name_file_at_fault(spec, select):
+    with name_file_at_fault(file, select):
         store = runs.run(
             asked,
-            out=name_results(spec, out),
+            out=name_results(file, out),
             engine=engine,
             workers=workers,
             budget=seconds,
@@ -107,12 +134,7 @@ def run(
             dry_run=dry_run,
             listen=listen,
         )
-    if not dry_run:
-        look = f"seqbench report {quote(str(store.path))}"
-        complain(f"the records are in {store.path}; look at them with: {look}")
-    if listen.failed:
-        complain(f"{listen.failed} runs failed")
-        raise typer.Exit(1)
+    return store, listen
 
 
 def choose_listener(dry_run: bool) -> "Plain":

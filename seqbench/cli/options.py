@@ -120,8 +120,8 @@ def parse_numbers(words: Iterable[str], what: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def parse_rates(words: Iterable[str]) -> dict[str, Any]:
-    """Return the field of a specification that some learning rates are: one is the rate, several are a grid."""
+def parse_rates(words: Iterable[str]) -> list[float]:
+    """Return a list of learning rates."""
     rates = []
     for part in split_names(words):
         try:
@@ -130,7 +130,7 @@ def parse_rates(words: Iterable[str]) -> dict[str, Any]:
             raise BadInput(
                 f"a learning rate is a number, like 3e-3; got '{shorten(part, 40)}'"
             ) from None
-    return {"grid": rates} if len(rates) > 1 else {"learning_rate": rates[0] if rates else None}
+    return rates
 
 
 def parse_duration(text: str | None) -> float | None:

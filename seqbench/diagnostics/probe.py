@@ -5,7 +5,7 @@ trained as ``measure`` trains it, and each member's weights are kept when its tr
 on the same sequences, the first of the test set.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,10 @@ def run(
             raise missing
     machine.make_deterministic()
     with write_into(store, profile.make_manifest(), device):
+        there = {probe.key for probe in store.probes()}
         for unit, who in work:
             with raise_bad_input(unit):
-                examine(unit, who, instruments or list(INSTRUMENTS), store, device, say)
+                examine(unit, who, instruments or list(INSTRUMENTS), there, store, device, say)
     return store
 
 
@@ -94,12 +95,18 @@ def examine(
     unit: Unit,
     who: Sequence[Member],
     instruments: Sequence[str],
+    there: Collection[tuple[object, ...]],
     store: Store,
     device: str,
     say: Callable[[str], Any],
 ) -> None:
-    """Let the instruments look into those members of a unit of which the store has no probe."""
-    there = {probe.key for probe in store.probes()}
+    """Let the instruments look into those members of a unit of which there is no probe, and store what they see.
+
+    Parameters
+    ----------
+    there
+        The keys of the probes that the store has.
+    """
     what = f"{unit.task} lag {unit.lag} {unit.model}"
     lacking = {
         name: left

@@ -120,12 +120,13 @@ class Jobs(Iterator[Job]):
         The jobs that were handed out and have not ended.
     """
 
-    def __init__(self, plan: Callable[[], Sequence[Job]], given: Resources) -> None:
-        self.plan, self.given = plan, given
+    def __init__(
+        self, plan: Callable[[], Sequence[Job]], given: Resources, listen: Listener
+    ) -> None:
+        self.plan, self.given, self.listen = plan, given, listen
         self.started: set[tuple[str, Member]] = set()
         self.running: list[Job] = []
         self.left = deque(plan())
-        self.on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None
 
     def __next__(self) -> Job:
         """Return the next job; stop where none can be started now."""
@@ -133,13 +134,20 @@ class Jobs(Iterator[Job]):
             raise StopIteration
         if not self.left and (new := [job for job in self.plan() if not self.was_started(job)]):
             self.left.extend(new)
-            self.on_plan([*self.running, *new])
+            self.listen.end()
+            self.announce()
         if not self.left:
             raise StopIteration
         job = self.left.popleft()
         self.started |= {(job.unit.id, member) for member in job.members}
         self.running.append(job)
         return job
+
+    def announce(self) -> None:
+        """Tell the listener of the jobs that run and of those that are left."""
+        ahead = [*self.running, *self.left]
+        steps = sum(job.unit.budget.steps * len(job.members) for job in ahead)
+        self.listen.begin(len(ahead), steps)
 
     def note_end(self, job: Job) -> None:
         """Note that a job ended, or a part of one that was measured in smaller stacks."""
@@ -166,19 +174,10 @@ def execute(
         Returns the jobs that are left. It is asked again whenever those it returned were started; a member that was
         started is not started again in this run.
     """
-    jobs = Jobs(plan, given)
+    jobs = Jobs(plan, given, listen)
     if not jobs.left:
         return
-
-    def begin(ahead: Sequence[Job]) -> None:
-        listen.begin(len(ahead), sum(job.unit.budget.steps * len(job.members) for job in ahead))
-
-    def begin_again(ahead: Sequence[Job]) -> None:
-        listen.end()
-        begin(ahead)
-
-    begin(jobs.left)
-    jobs.on_plan = begin_again
+    jobs.announce()
     run = ENGINES[given.engine]
     try:
         # Closed in any case, so that no worker outlives a Ctrl-C or a full disk.

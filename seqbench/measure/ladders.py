@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from seqbench.errors import BadInput
 from seqbench.protocol.ladders import Ladder
+from seqbench.protocol.profile import is_named
 from seqbench.protocol.profiles import CLIMBERS, EDITION
 from seqbench.records.spec import RunSpec
 from seqbench.tasks import TASKS
@@ -71,19 +72,17 @@ def make_own_ladder(task: str, knob: str, spec: RunSpec) -> Ladder:
 
 
 def find_ladder(task: str, knob: str) -> Ladder | None:
-    """Return the edition's ladder of a task by a knob; a task without options stands for that with the edition's."""
-    for ladder in EDITION.ladders:
-        if (ladder.option or LAG) == knob and is_named(task, ladder.task):
-            return ladder
-    return None
+    """Return the edition's ladder of a task by a knob; None if it has none."""
+    return next((each for each in list_ladders(task) if (each.option or LAG) == knob), None)
 
 
 def describe_others(task: str) -> str:
     """Return in words by which knobs the edition has ladders of a task."""
-    knobs = [each.option or LAG for each in EDITION.ladders if is_named(task, each.task)]
+    knobs = [each.option or LAG for each in list_ladders(task)]
     return f"; it has one by {' and '.join(knobs)}" if knobs else ""
 
 
-def is_named(task: str, spelling: str) -> bool:
-    """Return whether a task that is asked for is that of a ladder."""
-    return task == strip_options(spelling) or spell(*parse(task)) == spell(*parse(spelling))
+def list_ladders(task: str) -> list[Ladder]:
+    """Return the edition's ladders of a task; one without options stands for that with the edition's."""
+    asked = [spell(*parse(task))]
+    return [ladder for ladder in EDITION.ladders if is_named(ladder.task, asked)]

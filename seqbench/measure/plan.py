@@ -109,11 +109,15 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
     """
     result = Plan()
     done = {record.key for record in records}
+    tasks: dict[
+        str, Unit
+    ] = {}  # a unit of each: its data are the same at any lag, with any options
     for unit in selection.units:
-        if unit.task not in result.skipped:
-            with chdir("."):  # a user-defined class may go elsewhere
-                if missing := find_missing_data(unit):
-                    result.skipped[unit.task] = str(missing)
+        tasks.setdefault(unit.task, unit)
+    for task, unit in tasks.items():
+        with chdir("."):  # a user-defined class may go elsewhere
+            if missing := find_missing_data(unit):
+                result.skipped[task] = str(missing)
     for found in climbs_of(selection, records):
         if any(state.unit.task in result.skipped for _, state in found.rungs):
             continue
@@ -124,7 +128,7 @@ def plan(selection: Selection, records: Sequence[Record], unfinished: Path | Non
         for part in split_evenly(state.stage, MEMBERS_AT_ONCE[selection.provenance.device]):
             left = [member for member in part if member in state.lacking]
             result.jobs += jobs_of(state.unit, left, selection, unfinished)
-        if state.lacking:
+        if any(member.role == "tuning" for member in state.lacking):
             result.waiting[state.unit] = selection.profile.rule.first
     for unit, members, waiting in members_of(selection, records):
         if unit.task in result.skipped:
@@ -168,6 +172,7 @@ def members_of(
         if len(there) < len(tuning):
             yield unit, tuning + finer, len(selection.seeds)
         else:
+            # By the rule of the ladders; profile paper keeps the rule that its editions were tuned by.
             graded = TASKS[unit.task].graded
             rate = rank_rates(there, graded)[0] if profile.is_open else choose_rate(there)
             reporting = [Member(seed=s, learning_rate=rate) for s in selection.seeds]

@@ -181,10 +181,8 @@ def choose_profile(spec: RunSpec) -> RunSpec:
     """Return a specification that names a profile; one that names none is of ``quick``, or else an experiment."""
     if "profile" in spec.model_fields_set:
         return spec
-    fits = next(
-        profile for profile in (QUICK, EXPERIMENT) if profile.covers(spec) or profile.is_open
-    )
-    return spec.change({"profile": fits.name})
+    fitting = QUICK if QUICK.covers(spec) else EXPERIMENT
+    return spec.change({"profile": fitting.name})
 
 
 def name_models(spec: RunSpec, profile: Profile) -> list[str]:
@@ -328,10 +326,11 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
     model_options = check_options("model", net, MODELS[net], model_options)
     if layers != facts.layers:
         check_options("model", net, MODELS[net], {"layers": layers})
+    embedding = choose_embedding(task, profile)
     if layers != facts.layers or model_options or net not in MODELS.builtin:
         options = {"layers": layers} | model_options
         with suppress(DataMissing):  # a plan skips the task with a line
-            shape = find_shape(MODELS[net], task, choose_embedding(task, profile), options)
+            shape = find_shape(MODELS[net], task, embedding, options)
             try_model(condition.model, net, shape)
     unit = Unit(
         task=name,
@@ -340,7 +339,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         task_options=task_options,
         model=net,
         model_version=facts.version,
-        parameters=choose_parameters(task, profile),
+        parameters=choose_parameters(task, embedding, profile),
         layers=layers,
         model_options=model_options,
         budget=condition.setting.make_budget(
@@ -348,7 +347,7 @@ def _unit_of(condition: Condition, profile: Profile) -> Unit:
         ),
         precision=profile.precision,
         counting=profile.counting,
-        embedding=choose_embedding(task, profile),
+        embedding=embedding,
     )
     if net in MODELS.builtin and (profile.is_open or model_options):
         with suppress(DataMissing):
@@ -412,7 +411,7 @@ def check_size(unit: Unit, task: Task) -> None:
         raise BadInput(f"model '{unit.model_spelling}' can't be made: {error}") from None
 
 
-def choose_parameters(task: Task, profile: Profile) -> int:
+def choose_parameters(task: Task, embedding: int | None, profile: Profile) -> int:
     """Return the number of parameters that the models of a task are matched to."""
     if isinstance(task.inputs, tuple) or profile.parameters > LARGE:
         return profile.parameters
@@ -420,7 +419,7 @@ def choose_parameters(task: Task, profile: Profile) -> int:
         SEQUENCE_MODELS,
         profile.parameters,
         counting=profile.counting,
-        inputs=choose_embedding(task, profile) or task.inputs,
+        inputs=embedding or task.inputs,
         outputs=task.outputs,
         causal=task.causal,
     )

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache
 from math import prod
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 from torch import nn
 
@@ -20,8 +20,8 @@ from seqbench.errors import BadInput, unknown
 from seqbench.models import MODELS
 from seqbench.models.base import Model
 from seqbench.random import Keys
+from seqbench.records.schema import Counting
 
-Counting = Literal["all", "inner"]
 TOLERANCE = 0.02  # by which the sizes of compared models may differ from the common one
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 from seqbench.errors import unknown
 from seqbench.protocol.climb import RULE
 from seqbench.protocol.ladders import FACTORS, MARGIN, Ladder
-from seqbench.protocol.profile import GUEST, Profile
+from seqbench.protocol.profile import Profile
 from seqbench.protocol.quick import read_rates, take_rungs
 from seqbench.protocol.settings import FINER, SEQUENCE_MODELS, Setting
 from seqbench.records.schema import Phase, Precision
@@ -255,6 +255,9 @@ EDITION = Profile(
     ),
 )  # fmt: skip
 
+# A task that the edition lacks is measured as on its ladders.
+GUEST_OF_LADDERS = Setting("", (), 6_000, 3e-3, factors=FACTORS, margin=MARGIN)
+
 # A person's first run: conditions of the edition that solve or fail clearly, within ten minutes on two cores.
 QUICK = Profile(
     name="quick",
@@ -281,7 +284,7 @@ QUICK = Profile(
             },
         )
     ),
-    guest=replace(GUEST, learning_rate=3e-3, steps=6_000, factors=FACTORS, margin=MARGIN),
+    guest=GUEST_OF_LADDERS,
 )
 
 # What is measured is asked for; how, is as in the edition unless that is asked for, too (docs/adr/0032).
@@ -293,15 +296,7 @@ EXPERIMENT = Profile(
     embedding=EDITION.embedding,
     grid=EDITION.grid,
     settings=(),
-    guest=Setting(
-        "",
-        (),
-        steps=6_000,
-        learning_rate=3e-3,
-        models=(*SEQUENCE_MODELS, "cnn_lstm"),
-        factors=FACTORS,
-        margin=MARGIN,
-    ),
+    guest=replace(GUEST_OF_LADDERS, models=(*SEQUENCE_MODELS, "cnn_lstm")),
     is_open=True,
 )
 

@@ -5,7 +5,7 @@ import user_defined
 
 from seqbench.errors import BadInput
 from seqbench.measure import execute as executing
-from seqbench.measure.plan import climbs_of
+from seqbench.measure.plan import climbs_of, plan
 from seqbench.measure.runs import run
 from seqbench.measure.select import select, spec_of
 from seqbench.records.spec import RunSpec
@@ -88,6 +88,15 @@ def test_a_dry_run_says_how_far_a_climb_is(climbed):
     assert line.endswith("ended")
 
 
+def test_reporting_seeds_wait_only_while_a_rung_is_tuned(climbed):
+    tuning = [r for r in climbed.records() if r.unit.lag == 2 and r.member.role == "tuning"]
+    selection = select(SPEC)
+    assert list(plan(selection, tuning[1:]).waiting.values()) == [5]
+    ahead = plan(selection, tuning)
+    assert {member.role for job in ahead.jobs for member in job.members} == {"reporting"}
+    assert ahead.waiting == {}
+
+
 OWN = RunSpec(
     profile="experiment",
     tasks=["latch"],
@@ -115,10 +124,10 @@ def test_a_climb_has_no_parts():
 
 @pytest.mark.parametrize("rungs", [[4], [2, 3, 4], [1, 2, 4], [3]])
 def test_another_climb_of_a_ladder_has_another_folder(begun, rungs):
-    plan = (begun.path / "plan.jsonl").read_bytes()
+    before = (begun.path / "plan.jsonl").read_bytes()
     with pytest.raises(BadInput, match=r"'latch' with rnn at rungs \[2, 4\], this run asks for"):
         run(OWN, out=begun.path, rungs=rungs, budget=1e-9, listen=Recorder())
-    assert (begun.path / "plan.jsonl").read_bytes() == plan
+    assert (begun.path / "plan.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize("rungs", [[2], [2, 4], [2, 4, 8]])

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, nan
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from seqbench.measure.job import Job, build, measure
 from seqbench.measure.plan import estimate_seconds, plan
 from seqbench.measure.progress import Live, Plain
 from seqbench.measure.runs import run
-from seqbench.measure.select import is_compatible, select, unit_of
+from seqbench.measure.select import is_compatible, select, spec_of, unit_of
 from seqbench.models import MODELS
 from seqbench.models.base import Recurrent
 from seqbench.models.sizing import choose_count
@@ -613,6 +613,30 @@ def test_a_tuned_profile_tunes_first_and_reports_with_the_best_rate(tmp_path, tu
     _, heard = go(tmp_path / "out", seeds=3)
     assert [m.seed for job in heard.jobs for m in job.members] == [2]
     assert heard.lines == ["6 members are measured already and are skipped"]
+
+
+@dataclass(frozen=True)
+class Graded(user_defined.Echo):
+    """The same, as a task on real data."""
+
+    name = "graded"
+    graded = True
+
+
+@pytest.mark.parametrize(("task", "rate"), [(user_defined.Echo, 1e-3), (Graded, 1e-2)])
+def test_an_experiment_is_tuned_by_loss_and_on_real_data_by_score(task, rate):
+    what = {"tasks": [task], "lags": [3], "models": ["rnn"], "grid": [1e-3, 1e-2], "seeds": 1}
+    selection = select(spec_of(RunSpec(profile="experiment"), what, run))
+    (unit,) = selection.units
+    low, high = (Curve(step=[80], loss=[x], score=[x]) for x in (0.1, 0.9))
+    unsolved = {"role": "tuning", "verdict": "not_solved", "score": 0.1, "steps_to_solve": None}
+    records = [
+        record(seed, lr, unit, curve=curve, **unsolved)
+        for lr, curve in ((1e-3, low), (1e-2, high))
+        for seed in TUNING_SEEDS
+    ]
+    (job,) = plan(selection, records).jobs
+    assert [(m.role, m.learning_rate) for m in job.members] == [("reporting", rate)]
 
 
 def test_finer_rates_are_measured_and_never_chosen(tmp_path, tuned, monkeypatch):

@@ -296,7 +296,7 @@ def test_three_in_a_row_and_not_three_in_all(scores, first):
 
 def test_with_a_margin_a_run_ends_only_well_above_the_threshold():
     outcome = Outcome(members(0.1)[0])
-    task = replace(ECHO)  # solved at .99; half of the way to 1 is .995
+    task = ECHO  # solved at .99; half of the way to 1 is .995
     for k, score in enumerate([0.991, 0.992, 0.994, 1.0, 0.996]):
         outcome.note_validation(task, 10 * (k + 1), 0.1, score)
         assert not outcome.is_settled(task, 0.5)
