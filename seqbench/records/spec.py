@@ -30,6 +30,8 @@ Lags = Annotated[tuple[Lag, ...], LIST_TO_TUPLE]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
 Rates = Annotated[tuple[Rate, ...], LIST_TO_TUPLE]
 
+RATE_FIELDS = {"grid", "learning_rate"}  # two ways to say at which rates
+
 
 class RunSpec(Strict):
     """What a run measures.
@@ -116,8 +118,12 @@ class RunSpec(Strict):
             raise BadInput(f"{file}: {error}") from None
 
     def change(self, options: dict[str, object]) -> "RunSpec":
-        """Return the specification with other values of some fields; raise as ``of`` does."""
-        return self.of({name: getattr(self, name) for name in self.model_fields_set} | options)
+        """Return the specification with other values of some fields; raise as ``of`` does.
+
+        One learning rate takes the place of a grid, and a grid that of one learning rate.
+        """
+        kept = self.model_fields_set - (RATE_FIELDS if RATE_FIELDS & options.keys() else set())
+        return self.of({name: getattr(self, name) for name in kept} | options)
 
     @property
     def climbs(self) -> bool:

@@ -30,3 +30,12 @@ def test_a_file_may_begin_with_the_mark_of_an_editor(tmp_path):
     file = tmp_path / "marked.toml"
     file.write_bytes(b"\xef\xbb\xbfprofile = 'smoke'\r\n")
     assert RunSpec.read(str(file)) == RunSpec(profile="smoke")
+
+
+def test_a_rate_takes_the_place_of_a_grid_and_a_grid_of_a_rate():
+    spec = RunSpec(profile="experiment", grid=[1e-3, 1e-2], steps=9)
+    one = spec.change({"learning_rate": 0.1})
+    assert (one.learning_rate, one.grid, one.steps) == (0.1, (), 9)
+    back = one.change({"grid": [1e-3]})
+    assert (back.learning_rate, back.grid) == (None, (1e-3,))
+    assert spec.change({"steps": 8}).grid == (1e-3, 1e-2)
