@@ -12,8 +12,9 @@ from textwrap import dedent
 from seqbench.errors import unknown
 from seqbench.models import MODELS
 from seqbench.models.residual import Residual
+from seqbench.protocol.ladders import FACTORS
 from seqbench.protocol.profile import Profile
-from seqbench.protocol.profiles import PROFILES
+from seqbench.protocol.profiles import EDITION, PROFILES
 from seqbench.protocol.settings import BETAS, EPSILON, PATIENCE, Setting
 from seqbench.records.schema import Manifest
 from seqbench.report import stats
@@ -191,7 +192,6 @@ def collect_facts(profile: Profile | None, name: str) -> dict[str, str]:
     """Return the facts that the text of the book leaves open, by the name that it has in braces there."""
     beta1, beta2 = BETAS
     epsilon = format_power(EPSILON)
-    tuned = "The learning rate of each condition is chosen on seeds for tuning alone, by the solve rate on validation."
     return {
         "profile": plain_markdown(name),
         "adam": f"$\\beta_1 = {beta1:g}$, $\\beta_2 = {beta2:g}$ and $\\epsilon = {epsilon}$",
@@ -199,16 +199,34 @@ def collect_facts(profile: Profile | None, name: str) -> dict[str, str]:
         "level": f"{stats.LEVEL:.0%}".replace("%", " %"),
         "seeds": str(profile.seeds) if profile else "several",
         "parameters": f"about {profile.parameters}" if profile else "as near as it can be",
-        "tuning": tuned
-        if profile and profile.tuned
-        else "The learning rate is the same for all models of a task.",
+        "tuning": describe_tuning(profile),
         "settings_table": write_settings_table(profile)
         if profile
         else "Every record says its own.",
         "profiles_table": write_profiles_table(),
+        "first_seeds": str(EDITION.rule.first),
+        "all_seeds": str(EDITION.rule.all),
+        "passes": str(EDITION.rule.passes),
+        "fails": str(EDITION.rule.fails),
+        "embedding": str(EDITION.embedding),
+        "factors": f"{', '.join(map(str, FACTORS[:-1]))} and {FACTORS[-1]}",
         "models_table": write_models_table(),
         "tasks_table": write_tasks_table(),
     }
+
+
+def describe_tuning(profile: Profile | None) -> str:
+    """Return how the learning rates of a profile are found, in a sentence."""
+    if profile and profile.tuned:
+        return "The learning rate of each condition is chosen on seeds for tuning alone, by the solve rate on validation."
+    if profile and profile.rates:
+        return "The learning rate of each condition is the one that the edition chose for it."
+    return "The learning rate is the same for all models of a task."
+
+
+def name_rates(profile: Profile) -> str:
+    """Return in a word how the learning rates of a profile are found."""
+    return "tuned" if profile.tuned else "of the edition" if profile.rates else "fixed"
 
 
 def fill(text: str, facts: dict[str, str]) -> str:
@@ -226,8 +244,10 @@ def write_warning(manifest: Manifest) -> str:
     """Return the banner above every page, in HTML, where results are not citable; else an empty string."""
     if manifest.edition == "local":
         return html(f"Results of one's own, profile {manifest.profile}: not to be cited")
-    preview = f"Preview results, profile {manifest.profile}: not to be cited"
-    return "" if manifest.citable else html(preview)
+    unsealed = (
+        f"An edition that is still being measured, profile {manifest.profile}: not to be cited"
+    )
+    return "" if manifest.citable else html(unsealed)
 
 
 def format_power(value: float) -> str:
@@ -237,14 +257,14 @@ def format_power(value: float) -> str:
 
 def write_settings_table(profile: Profile) -> str:
     """Return the budgets of a profile as a table."""
-    rate = "tuned" if profile.tuned else None
+    rate = None if name_rates(profile) == "fixed" else name_rates(profile)
     lines = ["| task | lags | steps | batch | learning rate | validation, every | test |",
              "| --- | --- | --: | --: | --: | --: | --: |"]  # fmt: skip
     lines += [
         f"| {s.task} | {write_lags(s)} | {s.steps} | {s.batch} | {rate or f'{s.learning_rate:g}'} | "
         f"{s.validation_size}, {s.validate_every} steps | {s.test_size} |"
-        for s in profile.settings
-        if s.part == profile.parts[0]
+        for s, rung in profile.all_settings
+        if rung or s.part == profile.parts[0]
     ]
     return "\n".join(lines)
 
@@ -259,8 +279,8 @@ def write_profiles_table() -> str:
     lines = ["| profile | tasks | conditions | seeds a condition | parameters | learning rate | to be cited |",
              "| --- | --: | --: | --: | --: | --- | --- |"]  # fmt: skip
     for p in PROFILES.values():
-        rate, cite = "tuned" if p.tuned else "fixed", "yes" if p.citable else "no"
-        tasks = len({strip_options(setting.task) for setting in p.settings})
+        rate, cite = name_rates(p), "yes" if p.citable else "no"
+        tasks = len({strip_options(setting.task) for setting, _ in p.all_settings})
         conditions = len({(c.setting.task, c.lag, c.model) for c in p.list_conditions()})
         lines.append(
             f"| `{p.name}` | {tasks} | {conditions} | {p.seeds} | {p.parameters} | {rate} | {cite} |"

@@ -58,7 +58,9 @@ def test_facts_are_those_of_the_code():
 def test_only_a_citable_edition_goes_without_a_warning():
     manifest = PROFILES["paper"].make_manifest(edition="2026.1")
     assert pages.write_warning(manifest) == ""
-    assert "Preview" in pages.write_warning(PROFILES["quick"].make_manifest(edition="preview"))
+    assert "still being measured" in pages.write_warning(
+        PROFILES["quick"].make_manifest(edition="preview")
+    )
     local = pages.write_warning(PROFILES["paper"].make_manifest(edition="local"))
     assert unescape(local) == "Results of one's own, profile paper: not to be cited"
 

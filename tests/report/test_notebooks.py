@@ -10,6 +10,7 @@ import yaml
 from seqbench.errors import BadInput
 from seqbench.models import MODELS
 from seqbench.report import notebooks
+from seqbench.report.page import text
 from seqbench.tasks import TASKS
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -43,6 +44,10 @@ def test_every_task_has_a_page_and_every_page_is_in_the_contents():
     assert [name for name in listed if name.startswith("models/")] == [
         f"models/{m}" for m in MODELS.builtin
     ]
+
+
+def test_results_link_to_the_notebooks_that_there_are():
+    assert text.LESSONS == pages.LESSONS
 
 
 @pytest.mark.parametrize("task", LESSONS)

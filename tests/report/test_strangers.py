@@ -391,7 +391,9 @@ def test_the_sources_of_the_book_say_nothing_of_a_stranger_but_in_tables(
     assert "substitution" not in config["parse"]["myst_enable_extensions"]
     sphinx = config["sphinx"]["config"]
     assert sphinx["nb_render_markdown_format"] == "gfm"
-    assert sphinx["html_theme_options"]["announcement"].startswith("Preview results, profile made:")
+    assert sphinx["html_theme_options"]["announcement"].startswith(
+        "An edition that is still being measured, profile made:"
+    )
     written = {file.relative_to(source) for file in source.glob("_extra/**/*") if file.is_file()}
     tables = Path("_extra", "tables", "stranger")
     forms = [form.ending for form in FORMATS.values()]

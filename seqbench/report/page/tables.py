@@ -103,7 +103,7 @@ class TablePage(BasePage):
     def sensitivity(self) -> Table | Text:
         """Return T3, or say why there is none."""
         return self.find_table("T3") or Text(
-            "*These results were not tuned: every model has the learning rate of its task.*"
+            "*No learning rate was chosen here: rates are fixed, or those that an edition chose.*"
         )
 
     def machines(self) -> Table | None:

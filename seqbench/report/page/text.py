@@ -18,8 +18,9 @@ from seqbench.values.variants import strip_options
 # Tasks with a notebook in the book; the others have a page among the further tasks.
 LESSONS = {
     strip_options(setting.task)
-    for setting in PROFILES["paper"].settings
-    if setting.part == PROFILES["paper"].parts[0]
+    for profile in (PROFILES["paper"], PROFILES["quick"])
+    for setting in profile.settings
+    if setting.part == profile.parts[0]
 }
 
 
@@ -40,12 +41,13 @@ class TextPage(BasePage):
             if len(rates) == 1
             else "learning rates chosen by tuning, see T1"
         )
+        inner = " beyond embedding and readout" if found[0].unit.counting == "inner" else ""
         return Text(
             f"Lag: the {markdown(knob.label)}. Score: {markdown(scale.measure)}; chance {scale.chance:.4g}; "
             f"solved at {scale.threshold:.4g} or {better}. "
             f"A run has {budget.steps} steps of {budget.batch} sequences, is validated every "
             f"{budget.validate_every} steps on {budget.validation_size} sequences, and tested once, at its end, on "
-            f"{budget.test_size}. All models are matched to {found[0].unit.parameters} parameters; {rate}."
+            f"{budget.test_size}. All models are matched to {found[0].unit.parameters} parameters{inner}; {rate}."
         )
 
     def findings(self) -> Text | None:
