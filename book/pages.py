@@ -217,10 +217,11 @@ def collect_facts(profile: Profile | None, name: str) -> dict[str, str]:
 
 def describe_tuning(profile: Profile | None) -> str:
     """Return how the learning rates of a profile are found, in a sentence."""
+    each = "The learning rate of each condition is"
     if profile and profile.tuned:
-        return "The learning rate of each condition is chosen on seeds for tuning alone, by the solve rate on validation."
+        return f"{each} chosen on seeds for tuning alone, by the solve rate on validation."
     if profile and profile.rates:
-        return "The learning rate of each condition is the one that the edition chose for it."
+        return f"{each} the one that the edition chose for it."
     return "The learning rate is the same for all models of a task."
 
 
